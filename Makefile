@@ -1,0 +1,60 @@
+# One target for each thing that a contributor does. Needs Python 3.10 or later and make; each target sets itself up.
+PYTHON ?= python3
+VENV := .venv
+TOOLS := .venv-tools
+PYTHONS := python3.10 python3.11 python3.12 python3.13 python3.14 python3.15
+PLATFORMS := linux darwin win32
+TYPE_VERSIONS := 3.10 3.11 3.12 3.13 3.14
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test types test-all coverage lint format clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo:  ## watch a device login, a refresh and the token file happen over HTTP, against a fake server
+	@$(PYTHON) -m tests.demo
+
+test: $(VENV)/ready  ## mypy and every test, on $(PYTHON)
+	$(VENV)/bin/python -m mypy
+	$(VENV)/bin/python -m pytest
+
+types: $(VENV)/ready  ## mypy for every platform and every Python version
+	@set -e; for platform in $(PLATFORMS); do for version in $(TYPE_VERSIONS); do \
+		echo "mypy for $$platform, Python $$version"; \
+		$(VENV)/bin/python -m mypy --platform $$platform --python-version $$version; \
+	done; done
+
+test-all:  ## the tests on every Python from 3.10 on that is installed here
+	@set -e; for python in $(PYTHONS); do \
+		if $$python -c "" 2>/dev/null; then \
+			echo "== $$python"; $(MAKE) --no-print-directory test PYTHON=$$python VENV=.venv-$$python; \
+		else echo "== $$python is not installed here"; fi; \
+	done
+
+coverage: $(TOOLS)/ready  ## the tests again, failing where a branch of the package is not run
+	$(TOOLS)/bin/python -m coverage run -m pytest -q
+	$(TOOLS)/bin/python -m coverage combine -q
+	$(TOOLS)/bin/python -m coverage report
+
+lint: $(TOOLS)/ready  ## ruff: format, imports, docstrings, bugs, security
+	$(TOOLS)/bin/python -m ruff format --check
+	$(TOOLS)/bin/python -m ruff check
+
+format: $(TOOLS)/ready  ## let ruff write the format
+	$(TOOLS)/bin/python -m ruff check --fix
+	$(TOOLS)/bin/python -m ruff format
+
+clean:  ## remove what the other targets made
+	rm -rf .venv* .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/ready: tests/requirements.txt
+	$(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/requirements.txt
+	@touch $@
+
+$(TOOLS)/ready: tests/requirements.txt tests/requirements-tools.txt
+	$(PYTHON) -m venv --clear $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/requirements.txt -r tests/requirements-tools.txt
+	@touch $@

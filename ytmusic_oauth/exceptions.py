@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: MIT
+"""Everything that this package raises on purpose, and the table from OAuth error codes to classes.
+
+One base, `OAuthError`; below it, one class for each thing that a caller can do next. The parts of what happened are
+attributes. The sentence is composed from them in one place, `OAuthError.__str__`, and ends with the next step. No part
+holds a secret: whoever puts a server's text into an error has taken the secrets out of it.
+
+Imports nothing from the package.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import ClassVar, Final
+
+# fmt: off
+__all__ = [
+    "ERROR_CLASSES", "AccessDenied", "AuthorizationPending", "BadOAuthClient", "DeviceCodeExpired", "InvalidGrant",
+    "LoginCancelled", "MalformedResponse", "OAuthError", "RateLimited", "ServerError", "SlowDown", "TokenFileError",
+    "TokenFileNotFound", "TransportError", "UnauthorizedOAuthClient",
+]
+# fmt: on
+
+_TRY_LATER: Final = "Try again later."
+
+
+class OAuthError(Exception):
+    """The base of every error of this package.
+
+    The parts are None where nothing is known: `error` and `error_description` as the server sent them (RFC 6749 5.2),
+    the `status` of the HTTP answer, and `retry_after`, the seconds for which the server asked to be left alone.
+    `retryable` tells whether the same call may succeed later with nothing changed.
+    """
+
+    meaning: ClassVar[str] = "OAuth failed"
+    next_step: ClassVar[str] = _TRY_LATER
+    retryable: bool = False
+
+    def __init__(
+        self,
+        problem: str = "",
+        *,
+        error: str | None = None,
+        error_description: str | None = None,
+        status: int | None = None,
+        retry_after: float | None = None,
+        retryable: bool | None = None,
+    ) -> None:
+        super().__init__(problem or self.meaning)
+        self.problem = problem or self.meaning
+        self.error = error
+        self.error_description = error_description
+        self.status = status
+        self.retry_after = retry_after
+        if retryable is not None:
+            self.retryable = retryable
+
+    def __str__(self) -> str:
+        parts = [part for part in (self.error, self.status and f"HTTP {self.status}") if part]
+        codes = f" ({', '.join(parts)})" if parts else ""
+        words = f': "{self.error_description.rstrip(".")}"' if self.error_description else ""
+        wait = f" The server asks to wait {self.retry_after:.0f} s." if self.retry_after else ""
+        return f"{self.problem}{codes}{words}.{wait} {_TRY_LATER if self.retryable else self.next_step}"
+
+
+# Try later.
+
+
+class TransportError(OAuthError):
+    """No answer that could be believed: no connection, a time-out, a TLS failure, or a redirect.
+
+    `sent` is true where the request may have reached the server, which then may have acted on it.
+    """
+
+    meaning = "There was no answer from the server"
+    next_step = "Check what stands between here and the server: the address, proxies, certificates."
+    retryable = True
+
+    def __init__(
+        self, problem: str = "", *, sent: bool = True, status: int | None = None, retryable: bool = True
+    ) -> None:
+        super().__init__(problem, status=status, retryable=retryable)
+        self.sent = sent
+
+
+class RateLimited(OAuthError):
+    """Too many requests, or the quota of the project is used up."""
+
+    meaning = "The server is limiting requests"
+    retryable = True
+
+
+class ServerError(OAuthError):
+    """Any other refusal, named by `error`; or, where `retryable` is true, the server's own passing trouble."""
+
+    meaning = "The server failed or refused the request"
+    next_step = "Look up the code in the documentation of the OAuth server."
+
+
+# Keep polling (RFC 8628 3.5).
+
+
+class AuthorizationPending(OAuthError):
+    """The user has not answered yet: ask again after the interval."""
+
+    meaning = "The user has not answered yet"
+    retryable = True
+
+
+class SlowDown(AuthorizationPending):
+    """The same, and the polls come too fast: the interval is now 5 seconds longer, or `interval` if that is more."""
+
+    meaning = "The user has not answered yet, and the server is asked too often"
+    interval: int | None = None
+
+
+# Log in again.
+
+
+class InvalidGrant(OAuthError):
+    """The refresh token, or the device code, is revoked, expired, used up or unknown."""
+
+    meaning = "The login has ended"
+    next_step = (
+        "Log in again. (Google ends a login when its user takes it back, after 6 months without use, and after 7 days "
+        'while the consent screen of the OAuth app is in "Testing".)'
+    )
+
+
+class AccessDenied(OAuthError):
+    """The user, or an administrator, said no."""
+
+    meaning = "The login was denied"
+    next_step = "Log in again, and approve the request this time."
+
+
+class DeviceCodeExpired(OAuthError):
+    """The user did not answer while the code lived."""
+
+    meaning = "The code has expired before it was confirmed"
+    next_step = "Log in again to get a new code."
+
+
+class LoginCancelled(OAuthError):
+    """The caller's own `cancelled` ended the wait."""
+
+    meaning = "The login was cancelled"
+    next_step = "Log in again to get a new code."
+
+
+# Fix the configuration.
+
+
+class BadOAuthClient(OAuthError):
+    """OAuth client request failure: an unknown client id, a wrong secret, or the wrong type of client (seed)."""
+
+    meaning = "The server does not accept this OAuth client"
+    next_step = (
+        'Check the client id and secret, that the client is of the type "TVs and Limited Input devices", and that the '
+        "YouTube Data API is enabled in its project."
+    )
+
+
+class UnauthorizedOAuthClient(OAuthError):
+    """OAuth client lacks permissions for the token: only the client that obtained it can refresh it (seed)."""
+
+    meaning = "The token belongs to another OAuth client"
+    next_step = "Use the client id and secret with which the token was made, or log in again."
+
+
+# Fix the file.
+
+
+class TokenFileError(OAuthError):
+    """The token file cannot be read, written or locked, or is no token file: `path` names it, `key` the wrong entry."""
+
+    meaning = "The token file cannot be used"
+    next_step = "Mend the file or move it away; a new login makes a new one."
+
+    def __init__(self, problem: str = "", *, path: str = "", key: str | None = None, retryable: bool = False) -> None:
+        super().__init__(problem, retryable=retryable)
+        self.path = path
+        self.key = key
+
+    def __str__(self) -> str:
+        return f"{self.path}: {super().__str__()}"
+
+
+class TokenFileNotFound(TokenFileError, FileNotFoundError):
+    """There is no file at `path`."""
+
+    meaning = "There is no token file here"
+    next_step = "Log in to make one, or check the path."
+
+    def __init__(self, problem: str = "", *, path: str = "") -> None:
+        super().__init__(problem, path=path)
+        self.errno, self.filename = errno.ENOENT, path
+
+    def __setstate__(self, state: Mapping[str, object] | None) -> None:
+        super().__setstate__(dict(state or {}))
+        self.errno, self.filename = errno.ENOENT, self.path
+
+
+# Report a bug of the server.
+
+
+class MalformedResponse(OAuthError):
+    """The answer makes no sense; `key` names the wrong entry, if it is one. Its content, maybe a secret, is not told."""
+
+    meaning = "The server's answer makes no sense"
+    next_step = (
+        "Check that nothing between here and the server, such as a captive portal, answers in its place; "
+        "if nothing does, report it to whoever runs the server."
+    )
+
+    def __init__(self, problem: str = "", *, key: str | None = None, status: int | None = None) -> None:
+        super().__init__(problem, status=status)
+        self.key = key
+
+
+# "The error in the body decides, not the status": servers disagree about statuses.
+ERROR_CLASSES: Final[Mapping[str, type[OAuthError]]] = MappingProxyType(
+    {
+        "authorization_pending": AuthorizationPending,
+        "slow_down": SlowDown,
+        "access_denied": AccessDenied,
+        "expired_token": DeviceCodeExpired,
+        "invalid_grant": InvalidGrant,
+        "invalid_client": BadOAuthClient,
+        "deleted_client": BadOAuthClient,
+        "unauthorized_client": UnauthorizedOAuthClient,
+        "rate_limit_exceeded": RateLimited,
+    }
+)

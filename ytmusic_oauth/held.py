@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: MIT
+"""The values of a token at one moment, and how long they count. Pure: clocks are handed in.
+
+Imports `expiry`, `kinds` and `models`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from . import kinds
+from .expiry import Window, fresh, life
+from .models import RefreshableTokenDict
+
+__all__ = ["Held"]
+
+
+@dataclass(frozen=True)
+class Held:
+    """A token as it was read or received. It is never changed, only replaced as a whole, by `renewed` for example."""
+
+    token: RefreshableTokenDict = field(repr=False)
+    #: when it lives
+    life: Window
+    #: when it is not yet expiring
+    fresh: Window
+
+    @classmethod
+    def since(cls, wall: float, monotonic: float, raw: Mapping[str, object]) -> Held:
+        """Check the values and count their life from one moment on both clocks. Raises `ValueError` naming the key."""
+        token = kinds.token_dict(raw)
+        whole = life(token["expires_at"], token["expires_in"], wall, monotonic)
+        return cls(token, whole, fresh(whole, token["expires_in"]))
+
+    def renewed(self, wall: float, monotonic: float, fresh_access: Mapping[str, object]) -> Held:
+        """Take over what the answer to a refresh has: new access, and from servers that rotate a new refresh token.
+
+        The clocks tell when it was asked for. Raises `ValueError` naming the key.
+        """
+        kinds.entry(fresh_access, "access_token", kinds.credential)
+        expires_at = int(wall) + kinds.entry(fresh_access, "expires_in", kinds.lifetime)
+        return self.since(wall, monotonic, {**self.token, **fresh_access, "expires_at": expires_at})

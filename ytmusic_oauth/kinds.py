@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: MIT
+"""What a value must be: the checks that everything from outside passes once, and is trusted afterwards.
+
+A kind is a function that takes a server's value, a file's or a caller's, and answers it or raises `ValueError` with the
+reason. It never quotes the value, which may be a secret.
+
+Imports `models`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, NoReturn, TypeGuard, TypeVar
+
+from .models import Bearer, RefreshableTokenDict
+
+# fmt: off
+__all__ = [
+    "EntryError", "bearer", "check", "credential", "entry", "epoch", "is_object", "json_object", "lifetime",
+    "printable", "seconds", "text", "token_dict", "web_link",
+]
+# fmt: on
+
+# Ten years: no server means more.
+_LONGEST: Final = 10 * 365 * 24 * 3600
+# The year 5138: today in milliseconds lies beyond it.
+_LATEST: Final = 10**11
+
+
+def text(value: object) -> str:
+    """Any text."""
+    if not isinstance(value, str):
+        raise ValueError("is not text")
+    return value
+
+
+def printable(value: object) -> str:
+    """Text with something to see in it, and nothing that drives a terminal."""
+    if not text(value).strip() or not text(value).isprintable():
+        raise ValueError("is not printable text")
+    return text(value)
+
+
+def web_link(value: object) -> str:
+    """A link that a browser may be sent to: http or https, no `file:` and no `javascript:`."""
+    if not re.fullmatch(r"https?://[^/?#\s]\S*", printable(value), re.IGNORECASE):
+        raise ValueError("is not a web link")
+    return printable(value)
+
+
+def credential(value: object) -> str:
+    """Text that fits into a header and a form: visible ASCII, not empty (RFC 6749 appendix A)."""
+    if not re.fullmatch(r"[!-~]+", text(value)):
+        raise ValueError("is not visible ASCII")
+    return text(value)
+
+
+def bearer(value: object) -> Bearer:
+    """`Bearer`, in any case: the one type of token that we know how to send (RFC 6749 7.1, RFC 6750)."""
+    if text(value).lower() != "bearer":
+        raise ValueError("is not Bearer")
+    return "Bearer"
+
+
+def seconds(value: object) -> int:
+    """A time to live or to wait, from 1 s to ten years. Servers write `3599`, `3599.7` and `"3599"`."""
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value):
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError("is not a number of seconds")
+    if not 1 <= value <= _LONGEST:  # false for NaN, too
+        raise ValueError("is out of range")
+    return int(value)
+
+
+def lifetime(value: object) -> int:
+    """A time to live as it is kept: whole seconds, 0 where nobody knows it."""
+    return _whole(value, _LONGEST)
+
+
+def epoch(value: object) -> int:
+    """A time on the wall clock: whole seconds since 1970."""
+    return _whole(value, _LATEST)
+
+
+def _whole(value: object, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError("is not a whole number")
+    if not 0 <= value <= most:
+        raise ValueError("is out of range")
+    return value
+
+
+_T = TypeVar("_T")
+
+
+class EntryError(ValueError):
+    """The entry `key` is missing or of the wrong kind."""
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(f"{key} {reason}")
+        self.key = key
+
+
+def check(name: str, value: object, kind: Callable[[object], _T]) -> _T:
+    """Pass one value through its kind. Raises `EntryError`."""
+    try:
+        return kind(value)
+    except ValueError as error:
+        raise EntryError(name, str(error)) from None
+
+
+def entry(raw: Mapping[str, object], key: str, kind: Callable[[object], _T], default: _T | None = None) -> _T:
+    """Take one entry, which has to be there unless there is a default; null counts as missing. Raises `EntryError`."""
+    value = raw.get(key)
+    if value is not None:
+        return check(key, value, kind)
+    if default is None:
+        raise EntryError(key, "is missing")
+    return default
+
+
+def token_dict(raw: Mapping[str, object]) -> RefreshableTokenDict:
+    """Make a whole token, in the order of the seed's files; other keys are ignored. Raises `EntryError`."""
+    return {
+        "scope": entry(raw, "scope", text),
+        "token_type": entry(raw, "token_type", bearer),
+        "access_token": entry(raw, "access_token", credential),
+        "refresh_token": entry(raw, "refresh_token", credential),
+        "expires_at": entry(raw, "expires_at", epoch),
+        "expires_in": entry(raw, "expires_in", lifetime),
+    }
+
+
+def is_object(value: object) -> TypeGuard[Mapping[str, object]]:
+    """Tell whether a piece of decoded JSON is an object."""
+    return isinstance(value, dict)
+
+
+def json_object(document: str) -> Mapping[str, object]:
+    """Read a JSON object (RFC 8259) strictly. Raises `ValueError`, in bounded time, without quoting the document."""
+    try:
+        value: object = json.loads(
+            document, object_pairs_hook=_unique, parse_int=_short_int, parse_constant=_refuse_constant
+        )
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
+    except json.JSONDecodeError:  # it carries the document
+        raise ValueError("is not JSON") from None
+    if not is_object(value):
+        raise ValueError("is not a JSON object")
+    return value
+
+
+def _unique(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
+    result: dict[str, object] = {}
+    for key, value in pairs:
+        if key in result:
+            raise ValueError("has a key twice")
+        result[key] = value
+    return result
+
+
+def _short_int(digits: str) -> int:
+    # To read n digits takes n squared steps, and no number that we want has more than a few.
+    if len(digits) > 20:
+        raise ValueError("has a number that is too long")
+    return int(digits)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"has {name} for a number")

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: MIT
+"""A request and its answer as values, and what an answer means that is no success.
+
+Pure. Imports `exceptions` and `kinds`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+from . import kinds
+from .exceptions import ERROR_CLASSES, MalformedResponse, RateLimited, ServerError, SlowDown, TransportError
+
+__all__ = ["Answer", "Request", "malformed", "parse_retry_after", "raise_refusal", "redirected", "showable"]
+
+# Passing troubles of a server that come with an OAuth error code (RFC 6749 4.1.2.1; the last one is Google's).
+_PASSING_ERRORS: Final = frozenset({"server_error", "temporarily_unavailable", "internal_failure"})
+_PUBLIC: Final = frozenset({"client_id", "scope", "grant_type"})
+
+
+@dataclass(frozen=True)
+class Request:
+    """A form to be sent by POST. The form holds secrets and is not shown."""
+
+    url: str
+    form: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back. `body` is decoded JSON, or None where it was none."""
+
+    status: int
+    body: object = field(repr=False)
+    content_type: str = ""
+    retry_after: float | None = None
+
+
+def raise_refusal(request: Request, answer: Answer) -> None:
+    """Raise what a refusal means. A success is status 200 and no error: a token inside a 500 is none."""
+    status = answer.status
+    body: Mapping[str, object] = answer.body if kinds.is_object(answer.body) else {}
+    if 300 <= status < 400:
+        raise redirected(status)
+    code = body.get("error")
+    if status == 200 and code is None:
+        return
+    if code is None:  # Google's quota errors are {"error_code": "rate_limit_exceeded"}
+        code = body.get("error_code")
+    name = code if isinstance(code, str) else ""  # Google's gateways put an object there
+    passing = status == 408 or status >= 500 or name in _PASSING_ERRORS
+    kind = ERROR_CLASSES.get(name, RateLimited if status == 429 else ServerError if passing or name else None)
+    if kind is None:
+        raise malformed(answer, "is neither a success nor an OAuth error", None if code is None else "error")
+    refusal = kind(
+        error=showable(name, request),
+        error_description=showable(body.get("error_description"), request),
+        status=status,
+        retry_after=answer.retry_after,
+        retryable=passing if kind is ServerError else None,
+    )
+    if isinstance(refusal, SlowDown):
+        with suppress(kinds.EntryError):
+            refusal.interval = kinds.entry(body, "interval", kinds.seconds)
+    raise refusal
+
+
+def redirected(status: int | None) -> TransportError:
+    """Make the error for a redirect, followed by somebody or not."""
+    return TransportError("The server redirects, and secrets do not follow", status=status, retryable=False)
+
+
+def malformed(answer: Answer, problem: str, key: str | None = None) -> MalformedResponse:
+    """Make the error for an answer, known by its status and type, that has a problem."""
+    kind = f", {answer.content_type}" if answer.content_type else ""
+    return MalformedResponse(f"The answer (HTTP {answer.status}{kind}) {problem}", key=key, status=answer.status)
+
+
+def parse_retry_after(value: str, date: str, now: float) -> float | None:
+    """Read a Retry-After header (RFC 9110 10.2.3) as seconds.
+
+    A date counts from the answer's own Date header, or else from `now` (UNIX epoch), which a wrong clock may tell.
+    """
+    if re.fullmatch(r"[0-9]{1,9}", value):
+        return float(value)
+    until, since = _parse_date(value), _parse_date(date)
+    return None if until is None else max(0.0, until - (now if since is None else since))
+
+
+def _parse_date(value: str) -> float | None:
+    if not value:
+        return None
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return parsedate_to_datetime(value).timestamp()
+    except (ValueError, TypeError, OverflowError):  # Python 3.10 raises TypeError on what is no date
+        return None
+
+
+def showable(said: object, request: Request) -> str | None:
+    """What a server said, for a terminal: one line, not long, without the secrets that it was told."""
+    from urllib.parse import quote_plus
+
+    if not isinstance(said, str) or not said:
+        return None
+    line = "".join(character if character.isprintable() else " " for character in said)
+    for key, secret in request.form.items():
+        if key not in _PUBLIC:
+            line = line.replace(secret, "[redacted]").replace(quote_plus(secret), "[redacted]")
+    return line[:300]

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: MIT
+"""A login by way of the terminal: the only module that talks to a person.
+
+Imports `credentials`, `models` and `protocol`.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+
+from .credentials import OAuthCredentials
+from .models import RefreshableTokenDict
+from .protocol import verification_link
+
+__all__ = ["prompt", "say"]
+
+
+def prompt(credentials: OAuthCredentials, *, open_browser: bool) -> RefreshableTokenDict:
+    """Show link and code, wait for Enter, then for the server. Raises what `get_code` and `wait_for_token` raise."""
+    code = credentials.get_code()
+    link = verification_link(code)
+    say(f"Go to {link}\nand confirm there that the code is {code['user_code']}")
+    if open_browser:
+        with suppress(Exception):  # the link is on the screen
+            import webbrowser
+
+            webbrowser.open(link)
+    with suppress(EOFError, RuntimeError):  # standard input is closed, or there is none
+        input("Press Enter when it is done, Ctrl-C to abort. ")
+    told = False
+
+    def tell(seconds_left: float) -> None:
+        nonlocal told
+        if not told:
+            say(f"Not confirmed yet. Waiting for it; the code lives for {seconds_left / 60:.0f} more minutes.")
+        told = True
+
+    return credentials.wait_for_token(code, on_wait=tell)
+
+
+def say(line: str) -> None:
+    """Print a line, whatever characters the terminal lacks."""
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    print(line.encode(encoding, "backslashreplace").decode(encoding), flush=True)

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: MIT
+"""What is said on the wire, in pairs: a function that builds a request, and one that reads its answer.
+
+Pure: a `Request` goes to whoever can send it, an `Answer` comes back, and a parser turns it into a complete dictionary
+or raises what is wrong with it. Follows RFC 6749 (OAuth 2.0), RFC 8628 (device grant) and RFC 7009 (revocation); where
+a real server does otherwise, the line that deals with it names the server.
+
+Imports `kinds`, `messages` and `models`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from . import kinds
+from .kinds import check, credential, entry
+from .messages import Answer, Request, malformed, raise_refusal
+from .models import AuthCodeDict, BaseTokenDict, LinkedAuthCodeDict, RefreshableTokenDict
+
+# fmt: off
+__all__ = [
+    "GOOGLE", "OAUTH_SCOPE", "YOUTUBE", "Endpoints", "code_request", "parse_code", "parse_refresh", "parse_revocation",
+    "parse_token", "refresh_request", "revoke_request", "token_request", "verification_link",
+]
+# fmt: on
+
+OAUTH_SCOPE: Final = "https://www.googleapis.com/auth/youtube"
+DEVICE_GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
+
+# https to anywhere, http to this machine only; no user name, no fragment.
+_SAFE_URL: Final = re.compile(
+    r"(https://[^\s/?#@\\]+|http://(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?)([/?][!-\"$-~]*)?", re.ASCII
+)
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """Where an OAuth server listens, and in what it differs from RFC 8628. Raises `ValueError` on an unsafe URL."""
+
+    device_code_url: str
+    token_url: str
+    revoke_url: str | None = None
+    device_grant: str = field(default=DEVICE_GRANT, kw_only=True)
+    device_code_parameter: str = field(default="device_code", kw_only=True)
+    #: RFC 8628 3.1, RFC 7009 2.1: a confidential client shows its secret everywhere, not to the token endpoint alone.
+    authenticate_everywhere: bool = field(default=True, kw_only=True)
+    #: Whether a refresh may be sent twice. A server that rotates can take the second one for theft and end the login.
+    refresh_is_repeatable: bool = field(default=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        for name in ("device_code_url", "token_url", "revoke_url"):
+            url: object = getattr(self, name)
+            if url is not None and not (isinstance(url, str) and _SAFE_URL.fullmatch(url)):
+                raise ValueError(f"{name} must be an https URL, or http to this machine (localhost, 127.0.0.1, [::1])")
+
+
+#: What ytmusicapi uses, and so what is proven with YouTube Music.
+YOUTUBE: Final = Endpoints(
+    "https://www.youtube.com/o/oauth2/device/code",
+    "https://oauth2.googleapis.com/token",
+    "https://oauth2.googleapis.com/revoke",
+    device_grant="http://oauth.net/grant_type/device/1.0",
+    device_code_parameter="code",
+    authenticate_everywhere=False,
+    refresh_is_repeatable=True,
+)
+#: What Google documents for "TVs and Limited Input devices".
+GOOGLE: Final = Endpoints(
+    "https://oauth2.googleapis.com/device/code",
+    "https://oauth2.googleapis.com/token",
+    "https://oauth2.googleapis.com/revoke",
+    authenticate_everywhere=False,
+    refresh_is_repeatable=True,
+)
+
+
+# ---- a code for the user: RFC 8628 3.1, 3.2 ------------------------------------------------------
+
+
+def code_request(endpoints: Endpoints, client_id: str, client_secret: str, scope: str) -> Request:
+    """Ask for a code for the user."""
+    form = {"client_id": client_id, "scope": scope}
+    return Request(endpoints.device_code_url, _authenticated(endpoints, form, client_secret))
+
+
+def parse_code(request: Request, answer: Answer) -> AuthCodeDict:
+    """Read it; a `LinkedAuthCodeDict` if the server sent a link with the code in it. Raises an `OAuthError`."""
+    return _parse(request, answer, _code)
+
+
+def _code(body: Mapping[str, object]) -> AuthCodeDict:
+    # RFC 8628 says verification_uri, Google verification_url.
+    link = "verification_uri" if body.get("verification_url") is None else "verification_url"
+    code: AuthCodeDict = {
+        "device_code": entry(body, "device_code", credential),
+        "user_code": entry(body, "user_code", kinds.printable),
+        "expires_in": entry(body, "expires_in", kinds.seconds),
+        # RFC 8628 3.2: "If no value is provided, clients MUST use 5 as the default."
+        "interval": entry(body, "interval", kinds.seconds, default=5),
+        "verification_url": entry(body, link, kinds.web_link),
+    }
+    if body.get("verification_uri_complete") is None:
+        return code
+    linked: LinkedAuthCodeDict = {
+        **code,
+        "verification_uri_complete": entry(body, "verification_uri_complete", kinds.web_link),
+    }
+    return linked
+
+
+def verification_link(code: AuthCodeDict) -> str:
+    """Return the link on which the user confirms the code: the server's own with the code in it, or one made like it.
+
+    Raises `ValueError` if that is no web link.
+    """
+    from urllib.parse import quote
+
+    page = entry(code, "verification_url", kinds.web_link)
+    if complete := entry(code, "verification_uri_complete", kinds.web_link, default=""):
+        return complete
+    page, hash_sign, fragment = page.partition("#")
+    joint = "&" if "?" in page else "?"
+    return f"{page}{joint}user_code={quote(code['user_code'], safe='')}{hash_sign}{fragment}"
+
+
+# ---- a token for the code: RFC 8628 3.4, 3.5 -----------------------------------------------------
+
+
+def token_request(endpoints: Endpoints, client_id: str, client_secret: str, device_code: str) -> Request:
+    """Ask whether the user has confirmed."""
+    form = {"client_id": client_id, "client_secret": client_secret, "grant_type": endpoints.device_grant}
+    return Request(
+        endpoints.token_url, {**form, endpoints.device_code_parameter: check("device_code", device_code, credential)}
+    )
+
+
+def parse_token(request: Request, answer: Answer, *, sent: float, scope: str) -> RefreshableTokenDict:
+    """Read the token; `sent` is the time of the request (UNIX epoch), `scope` what was asked for.
+
+    Raises an `OAuthError`: `AuthorizationPending` or `SlowDown` if there is none yet.
+    """
+    return _parse(request, answer, lambda body: _token(body, sent, scope))
+
+
+# ---- a new access token: RFC 6749 6 --------------------------------------------------------------
+
+
+def refresh_request(endpoints: Endpoints, client_id: str, client_secret: str, refresh_token: str) -> Request:
+    """Ask for a new access token."""
+    form = {"client_id": client_id, "client_secret": client_secret, "grant_type": "refresh_token"}
+    return Request(endpoints.token_url, {**form, "refresh_token": check("refresh_token", refresh_token, credential)})
+
+
+def parse_refresh(request: Request, answer: Answer, *, sent: float, scope: str) -> BaseTokenDict:
+    """Read it, as `parse_token`; it is a whole `RefreshableTokenDict` if the server rotated the refresh token."""
+
+    def token(body: Mapping[str, object]) -> BaseTokenDict:
+        return _access(body, scope) if body.get("refresh_token") is None else _token(body, sent, scope)
+
+    return _parse(request, answer, token)
+
+
+def _access(body: Mapping[str, object], scope: str) -> BaseTokenDict:
+    return {
+        "access_token": entry(body, "access_token", credential),
+        # RFC 6749 5.1 lets a server leave it out; an hour is what Google means.
+        "expires_in": entry(body, "expires_in", kinds.seconds, default=3600),
+        # RFC 6749 5.1: "OPTIONAL, if identical to the scope requested by the client".
+        "scope": entry(body, "scope", kinds.text, default=scope),
+        "token_type": entry(body, "token_type", kinds.bearer, default="Bearer"),
+    }
+
+
+def _token(body: Mapping[str, object], sent: float, scope: str) -> RefreshableTokenDict:
+    access = _access(body, scope)
+    refresh_token = entry(body, "refresh_token", credential)
+    return {**access, "expires_at": int(sent) + access["expires_in"], "refresh_token": refresh_token}
+
+
+# ---- the end of a login: RFC 7009 ----------------------------------------------------------------
+
+
+def revoke_request(endpoints: Endpoints, client_id: str, client_secret: str, token: str) -> Request:
+    """Ask that a login ends. Raises `ValueError` if the server has no such endpoint."""
+    if endpoints.revoke_url is None:
+        raise ValueError("these endpoints have no revoke_url: the token can't be revoked from here")
+    # No token_type_hint: there are servers that revoke nothing, with 200, when it is wrong.
+    form = {"token": check("token", token, credential)}
+    if endpoints.authenticate_everywhere:
+        form["client_id"] = client_id
+    return Request(endpoints.revoke_url, _authenticated(endpoints, form, client_secret))
+
+
+def parse_revocation(request: Request, answer: Answer) -> None:
+    """RFC 7009 2.2: the status tells, whatever the body is; unless it is an error all the same."""
+    raise_refusal(request, answer)
+
+
+# ---- what they have in common --------------------------------------------------------------------
+
+
+def _authenticated(endpoints: Endpoints, form: dict[str, str], client_secret: str) -> Mapping[str, str]:
+    return {**form, "client_secret": client_secret} if endpoints.authenticate_everywhere else form
+
+
+_T = TypeVar("_T")
+
+
+def _parse(request: Request, answer: Answer, build: Callable[[Mapping[str, object]], _T]) -> _T:
+    raise_refusal(request, answer)
+    if not kinds.is_object(answer.body):
+        raise malformed(answer, "is not a JSON object")
+    try:
+        return build(answer.body)
+    except kinds.EntryError as error:
+        raise malformed(answer, f"is wrong: {error}", error.key) from None

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: MIT
+"""The seam to the network: what a session is, how one is asked and believed, and when to try again.
+
+`transport.UrllibSession` is ours. A session that the caller brings (`requests`, `httpx`) brings its own habits: it is
+asked not to follow redirects, and an answer that came over one all the same is not believed; its time-outs and the
+size of what it reads are its own.
+
+Opens nothing itself. Imports `exceptions` and `messages`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, Protocol, TypeAlias, TypeVar, runtime_checkable
+
+from .exceptions import OAuthError, TransportError
+from .messages import Answer, Request, parse_retry_after, redirected, showable
+
+__all__ = ["TIMEOUT", "HttpxSession", "RequestsSession", "Response", "Session", "check_proxies", "send", "with_retries"]
+
+# Seconds for a whole request.
+TIMEOUT: Final = 30.0
+
+# As ytmusicapi introduces itself.
+_HEADERS: Final[Mapping[str, str]] = {
+    "User-Agent": "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:88.0) Gecko/20100101 Firefox/88.0 Cobalt/Version",
+    "Accept": "application/json",
+}
+
+
+_Texts: TypeAlias = Mapping[str, str]
+
+
+class Response(Protocol):
+    """What a session answers with. Its `headers` are read if it has them."""
+
+    @property
+    def status_code(self) -> int:
+        """The HTTP status."""
+        ...
+
+    def json(self) -> object:
+        """The decoded body. Raises `ValueError` if it is no JSON."""
+        ...
+
+
+class Session(Protocol):
+    """What can send a form: `requests.Session` and `httpx.Client` fit as they are. Threads may call it at once."""
+
+    def post(self, url: str, *, data: _Texts, headers: _Texts, timeout: float) -> Response:
+        """Send `data` as a form and return the answer, whatever its status; raise if there is none."""
+        ...
+
+
+@runtime_checkable
+class RequestsSession(Session, Protocol):
+    """One that follows redirects, secrets and all, until told not to: known by a method that no other has."""
+
+    proxies: dict[str, str]
+
+    def get_redirect_target(self, resp: object, /) -> object:
+        """Tell where an answer redirects to."""
+        ...
+
+    def post(self, url: str, *, data: _Texts, headers: _Texts, timeout: float, allow_redirects: bool = ...) -> Response:
+        """Send a form."""
+        ...
+
+
+@runtime_checkable
+class HttpxSession(Session, Protocol):
+    """One that can have been told to follow redirects."""
+
+    follow_redirects: bool
+
+    def post(
+        self, url: str, *, data: _Texts, headers: _Texts, timeout: float, follow_redirects: bool = ...
+    ) -> Response:
+        """Send a form."""
+        ...
+
+
+def check_proxies(proxies: Mapping[str, str] | None) -> None:
+    """Raises `ValueError`, which does not quote them: they may hold a password."""
+    for proxy in (proxies or {}).values():
+        if not proxy.lower().startswith(("http://", "https://")):
+            raise ValueError("proxies must be a mapping such as {'https': 'http://user:password@host:port'}; no SOCKS")
+
+
+def send(session: Session, request: Request) -> Answer:
+    """Send a request once. Raises `TransportError`, or `MalformedResponse` where the answer is no bounded HTTP."""
+    try:
+        response = _post(session, request)
+    except OAuthError:
+        raise
+    except Exception as error:  # a session's own: there is no class that they share
+        problem = f"The session failed: {type(error).__name__}: {showable(str(error), request)}"
+        raise TransportError(problem) from None
+    if getattr(response, "history", None):
+        raise redirected(None)
+    try:
+        body = response.json()
+    except (ValueError, RecursionError):
+        body = None
+    return Answer(
+        status=response.status_code,
+        body=body,
+        content_type=showable(_header(response, "content-type"), request) or "no content type",
+        retry_after=parse_retry_after(_header(response, "retry-after"), _header(response, "date"), time.time()),
+    )
+
+
+def _post(session: Session, request: Request) -> Response:
+    url, form = request.url, request.form
+    if isinstance(session, RequestsSession):
+        return session.post(url, data=form, headers=_HEADERS, timeout=TIMEOUT, allow_redirects=False)
+    if isinstance(session, HttpxSession):
+        return session.post(url, data=form, headers=_HEADERS, timeout=TIMEOUT, follow_redirects=False)
+    timeout: object = getattr(session, "timeout", None)  # UrllibSession says its own
+    return session.post(
+        url, data=form, headers=_HEADERS, timeout=timeout if isinstance(timeout, (int, float)) else TIMEOUT
+    )
+
+
+@runtime_checkable
+class _Headers(Protocol):
+    def items(self) -> Iterable[tuple[str, str]]: ...
+
+
+def _header(response: Response, name: str) -> str:
+    headers: object = getattr(response, "headers", None)
+    pairs = headers.items() if isinstance(headers, _Headers) else ()
+    return next((value for key, value in pairs if key.lower() == name), "")
+
+
+# ---- trying again --------------------------------------------------------------------------------
+
+_T = TypeVar("_T")
+
+TRIES: Final = 3
+# Seconds before the second try; twice that before the third.
+FIRST_WAIT: Final = 1.0
+# Nobody waits longer than this without being told.
+LONGEST_WAIT: Final = 10.0
+
+
+def with_retries(
+    ask: Callable[[], _T], *, repeatable: bool, sleep: Callable[[float], None], jitter: Callable[[], float]
+) -> _T:
+    """Ask up to three times where the server, or the way to it, is in passing trouble.
+
+    What may have reached the server and got no answer is asked again only if it is `repeatable`. `jitter` answers a
+    number from 0.9 to 1.1, so that a thousand clients that failed together do not come back together.
+    """
+    wait = FIRST_WAIT
+    for _ in range(TRIES - 1):
+        try:
+            return ask()
+        except OAuthError as error:
+            pause = wait * jitter() if error.retry_after is None else error.retry_after
+            unsafe = isinstance(error, TransportError) and error.sent and not repeatable
+            if not error.retryable or unsafe or pause > LONGEST_WAIT:
+                raise
+        sleep(pause)
+        wait *= 2
+    return ask()

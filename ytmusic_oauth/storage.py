@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: MIT
+"""The token file: read strictly, written whole, and for its owner's eyes only.
+
+The file is ytmusicapi's, byte for byte in form. A new one is written beside it, made private before its first byte,
+synced, and renamed over it, so that a crash at any moment leaves the old file or the new one. Where a rename cannot
+work, and only there, it is written in place.
+
+With `lock`, the only module that opens files. Imports `exceptions`, `kinds` and `models`.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+import sys
+from contextlib import suppress
+from typing import Final
+
+from .exceptions import TokenFileError, TokenFileNotFound
+from .kinds import EntryError, json_object, token_dict
+from .models import RefreshableTokenDict
+
+__all__ = ["read_token", "write_token"]
+
+# Bytes. A token file has some five hundred.
+_LARGEST_FILE: Final = 2**20
+# What a platform does not have, it does not need: `O_NONBLOCK` is for FIFOs, `O_BINARY` for Windows.
+_SAFELY: Final = sum(getattr(os, flag, 0) for flag in ("O_CLOEXEC", "O_NONBLOCK", "O_BINARY", "O_NOCTTY"))
+_NO_RENAME: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV})
+
+
+def read_token(path: str) -> RefreshableTokenDict:
+    """Read a token file. Unknown keys and a byte order mark are ignored.
+
+    Raises `TokenFileError` on anything that is no token, and `TokenFileNotFound` if there is no file.
+    """
+    try:
+        file = os.open(path, os.O_RDONLY | _SAFELY)
+        try:
+            _regular(path, os.fstat(file))
+            with open(file, "rb", closefd=False) as stream:
+                content = stream.read(_LARGEST_FILE + 1)
+        finally:
+            os.close(file)
+    except FileNotFoundError:
+        raise TokenFileNotFound(path=path) from None
+    except OSError as error:
+        raise TokenFileError(f"The token file cannot be read: {error.strerror}", path=path) from error
+    if len(content) > _LARGEST_FILE:
+        raise TokenFileError("This is too large to be a token file", path=path)
+    try:
+        document = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise TokenFileError("This is no token file: it is not UTF-8", path=path) from None
+    try:
+        return token_dict(json_object(document))
+    except EntryError as error:
+        raise TokenFileError(f"This is no token file: {error}", path=path, key=error.key) from None
+    except ValueError as error:
+        raise TokenFileError(f"This is no token file: it {error}", path=path) from None
+
+
+def write_token(path: str, token: RefreshableTokenDict, *, alone: bool) -> None:
+    """Write a token file, mode 0600, all or nothing; a symbolic link is followed. Raises `TokenFileError`.
+
+    `alone` is what `lock.locked` answered: whether nobody else can be writing.
+    """
+    content = json.dumps(token, indent=1).encode()
+    target = os.path.realpath(path)
+    try:
+        before = _status(target)
+        if before is not None:
+            _regular(path, before)
+        try:
+            _replace(target, content, before, alone)
+        except OSError as error:
+            if before is None or error.errno not in _NO_RENAME:
+                raise
+            _overwrite(target, content, before.st_size)
+    except OSError as error:
+        raise TokenFileError(f"The token file cannot be written: {error.strerror}", path=path) from error
+
+
+def _status(target: str) -> os.stat_result | None:
+    try:
+        return os.stat(target)
+    except FileNotFoundError:
+        return None
+
+
+def _regular(path: str, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise TokenFileError("This is no regular file", path=path)
+
+
+def _replace(target: str, content: bytes, before: os.stat_result | None, alone: bool) -> None:
+    # Whoever is killed in here leaves the temporary file behind. Alone, its name is fixed: the next one cleans up.
+    temporary = f"{target}.tmp" if alone else f"{target}.{os.urandom(8).hex()}.tmp"
+    with suppress(FileNotFoundError):
+        os.unlink(temporary)
+    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFELY, 0o600)
+    try:
+        try:
+            if sys.platform != "win32":
+                os.fchmod(file, 0o600)  # an odd umask may have taken our own rights away
+                if before is not None and os.geteuid() == 0:
+                    os.fchown(file, before.st_uid, before.st_gid)
+            _write(file, content)
+        finally:
+            os.close(file)
+        os.replace(temporary, target)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def _overwrite(target: str, content: bytes, size: int) -> None:
+    file = os.open(target, os.O_WRONLY | _SAFELY)
+    try:
+        if sys.platform != "win32":
+            with suppress(PermissionError):  # somebody else's file that we may write
+                os.fchmod(file, 0o600)
+        # One write as long as what was there, then cut: between the two, it is a token with spaces behind it.
+        _write(file, content.ljust(size))
+        os.ftruncate(file, len(content))
+    finally:
+        os.close(file)
+
+
+def _write(file: int, content: bytes) -> None:
+    while content:
+        content = content[os.write(file, content) :]
+    os.fsync(file)

@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: MIT
+"""The tokens of the seed: a plain one, one that knows when it expires, and one that keeps itself fresh.
+
+A token holds one `Held`, which is replaced as a whole: another thread sees all of a refresh or nothing of it. Its
+fields are descriptors that read from it, and so does all that describes a token (`repr`, `==`, `as_dict`, a copy).
+Only `access_token` asks first for one that can be used: that is where a `RefreshingToken` refreshes.
+
+Imports everything below it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, KeysView, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Generic, TypeVar, overload
+
+from .credentials import Credentials, OAuthCredentials
+from .exceptions import TokenFileNotFound
+from .held import Held
+from .lock import locked
+from .models import BaseTokenDict, Bearer, DefaultScope, RefreshableTokenDict
+from .prompt import prompt
+from .storage import read_token, write_token
+from .upkeep import Upkeep
+
+__all__ = ["OAuthToken", "RefreshingToken", "Token"]
+
+_T = TypeVar("_T")
+
+
+class _Value(Generic[_T]):
+    """A field of a token. To set one by hand is to take on a token that differs in it, as of now."""
+
+    def __init__(self, read: Callable[[Token], _T], default: _T | None = None) -> None:
+        self._read = read
+        self._default = default
+
+    def __set_name__(self, owner: type[object], name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, token: None, owner: type[object]) -> _T | None: ...
+    @overload
+    def __get__(self, token: Token, owner: type[object]) -> _T: ...
+    def __get__(self, token: Token | None, owner: type[object]) -> _T | None:
+        if token is not None:
+            return self._read(token)
+        if self._default is None:
+            raise AttributeError(self._name)  # like any dataclass field without a default
+        return self._default
+
+    def __set__(self, token: Token, value: _T) -> None:
+        changed = Held.since(time.time(), time.monotonic(), {**token.as_dict(), self._name: value})
+        vars(token)["_held"] = changed
+
+
+@dataclass(kw_only=True, init=False, repr=False, eq=False)
+class Token:
+    """Base class representation of the YouTubeMusicAPI OAuth token (seed). Raises `ValueError` on an unfit value."""
+
+    scope: _Value[DefaultScope] = _Value(lambda token: token._held.token["scope"])
+    token_type: _Value[Bearer] = _Value(lambda token: token._held.token["token_type"])
+    access_token: _Value[str] = _Value(lambda token: token._usable())
+    refresh_token: _Value[str] = _Value(lambda token: token._held.token["refresh_token"])
+    expires_at: _Value[int] = _Value(lambda token: token._held.token["expires_at"], 0)
+    expires_in: _Value[int] = _Value(lambda token: token._held.token["expires_in"], 0)
+
+    def __init__(
+        self,
+        *,
+        scope: DefaultScope,
+        token_type: Bearer,
+        access_token: str,
+        refresh_token: str,
+        expires_at: int = 0,
+        expires_in: int = 0,
+    ) -> None:
+        token: RefreshableTokenDict = {
+            "scope": scope,
+            "token_type": token_type,
+            "access_token": access_token,
+            "refresh_token": refresh_token,
+            "expires_at": expires_at,
+            "expires_in": expires_in,
+        }
+        self._held: Held = Held.since(time.time(), time.monotonic(), token)
+
+    @staticmethod
+    def members() -> KeysView[str]:
+        """The names of the six values, in the order of the file."""
+        return dict.fromkeys(field.name for field in fields(Token)).keys()
+
+    def as_dict(self) -> RefreshableTokenDict:
+        """The values that are held. Refreshes nothing."""
+        return self._held.token.copy()
+
+    def as_json(self) -> str:
+        """The values that are held, as JSON. Refreshes nothing."""
+        return json.dumps(self._held.token)
+
+    def as_auth(self) -> str:
+        """The value of an Authorization header (RFC 6750 2.1)."""
+        return f"{self.token_type} {self.access_token}"
+
+    @property
+    def is_expiring(self) -> bool:
+        """Whether it should be refreshed: see `expiry`."""
+        return not self._held.fresh.is_open(time.time(), time.monotonic())
+
+    def __repr__(self) -> str:
+        shown = {**self.as_dict(), "access_token": "[redacted]", "refresh_token": "[redacted]"}
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Token) and type(other) is type(self) and self.as_dict() == other.as_dict()
+
+    def _usable(self) -> str:
+        return self._held.token["access_token"]
+
+    def _hold(self, held: Held) -> None:
+        self._held = held
+
+
+class OAuthToken(Token):
+    """A token that can be read from a file and updated, with nobody to refresh it."""
+
+    @staticmethod
+    def is_oauth(headers: Mapping[str, object]) -> bool:
+        """Whether a dictionary, such as that of a token file, has all six values."""
+        return all(key in headers for key in Token.members())
+
+    @classmethod
+    def from_json(cls, file_path: Path) -> OAuthToken:
+        """Read a token file. Raises `TokenFileError`, or `TokenFileNotFound`, which is a `FileNotFoundError` too."""
+        return OAuthToken(**read_token(os.fspath(file_path)))
+
+    def update(self, fresh_access: BaseTokenDict) -> None:
+        """Take on a refreshed token that was asked for just now: its life counts from the present (seed).
+
+        Takes a new refresh token, too, where the server sent one. All or nothing: `ValueError` on an unfit value.
+        """
+        self._hold(self._held.renewed(time.time(), time.monotonic(), fresh_access))
+
+
+@dataclass(init=False, repr=False, eq=False)
+class RefreshingToken(OAuthToken):
+    """A token that refreshes itself when its `access_token` is read and a minute or less is left of its life (seed).
+
+    With a `local_cache`, the file there is kept fresh, too, together with every other process that uses it.
+
+    `access_token` and `as_auth()` raise `InvalidGrant` when the user has to log in again, and whatever else
+    `Credentials.refresh_token` raises. While the old token lives, it is answered through passing trouble.
+    """
+
+    credentials: Credentials
+    _local_cache: Path | None = None
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        _local_cache: Path | None = None,
+        *,
+        scope: DefaultScope,
+        token_type: Bearer,
+        access_token: str,
+        refresh_token: str,
+        expires_at: int = 0,
+        expires_in: int = 0,
+    ) -> None:
+        super().__init__(
+            scope=scope,
+            token_type=token_type,
+            access_token=access_token,
+            refresh_token=refresh_token,
+            expires_at=expires_at,
+            expires_in=expires_in,
+        )
+        if not callable(getattr(credentials, "refresh_token", None)):
+            raise TypeError("credentials must be a Credentials")
+        self.credentials = credentials
+        self._local_cache = None if _local_cache is None else Path(_local_cache)
+        self._upkeep = Upkeep()
+
+    @classmethod
+    def load(cls, credentials: Credentials, path: str | os.PathLike[str]) -> RefreshingToken:
+        """Read a token file, and keep the token fresh in it from now on.
+
+        Raises `TokenFileError`, or `TokenFileNotFound`, which is a `FileNotFoundError` too.
+        """
+        on_disk = read_token(os.fspath(path))
+        token = cls(credentials, Path(path), **on_disk)
+        token._upkeep = Upkeep(on_disk)
+        return token
+
+    @classmethod
+    def prompt_for_token(
+        cls, credentials: OAuthCredentials, open_browser: bool = False, to_file: str | None = None
+    ) -> RefreshingToken:
+        """Log in by way of the terminal: show link and code, wait for Enter, then for the server (seed).
+
+        With `open_browser` the link is opened, too; with `to_file` the token is stored there and kept fresh.
+        Raises what `get_code` and `wait_for_token` raise, and `TokenFileError` if `to_file` is something else today.
+        """
+        if to_file is not None:
+            with suppress(TokenFileNotFound):
+                read_token(to_file)
+        token = cls(credentials, **prompt(credentials, open_browser=open_browser))
+        if to_file is not None:
+            token._local_cache = Path(to_file)
+            token._upkeep.store_or_put_off(token._held, to_file)
+        return token
+
+    @property
+    def local_cache(self) -> Path | None:
+        """The file that is kept fresh. To set it stores the token there."""
+        return self._local_cache
+
+    @local_cache.setter
+    def local_cache(self, path: Path | None) -> None:
+        if path is not None:
+            self._upkeep.store(self._held, os.fspath(path))
+        self._local_cache = None if path is None else Path(path)
+
+    def store_token(self, path: str | None = None) -> None:
+        """Write the token to a file, by default to `local_cache`, without refreshing it. Raises `TokenFileError`.
+
+        Does nothing if there is neither. Does not change `local_cache` (seed).
+        """
+        if path is not None and path != self._path():
+            with locked(path) as alone:
+                write_token(path, self.as_dict(), alone=alone)
+        elif own := self._path():
+            self._upkeep.store(self._held, own)
+
+    def refresh(self) -> None:
+        """Refresh now, whatever the clock says: for a caller whose request was answered with 401.
+
+        Raises `InvalidGrant` when the user has to log in again, and whatever else `Credentials.refresh_token` raises.
+        """
+        self._tend(now=True)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, RefreshingToken) or not super().__eq__(other):
+            return False
+        return self.credentials == other.credentials and self.local_cache == other.local_cache
+
+    def _usable(self) -> str:
+        self._tend()
+        return super()._usable()
+
+    def _tend(self, *, now: bool = False) -> None:
+        self._upkeep.tend(lambda: self._held, self._hold, self.credentials, self._path(), now=now)
+
+    def _path(self) -> str | None:
+        return None if self._local_cache is None else os.fspath(self._local_cache)

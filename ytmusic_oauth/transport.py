@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: MIT
+"""The network: the only module that opens sockets. One form out, one whole answer back, in bounded time and space.
+
+It is loaded when the first request is sent, not before: `http.client`, `ssl` and `urllib.request` cost more to import
+than the rest of the package together.
+
+Imports `exceptions`, `kinds` and `session`.
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException, HTTPResponse
+from typing import TYPE_CHECKING, Final
+from urllib.error import URLError
+from urllib.parse import urlencode
+from urllib.request import AbstractHTTPHandler, OpenerDirector, ProxyHandler, Request, getproxies
+
+from . import kinds
+from .exceptions import MalformedResponse, TransportError
+from .session import TIMEOUT, check_proxies
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+    from _typeshed import WriteableBuffer
+
+__all__ = ["UrllibResponse", "UrllibSession"]
+
+# Seconds for one try at one address.
+CONNECT_TIMEOUT: Final = 10.0
+# Bytes. An OAuth answer has a thousand or two.
+LARGEST_BODY: Final = 2**20
+
+
+@dataclass(frozen=True)
+class UrllibResponse:
+    """A whole answer in memory."""
+
+    status_code: int
+    headers: Mapping[str, str]
+    content: bytes = field(repr=False)
+
+    def json(self) -> object:
+        """Raises `ValueError` on anything but a JSON object in UTF-8."""
+        return kinds.json_object(self.content.decode())
+
+
+@dataclass(frozen=True)
+class UrllibSession:
+    """The standard library's HTTP, kept on a short leash. `timeout` is for a whole request, in seconds.
+
+    `proxies` is `{"https": "http://user:password@host:port"}`, None for what the environment says, `{}` for none.
+    Plain http, which goes to this machine only, never takes a proxy. Threads may share a session.
+    """
+
+    proxies: Mapping[str, str] | None = field(default=None, repr=False)
+    timeout: float = field(default=TIMEOUT, kw_only=True)
+    ssl_context: SSLContext | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if not self.timeout > 0:
+            raise ValueError("timeout must be more than 0 seconds")
+        check_proxies(self.proxies)
+
+    def post(
+        self, url: str, *, data: Mapping[str, str], headers: Mapping[str, str], timeout: float | None = None
+    ) -> UrllibResponse:
+        """Send a form. An answer of any status is an answer. Raises `TransportError` or `MalformedResponse`."""
+        limit = timeout or self.timeout
+        request = Request(url, urlencode(data).encode(), dict(headers))
+        try:
+            with _open(request, time.monotonic() + limit, self.proxies, self.ssl_context) as response:
+                content = response.read(LARGEST_BODY + 1)
+        except HTTPException as error:  # its text may quote the answer
+            raise MalformedResponse(f"The answer is not HTTP ({type(error).__name__})") from None
+        except URLError as error:  # raised before the request is complete
+            raise TransportError(_reason(error.reason, request.host, limit), sent=False) from None
+        except OSError as error:
+            raise TransportError(_reason(error, request.host, limit)) from None
+        if len(content) > LARGEST_BODY:
+            raise MalformedResponse("The answer is longer than 1 MiB", status=response.status)
+        return UrllibResponse(response.status, dict(response.headers.items()), content)
+
+
+def _reason(error: object, host: str, limit: float) -> str:
+    if isinstance(error, TimeoutError):
+        return f"{host} did not answer within {limit:g} s"
+    certificate = getattr(error, "verify_message", "")  # an ssl.SSLCertVerificationError
+    if certificate and time.gmtime().tm_year < 2020:
+        certificate += f". This machine thinks that it is {time.gmtime().tm_year}: set its clock"
+    words = certificate or getattr(error, "strerror", None) or str(error)
+    return f"{host} cannot be reached: {words}"
+
+
+def _open(request: Request, end: float, proxies: Mapping[str, str] | None, context: SSLContext | None) -> HTTPResponse:
+    """Open by `end` on the monotonic clock; urllib's own time-out starts anew with every address and every byte."""
+
+    def left() -> float:
+        seconds = end - time.monotonic()
+        if seconds <= 0:
+            raise TimeoutError
+        return seconds
+
+    def dial(address: tuple[str, int], *_: object) -> socket.socket:
+        targets = [str(info[4][0]) for info in socket.getaddrinfo(*address, type=socket.SOCK_STREAM)]
+        for tries, target in zip(range(len(targets), 0, -1), targets, strict=True):
+            # Where the way to the first addresses swallows packets, time has to be left for the last.
+            timeout = min(CONNECT_TIMEOUT, left() / tries)
+            try:
+                connected = socket.create_connection((target, address[1]), timeout)
+            except OSError:
+                if tries == 1:
+                    raise
+            else:
+                connected.settimeout(min(CONNECT_TIMEOUT, left()))  # for TLS, and for sending
+                return connected
+        raise OSError("it has no address")
+
+    class Reader(io.RawIOBase):
+        def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
+            self._sock, self._raw = sock, raw
+
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: WriteableBuffer) -> int | None:
+            self._sock.settimeout(left())
+            return self._raw.readinto(buffer)
+
+        def close(self) -> None:
+            self._raw.close()
+            super().close()
+
+    class Response(HTTPResponse):
+        def __init__(self, sock: socket.socket, debuglevel: int = 0, method: str | None = None, url: str | None = None):
+            super().__init__(sock, debuglevel, method, url)
+            self.fp = io.BufferedReader(Reader(sock, self.fp.detach()))
+
+    class Connection(HTTPConnection):
+        response_class = Response
+
+        def connect(self) -> None:
+            vars(self)["_create_connection"] = dial
+            super().connect()
+
+    class Handler(AbstractHTTPHandler):
+        http_request = https_request = AbstractHTTPHandler.do_request_
+
+        def http_open(self, request: Request) -> HTTPResponse:
+            return self.do_open(Connection, request)
+
+        def https_open(self, request: Request) -> HTTPResponse:
+            try:
+                from http.client import HTTPSConnection
+            except ImportError:
+                raise URLError("this Python was built without ssl") from None
+
+            class SecureConnection(HTTPSConnection, Connection):
+                pass
+
+            return self.do_open(SecureConnection, request, context=context)
+
+    opener = OpenerDirector()
+    # Plain http goes to this machine, and a proxy would take the secrets elsewhere.
+    found = getproxies() if proxies is None else proxies
+    opener.add_handler(ProxyHandler({"https": found["https"]} if "https" in found else {}))
+    opener.add_handler(Handler())
+    response: HTTPResponse = opener.open(request, timeout=CONNECT_TIMEOUT)
+    return response

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: MIT
+"""Work that many threads ask for at once, and that is done once. The only module that knows of threads.
+
+Imports `exceptions`.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from copy import copy
+
+from .exceptions import OAuthError
+
+__all__ = ["Turns"]
+
+
+class Turns:
+    """Whoever comes first works; those who came meanwhile wait, and share what came of it.
+
+    Remember `number`, look whether there is work to do, and `take` a turn with what you remembered: if a turn has ended
+    since, it was yours too.
+    """
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._error: OAuthError | None = None
+        # Guard the work and the two above. One for each process: a lock that another thread of the parent held while
+        # it forked stays locked in the child for ever.
+        self._locks: dict[int, threading.Lock] = {}
+
+    def take(self, seen: int, work: Callable[[], None]) -> None:
+        """Do the work, or wait until it is done. Raises what it raised; errors of its turn are shared, bugs are not."""
+        with self._locks.setdefault(os.getpid(), threading.Lock()):
+            if self.number != seen:
+                if self._error is not None:
+                    raise copy(self._error)
+                return
+            try:
+                work()
+                self._error = None
+            except OAuthError as error:
+                self._error = copy(error)  # without the traceback, which holds all that was at hand
+                raise
+            finally:
+                self.number += 1

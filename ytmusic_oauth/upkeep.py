@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: MIT
+"""How one token is kept fresh, in memory and in its file, among all threads and processes that hold it.
+
+A round: take the turn among threads and the lock among processes; adopt what somebody else has put into the file; if
+that is not fresh, refresh; save. A round that fails leaves memory and file as they were.
+
+Imports `credentials`, `exceptions`, `held`, `lock`, `models`, `storage` and `turns`.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from contextlib import nullcontext
+from copy import copy
+from typing import Final
+
+from .credentials import Credentials
+from .exceptions import InvalidGrant, OAuthError, TokenFileError, TokenFileNotFound
+from .held import Held
+from .lock import locked
+from .models import RefreshableTokenDict
+from .storage import read_token, write_token
+from .turns import Turns
+
+__all__ = ["Upkeep"]
+
+# Seconds to leave a server, or a disk, alone after its first failure; doubled with each, up to the second.
+_SHORTEST_PAUSE: Final = 1.0
+_LONGEST_PAUSE: Final = 60.0
+
+
+class Upkeep:
+    """What is remembered between rounds. `on_disk` is what the file had in it when it was last read or written."""
+
+    def __init__(self, on_disk: RefreshableTokenDict | None = None) -> None:
+        self._on_disk = on_disk
+        self._turns = Turns()
+        self._unsaved = False
+        self._refused: tuple[str, InvalidGrant] | None = None
+        self._refreshing = _Patience()
+        self._saving = _Patience()
+
+    def __reduce__(self) -> tuple[type[Upkeep], tuple[RefreshableTokenDict | None]]:
+        # A copy, also one in another process, knows the file, and makes its own experience with the rest.
+        return Upkeep, (self._on_disk,)
+
+    def tend(
+        self,
+        held: Callable[[], Held],
+        hold: Callable[[Held], None],
+        credentials: Credentials,
+        path: str | None,
+        *,
+        now: bool = False,
+    ) -> None:
+        """Leave a token that can be used, or raise an `OAuthError`; with `now`, refresh even a fresh one.
+
+        `held` tells what is held, `hold` replaces it.
+        """
+        seen = self._turns.number
+        if not now and not self._is_due(held()):
+            return
+        try:
+            self._turns.take(seen, lambda: self._round(held(), hold, credentials, path, now))
+        except OAuthError as error:
+            if now or not error.retryable or not held().life.is_open(time.time(), time.monotonic()):
+                raise
+            if isinstance(error, TokenFileError):
+                warnings.warn(f"{error} Until then the old access token is used.", RuntimeWarning, stacklevel=2)
+
+    def store(self, held: Held, path: str) -> None:
+        """Write the token to its file. Raises `TokenFileError`."""
+        with locked(path) as alone:
+            self._write(held, path, alone)
+
+    def store_or_put_off(self, held: Held, path: str) -> None:
+        """Write the token to its file, or warn and try again in later rounds."""
+        try:
+            self.store(held, path)
+        except TokenFileError as error:
+            self._put_off(error)
+
+    def _is_due(self, held: Held) -> bool:
+        wall, monotonic = time.time(), time.monotonic()
+        if held.fresh.is_open(wall, monotonic):
+            return self._unsaved and self._saving.is_over(monotonic)
+        return self._refreshing.is_over(monotonic) or not held.life.is_open(wall, monotonic)
+
+    def _round(
+        self, held: Held, hold: Callable[[Held], None], credentials: Credentials, path: str | None, now: bool
+    ) -> None:
+        try:
+            with nullcontext(False) if path is None else locked(path) as alone:
+                adopted, trouble = (held, None) if path is None else self._adopted(held, path)
+                hold(adopted)
+                if not adopted.fresh.is_open(time.time(), time.monotonic()) or (now and adopted is held):
+                    adopted = self._refreshed(adopted, credentials)
+                    hold(adopted)
+                    self._unsaved = path is not None
+                if path is not None and self._unsaved:
+                    try:
+                        if trouble is not None:  # whatever the file is now, it is not ours to replace
+                            raise trouble
+                        self._write(adopted, path, alone)
+                    except TokenFileError as error:
+                        self._put_off(error)
+        except OAuthError as error:
+            if error.retryable:
+                self._refreshing.try_later(error.retry_after)
+            raise
+        self._refreshing.reset()
+
+    def _adopted(self, held: Held, path: str) -> tuple[Held, TokenFileError | None]:
+        """What is held, or what is in the file if that is news; and what is wrong with the file."""
+        try:
+            on_disk = read_token(path)
+        except TokenFileNotFound:
+            return held, None
+        except TokenFileError as error:
+            return held, error
+        # News is what has changed since we saw it last. A file that we never saw may be older than what we hold.
+        changed = on_disk != self._on_disk
+        news = changed and (self._on_disk is not None or on_disk["expires_at"] > held.token["expires_at"])
+        self._on_disk = on_disk
+        if not news:
+            return held, None
+        self._unsaved = False
+        return Held.since(time.time(), time.monotonic(), on_disk), None
+
+    def _refreshed(self, held: Held, credentials: Credentials) -> Held:
+        refresh_token = held.token["refresh_token"]
+        if self._refused is not None and self._refused[0] == refresh_token:
+            raise copy(self._refused[1])
+        wall, monotonic = time.time(), time.monotonic()
+        try:
+            fresh_access = credentials.refresh_token(refresh_token)
+        except InvalidGrant as error:
+            self._refused = (refresh_token, copy(error))
+            raise
+        return held.renewed(wall, monotonic, fresh_access)
+
+    def _write(self, held: Held, path: str, alone: bool) -> None:
+        write_token(path, held.token, alone=alone)
+        self._on_disk, self._unsaved = held.token, False
+        self._saving.reset()
+
+    def _put_off(self, error: TokenFileError) -> None:
+        first = self._saving.failures == 0
+        self._unsaved = True
+        self._saving.try_later()
+        if first:
+            warnings.warn(f"{error} The token is used, and will be saved later.", RuntimeWarning, stacklevel=2)
+
+
+class _Patience:
+    """When something that failed may be tried again: after a pause that doubles, or as long as a server asked for."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        self.failures = 0
+        self._until = 0.0
+
+    def is_over(self, monotonic: float) -> bool:
+        return self.failures == 0 or monotonic >= self._until
+
+    def try_later(self, retry_after: float | None = None) -> None:
+        pause = min(_SHORTEST_PAUSE * 2**self.failures, _LONGEST_PAUSE)
+        self.failures += 1
+        self._until = time.monotonic() + max(pause, retry_after or 0.0)
