@@ -207,7 +207,7 @@ class TokenFileNotFound(TokenFileError, FileNotFoundError):
 
 
 class MalformedResponse(OAuthError):
-    """The answer makes no sense; `key` names the wrong entry, if it is one. Its content, maybe a secret, is not told."""
+    """The answer makes no sense; `key` names the wrong entry, if it is one. Its content may be secret and is not told."""
 
     meaning = "The server's answer makes no sense"
     next_step = (
