@@ -15,7 +15,7 @@ help:  ## list the targets
 demo:  ## watch a device login, a refresh and the token file happen over HTTP, against a fake server
 	@$(PYTHON) -m tests.demo
 
-test: $(VENV)/ready  ## mypy and every test, on $(PYTHON)
+test: $(VENV)/ready  ## mypy and every test; PYTHON=python3.12 chooses another Python
 	$(VENV)/bin/python -m mypy
 	$(VENV)/bin/python -m pytest
 
