@@ -7,8 +7,8 @@
     >>> token = RefreshingToken.load(credentials, "oauth.json")  # every time after that
     >>> headers = {"Authorization": token.as_auth()}
 
-It implements the documented API of `ytmusicapi.auth.oauth`, with nothing but the standard library. Nothing is imported
-from the network's side of that before the first request.
+It implements the documented API of `ytmusicapi.auth.oauth` with nothing but the standard library. Network modules are
+loaded with the first request, not before.
 """
 
 from __future__ import annotations

@@ -207,7 +207,10 @@ class TokenFileNotFound(TokenFileError, FileNotFoundError):
 
 
 class MalformedResponse(OAuthError):
-    """The answer makes no sense; `key` names the wrong entry, if it is one. Its content may be secret and is not told."""
+    """The answer makes no sense; `key` names the wrong entry, if it is one.
+
+    What the answer says is not told, for it may be secret.
+    """
 
     meaning = "The server's answer makes no sense"
     next_step = (

@@ -22,7 +22,7 @@ from .exceptions import TokenFileError
 __all__ = ["locked"]
 
 # Seconds. Longer than a refresh takes, and shorter than people wait.
-TIMEOUT: Final = 30.0
+TIMEOUT: Final = 10.0
 _POLL: Final = 0.05
 
 # What this process has locked. A forked child has copies, and would keep the locks for as long as it lives.

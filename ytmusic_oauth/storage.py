@@ -34,7 +34,7 @@ _NO_RENAME: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EBU
 def read_token(path: str) -> RefreshableTokenDict:
     """Read a token file. Unknown keys and a byte order mark are ignored.
 
-    Raises `TokenFileError` on anything that is no token, and `TokenFileNotFound` if there is no file.
+    Raises `TokenFileError` on anything that is no token, and `TokenFileNotFound` if there is no file or nothing in it.
     """
     try:
         file = os.open(path, os.O_RDONLY | _SAFELY)
@@ -48,6 +48,8 @@ def read_token(path: str) -> RefreshableTokenDict:
         raise TokenFileNotFound(path=path) from None
     except OSError as error:
         raise TokenFileError(f"The token file cannot be read: {error.strerror}", path=path) from error
+    if not content.strip():  # made by `touch`, or to be mounted into a container
+        raise TokenFileNotFound("The token file is empty", path=path)
     if len(content) > _LARGEST_FILE:
         raise TokenFileError("This is too large to be a token file", path=path)
     try:

@@ -31,7 +31,10 @@ class Turns:
         self._locks: dict[int, threading.Lock] = {}
 
     def take(self, seen: int, work: Callable[[], None]) -> None:
-        """Do the work, or wait until it is done. Raises what it raised; errors of its turn are shared, bugs are not."""
+        """Do the work, or wait until it is done. Raises what it raised.
+
+        What is no `OAuthError`, such as Ctrl-C, ends nobody else's turn: the next in line does the work.
+        """
         with self._locks.setdefault(os.getpid(), threading.Lock()):
             if self.number != seen:
                 if self._error is not None:
@@ -39,9 +42,9 @@ class Turns:
                 return
             try:
                 work()
-                self._error = None
             except OAuthError as error:
                 self._error = copy(error)  # without the traceback, which holds all that was at hand
-                raise
-            finally:
                 self.number += 1
+                raise
+            self._error = None
+            self.number += 1

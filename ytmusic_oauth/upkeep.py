@@ -4,7 +4,7 @@
 A round: take the turn among threads and the lock among processes; adopt what somebody else has put into the file; if
 that is not fresh, refresh; save. A round that fails leaves memory and file as they were.
 
-Imports `credentials`, `exceptions`, `held`, `lock`, `models`, `storage` and `turns`.
+Imports `credentials`, `exceptions`, `held`, `kinds`, `lock`, `models`, `storage` and `turns`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from copy import copy
 from typing import Final
 
 from .credentials import Credentials
-from .exceptions import InvalidGrant, OAuthError, TokenFileError, TokenFileNotFound
+from .exceptions import InvalidGrant, MalformedResponse, OAuthError, TokenFileError, TokenFileNotFound
 from .held import Held
+from .kinds import EntryError
 from .lock import locked
 from .models import RefreshableTokenDict
 from .storage import read_token, write_token
@@ -136,10 +137,12 @@ class Upkeep:
         wall, monotonic = time.time(), time.monotonic()
         try:
             fresh_access = credentials.refresh_token(refresh_token)
+            return held.renewed(wall, monotonic, fresh_access)
         except InvalidGrant as error:
             self._refused = (refresh_token, copy(error))
             raise
-        return held.renewed(wall, monotonic, fresh_access)
+        except EntryError as error:  # from credentials that are not ours
+            raise MalformedResponse(f"credentials.refresh_token answered no token: {error}", key=error.key) from None
 
     def _write(self, held: Held, path: str, alone: bool) -> None:
         write_token(path, held.token, alone=alone)
