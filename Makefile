@@ -4,7 +4,7 @@ VENV := .venv
 TOOLS := .venv-tools
 PYTHONS := python3.10 python3.11 python3.12 python3.13 python3.14 python3.15
 PLATFORMS := linux darwin win32
-TYPE_VERSIONS := 3.10 3.11 3.12 3.13 3.14
+TYPE_VERSIONS := 3.10 3.11 3.12 3.13 3.14 3.15
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test types test-all coverage lint format clean
@@ -16,13 +16,14 @@ demo:  ## watch a device login, a refresh and the token file happen over HTTP, a
 	@$(PYTHON) -m tests.demo
 
 test: $(VENV)/ready  ## mypy and every test; PYTHON=python3.12 chooses another Python
-	$(VENV)/bin/python -m mypy
+	@$(MAKE) --no-print-directory types TYPE_VERSIONS="$(firstword $(TYPE_VERSIONS)) $(lastword $(TYPE_VERSIONS))"
 	$(VENV)/bin/python -m pytest
 
 types: $(VENV)/ready  ## mypy for every platform and every Python version
 	@set -e; for platform in $(PLATFORMS); do for version in $(TYPE_VERSIONS); do \
-		echo "mypy for $$platform, Python $$version"; \
-		$(VENV)/bin/python -m mypy --platform $$platform --python-version $$version; \
+		echo "mypy: $$platform, Python $$version"; \
+		$(VENV)/bin/python -m mypy --no-error-summary --cache-dir .mypy_cache/$$platform \
+			--platform $$platform --python-version $$version; \
 	done; done
 
 test-all:  ## the tests on every Python from 3.10 on that is installed here

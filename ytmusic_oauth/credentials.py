@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """An OAuth client and what it asks a server for: `protocol` said over a `session`.
 
-Imports `device`, `exceptions`, `kinds`, `messages`, `models`, `protocol` and `session`; `transport` when the first
+Imports `device`, `kinds`, `messages`, `models`, `protocol` and `session`; `transport` when the first
 request is sent.
 """
 
@@ -79,6 +79,8 @@ class OAuthCredentials(Credentials):
         self._proxies = proxies
         if session is None:
             check_proxies(proxies)
+        elif not callable(getattr(session, "post", None)):
+            raise TypeError("session must have a method post")
         elif isinstance(session, RequestsSession):
             session.proxies.update(proxies or {})  # as ytmusicapi does
         elif proxies:

@@ -81,4 +81,4 @@ def poll(
         except OAuthError as error:
             schedule.failed(error, monotonic())
         if on_wait is not None:
-            on_wait(schedule.deadline - monotonic())
+            on_wait(max(0.0, schedule.deadline - monotonic()))

@@ -15,7 +15,7 @@ from typing import Final
 from . import kinds
 from .exceptions import ERROR_CLASSES, MalformedResponse, RateLimited, ServerError, SlowDown, TransportError
 
-__all__ = ["Answer", "Request", "malformed", "parse_retry_after", "raise_refusal", "redirected", "showable"]
+__all__ = ["Answer", "Request", "malformed", "one_line", "parse_retry_after", "raise_refusal", "redirected", "showable"]
 
 # Passing troubles of a server that come with an OAuth error code (RFC 6749 4.1.2.1; the last one is Google's).
 _PASSING_ERRORS: Final = frozenset({"server_error", "temporarily_unavailable", "internal_failure"})
@@ -94,22 +94,26 @@ def parse_retry_after(value: str, date: str, now: float) -> float | None:
 def _parse_date(value: str) -> float | None:
     if not value:
         return None
-    from email.utils import parsedate_to_datetime
+    from email.utils import mktime_tz, parsedate_tz
 
     try:
-        return parsedate_to_datetime(value).timestamp()
-    except (ValueError, TypeError, OverflowError):  # Python 3.10 raises TypeError on what is no date
+        date = parsedate_tz(value)
+        return None if date is None else mktime_tz((*date[:9], date[9] or 0))
+    except (ValueError, IndexError, OverflowError):
         return None
+
+
+def one_line(said: str) -> str:
+    """Make a stranger's text fit for a terminal: one line, not long, nothing that drives it."""
+    return "".join(character if character.isprintable() else " " for character in said)[:300]
 
 
 def showable(said: object, request: Request) -> str | None:
-    """What a server said, for a terminal: one line, not long, without the secrets that it was told."""
-    from urllib.parse import quote_plus
-
+    """Make it fit for an error: without the secrets of the request, plain or percent-encoded. None if it is no text."""
     if not isinstance(said, str) or not said:
         return None
-    line = "".join(character if character.isprintable() else " " for character in said)
-    for key, secret in request.form.items():
-        if key not in _PUBLIC:
-            line = line.replace(secret, "[redacted]").replace(quote_plus(secret), "[redacted]")
-    return line[:300]
+    secrets = [value for key, value in request.form.items() if key not in _PUBLIC]
+    for secret in sorted(secrets, key=len, reverse=True):  # one may be a part of another
+        spellings = (f"(?:{re.escape(character)}|%{ord(character):02x})" for character in secret)
+        said = re.sub("".join(spellings), "[redacted]", said, flags=re.IGNORECASE)
+    return one_line(said)

@@ -31,8 +31,12 @@ OAUTH_SCOPE: Final = "https://www.googleapis.com/auth/youtube"
 DEVICE_GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
 
 # https to anywhere, http to this machine only; no user name, no fragment.
+_LABEL: Final = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9])?"
+_BYTE: Final = r"(25[0-5]|2[0-4]\d|1?\d?\d)"
 _SAFE_URL: Final = re.compile(
-    r"(https://[^\s/?#@\\]+|http://(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?)([/?][!-\"$-~]*)?", re.ASCII
+    rf"(https://({_LABEL}(\.{_LABEL})*\.?|\[[0-9a-f:.]+\])|http://(localhost|127(\.{_BYTE}){{3}}|\[::1\]))"
+    r"(:(?P<port>\d{1,5}))?([/?][!-\"$-~]*)?",
+    re.ASCII | re.IGNORECASE,
 )
 
 
@@ -51,10 +55,17 @@ class Endpoints:
     refresh_is_repeatable: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
-        for name in ("device_code_url", "token_url", "revoke_url"):
-            url: object = getattr(self, name)
-            if url is not None and not (isinstance(url, str) and _SAFE_URL.fullmatch(url)):
-                raise ValueError(f"{name} must be an https URL, or http to this machine (localhost, 127.0.0.1, [::1])")
+        check("device_code_url", self.device_code_url, _safe_url)
+        check("token_url", self.token_url, _safe_url)
+        if self.revoke_url is not None:
+            check("revoke_url", self.revoke_url, _safe_url)
+
+
+def _safe_url(value: object) -> str:
+    parts = _SAFE_URL.fullmatch(kinds.text(value))
+    if parts is None or int(parts["port"] or 0) > 65535:
+        raise ValueError("is neither an https URL nor one to this machine (http://localhost, 127.0.0.1 or [::1])")
+    return kinds.text(value)
 
 
 #: What ytmusicapi uses, and so what is proven with YouTube Music.
@@ -119,8 +130,8 @@ def verification_link(code: AuthCodeDict) -> str:
     from urllib.parse import quote
 
     page = entry(code, "verification_url", kinds.web_link)
-    if complete := entry(code, "verification_uri_complete", kinds.web_link, default=""):
-        return complete
+    if complete := entry(code, "verification_uri_complete", kinds.text, default=""):
+        return check("verification_uri_complete", complete, kinds.web_link)
     page, hash_sign, fragment = page.partition("#")
     joint = "&" if "?" in page else "?"
     return f"{page}{joint}user_code={quote(code['user_code'], safe='')}{hash_sign}{fragment}"

@@ -5,15 +5,17 @@
 asked not to follow redirects, and an answer that came over one all the same is not believed; its time-outs and the
 size of what it reads are its own.
 
-Opens nothing itself. Imports `exceptions` and `messages`.
+Opens nothing itself. Imports `exceptions`, `kinds` and `messages`.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Protocol, TypeAlias, TypeVar, runtime_checkable
 
+from . import kinds
 from .exceptions import OAuthError, TransportError
 from .messages import Answer, Request, parse_retry_after, redirected, showable
 
@@ -82,10 +84,12 @@ class HttpxSession(Session, Protocol):
 
 
 def check_proxies(proxies: Mapping[str, str] | None) -> None:
-    """Raises `ValueError`, which does not quote them: they may hold a password."""
-    for proxy in (proxies or {}).values():
-        if not proxy.lower().startswith(("http://", "https://")):
-            raise ValueError("proxies must be a mapping such as {'https': 'http://user:password@host:port'}; no SOCKS")
+    """Raise `ValueError` if that can never work; it does not quote the proxies, which may hold a password."""
+    given: object = {} if proxies is None else proxies
+    if not kinds.is_object(given) or not all(
+        re.match(r"https?://", str(proxy), re.IGNORECASE) for proxy in given.values()
+    ):
+        raise ValueError("proxies must be a dictionary such as {'https': 'http://user:password@host:port'}; no SOCKS")
 
 
 def send(session: Session, request: Request) -> Answer:
@@ -95,7 +99,8 @@ def send(session: Session, request: Request) -> Answer:
     except OAuthError:
         raise
     except Exception as error:  # a session's own: there is no class that they share
-        problem = f"The session failed: {type(error).__name__}: {showable(str(error), request)}"
+        words = showable(str(error), request)
+        problem = f"The session failed: {type(error).__name__}{f': {words}' if words else ''}"
         raise TransportError(problem) from None
     if getattr(response, "history", None):
         raise redirected(None)

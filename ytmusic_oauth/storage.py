@@ -120,14 +120,24 @@ def _replace(target: str, content: bytes, before: os.stat_result | None, alone: 
 
 
 def _overwrite(target: str, content: bytes, size: int) -> None:
-    file = os.open(target, os.O_WRONLY | _SAFELY)
+    file = os.open(target, os.O_RDWR | _SAFELY)
     try:
+        before = os.read(file, size)
+        os.lseek(file, 0, os.SEEK_SET)
         if sys.platform != "win32":
             with suppress(PermissionError):  # somebody else's file that we may write
                 os.fchmod(file, 0o600)
-        # One write as long as what was there, then cut: between the two, it is a token with spaces behind it.
-        _write(file, content.ljust(size))
-        os.ftruncate(file, len(content))
+        try:
+            # One write as long as what was there, then cut: between the two, it is a token with spaces behind it.
+            _write(file, content.ljust(size))
+        except OSError:  # the disk is full
+            os.lseek(file, 0, os.SEEK_SET)
+            with suppress(OSError):
+                _write(file, before)
+            content = before
+            raise
+        finally:
+            os.ftruncate(file, len(content))
     finally:
         os.close(file)
 

@@ -15,6 +15,7 @@ import os
 import time
 from collections.abc import Callable, KeysView, Mapping
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Generic, TypeVar, overload
@@ -22,10 +23,9 @@ from typing import Generic, TypeVar, overload
 from .credentials import Credentials, OAuthCredentials
 from .exceptions import TokenFileNotFound
 from .held import Held
-from .lock import locked
 from .models import BaseTokenDict, Bearer, DefaultScope, RefreshableTokenDict
 from .prompt import prompt
-from .storage import read_token, write_token
+from .storage import read_token
 from .upkeep import Upkeep
 
 __all__ = ["OAuthToken", "RefreshingToken", "Token"]
@@ -37,8 +37,7 @@ class _Value(Generic[_T]):
     """A field of a token. To set one by hand is to take on a token that differs in it, as of now."""
 
     def __init__(self, read: Callable[[Token], _T], default: _T | None = None) -> None:
-        self._read = read
-        self._default = default
+        self._read, self._default = read, default
 
     def __set_name__(self, owner: type[object], name: str) -> None:
         self._name = name
@@ -96,11 +95,11 @@ class Token:
         return dict.fromkeys(field.name for field in fields(Token)).keys()
 
     def as_dict(self) -> RefreshableTokenDict:
-        """The values that are held. Refreshes nothing."""
+        """The values that are held, without refreshing them."""
         return self._held.token.copy()
 
     def as_json(self) -> str:
-        """The values that are held, as JSON. Refreshes nothing."""
+        """The same as JSON."""
         return json.dumps(self._held.token)
 
     def as_auth(self) -> str:
@@ -113,7 +112,7 @@ class Token:
         return not self._held.fresh.is_open(time.time(), time.monotonic())
 
     def __repr__(self) -> str:
-        shown = {**self.as_dict(), "access_token": "[redacted]", "refresh_token": "[redacted]"}
+        shown = {**self._held.token, "access_token": "[redacted]", "refresh_token": "[redacted]"}
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     def __eq__(self, other: object) -> bool:
@@ -152,9 +151,8 @@ class RefreshingToken(OAuthToken):
     """A token that refreshes itself when its `access_token` is read and a minute or less is left of its life (seed).
 
     With a `local_cache`, the file there is kept fresh, too, together with every other process that uses it.
-
     `access_token` and `as_auth()` raise `InvalidGrant` when the user has to log in again, and whatever else
-    `Credentials.refresh_token` raises. While the old token lives, it is answered through passing trouble.
+    `Credentials.refresh_token` raises; but through passing trouble the old token is answered while it lives.
     """
 
     credentials: Credentials
@@ -186,12 +184,12 @@ class RefreshingToken(OAuthToken):
         self._local_cache = None if _local_cache is None else Path(_local_cache)
         self._upkeep = Upkeep()
 
+    def __getstate__(self) -> dict[str, object]:
+        return {**vars(self), "_upkeep": copy(self._upkeep)}
+
     @classmethod
     def load(cls, credentials: Credentials, path: str | os.PathLike[str]) -> RefreshingToken:
-        """Read a token file, and keep the token fresh in it from now on.
-
-        Raises `TokenFileError`, or `TokenFileNotFound`, which is a `FileNotFoundError` too.
-        """
+        """Read a token file, and keep the token fresh in it from now on. Raises as `from_json` does."""
         on_disk = read_token(os.fspath(path))
         token = cls(credentials, Path(path), **on_disk)
         token._upkeep = Upkeep(on_disk)
@@ -227,21 +225,13 @@ class RefreshingToken(OAuthToken):
         self._local_cache = None if path is None else Path(path)
 
     def store_token(self, path: str | None = None) -> None:
-        """Write the token to a file, by default to `local_cache`, without refreshing it. Raises `TokenFileError`.
-
-        Does nothing if there is neither. Does not change `local_cache` (seed).
-        """
-        if path is not None and path != self._path():
-            with locked(path) as alone:
-                write_token(path, self.as_dict(), alone=alone)
-        elif own := self._path():
-            self._upkeep.store(self._held, own)
+        """Write the token, as it is, to a file, or to the `local_cache` if there is one. Raises `TokenFileError`."""
+        own = self._path()
+        if target := path or own:
+            (self._upkeep if target == own else Upkeep()).store(self._held, target)
 
     def refresh(self) -> None:
-        """Refresh now, whatever the clock says: for a caller whose request was answered with 401.
-
-        Raises `InvalidGrant` when the user has to log in again, and whatever else `Credentials.refresh_token` raises.
-        """
+        """Refresh now, whatever the clock says: for a caller who got a 401. Raises as `access_token` does."""
         self._tend(now=True)
 
     def __eq__(self, other: object) -> bool:

@@ -4,7 +4,7 @@
 It is loaded when the first request is sent, not before: `http.client`, `ssl` and `urllib.request` cost more to import
 than the rest of the package together.
 
-Imports `exceptions`, `kinds` and `session`.
+Imports `exceptions`, `kinds`, `messages` and `session`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPException, HTTPResponse
+from http.client import HTTPConnection, HTTPException, HTTPResponse, InvalidURL
 from typing import TYPE_CHECKING, Final
 from urllib.error import URLError
 from urllib.parse import urlencode
@@ -22,6 +22,7 @@ from urllib.request import AbstractHTTPHandler, OpenerDirector, ProxyHandler, Re
 
 from . import kinds
 from .exceptions import MalformedResponse, TransportError
+from .messages import one_line
 from .session import TIMEOUT, check_proxies
 
 if TYPE_CHECKING:
@@ -76,12 +77,14 @@ class UrllibSession:
         try:
             with _open(request, time.monotonic() + limit, self.proxies, self.ssl_context) as response:
                 content = response.read(LARGEST_BODY + 1)
-        except HTTPException as error:  # its text may quote the answer
-            raise MalformedResponse(f"The answer is not HTTP ({type(error).__name__})") from None
         except URLError as error:  # raised before the request is complete
             raise TransportError(_reason(error.reason, request.host, limit), sent=False) from None
         except OSError as error:
             raise TransportError(_reason(error, request.host, limit)) from None
+        except (HTTPException, ValueError) as error:  # its text may quote the answer
+            raise MalformedResponse(f"The answer is not HTTP ({type(error).__name__})") from None
+        if response.length:
+            raise MalformedResponse("The answer is cut short", status=response.status)
         if len(content) > LARGEST_BODY:
             raise MalformedResponse("The answer is longer than 1 MiB", status=response.status)
         return UrllibResponse(response.status, dict(response.headers.items()), content)
@@ -94,7 +97,7 @@ def _reason(error: object, host: str, limit: float) -> str:
     if certificate and time.gmtime().tm_year < 2020:
         certificate += f". This machine thinks that it is {time.gmtime().tm_year}: set its clock"
     words = certificate or getattr(error, "strerror", None) or str(error)
-    return f"{host} cannot be reached: {words}"
+    return f"{host} cannot be reached: {one_line(words)}"
 
 
 def _open(request: Request, end: float, proxies: Mapping[str, str] | None, context: SSLContext | None) -> HTTPResponse:
@@ -124,13 +127,18 @@ def _open(request: Request, end: float, proxies: Mapping[str, str] | None, conte
     class Reader(io.RawIOBase):
         def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
             self._sock, self._raw = sock, raw
+            self._budget = 2 * LARGEST_BODY
 
         def readable(self) -> bool:
             return True
 
         def readinto(self, buffer: WriteableBuffer) -> int | None:
             self._sock.settimeout(left())
-            return self._raw.readinto(buffer)
+            count = self._raw.readinto(buffer)
+            self._budget -= count or 0
+            if self._budget < 0:  # http.client believes a chunk that says it has -1 bytes, and reads on for ever
+                raise HTTPException
+            return count
 
         def close(self) -> None:
             self._raw.close()
@@ -170,5 +178,8 @@ def _open(request: Request, end: float, proxies: Mapping[str, str] | None, conte
     found = getproxies() if proxies is None else proxies
     opener.add_handler(ProxyHandler({"https": found["https"]} if "https" in found else {}))
     opener.add_handler(Handler())
-    response: HTTPResponse = opener.open(request, timeout=CONNECT_TIMEOUT)
+    try:
+        response: HTTPResponse = opener.open(request, timeout=CONNECT_TIMEOUT)
+    except (ValueError, InvalidURL):  # which quotes the proxy, password and all
+        raise URLError("its address, or that of the proxy, is wrong") from None
     return response

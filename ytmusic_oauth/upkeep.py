@@ -27,9 +27,8 @@ from .turns import Turns
 
 __all__ = ["Upkeep"]
 
-# Seconds to leave a server, or a disk, alone after its first failure; doubled with each, up to the second.
-_SHORTEST_PAUSE: Final = 1.0
-_LONGEST_PAUSE: Final = 60.0
+# Seconds to leave a server, or a disk, alone after each failure in a row.
+_PAUSES: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 
 
 class Upkeep:
@@ -158,7 +157,7 @@ class Upkeep:
 
 
 class _Patience:
-    """When something that failed may be tried again: after a pause that doubles, or as long as a server asked for."""
+    """When something that failed may be tried again: after a pause that grows, or as long as a server asked for."""
 
     def __init__(self) -> None:
         self.reset()
@@ -171,6 +170,6 @@ class _Patience:
         return self.failures == 0 or monotonic >= self._until
 
     def try_later(self, retry_after: float | None = None) -> None:
-        pause = min(_SHORTEST_PAUSE * 2**self.failures, _LONGEST_PAUSE)
+        pause = _PAUSES[min(self.failures, len(_PAUSES) - 1)]
         self.failures += 1
         self._until = time.monotonic() + max(pause, retry_after or 0.0)
