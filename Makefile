@@ -35,7 +35,6 @@ test-all:  ## the tests on every Python from 3.10 on that is installed here
 
 coverage: $(TOOLS)/ready  ## the tests again, failing where a branch of the package is not run
 	$(TOOLS)/bin/python -m coverage run -m pytest -q
-	$(TOOLS)/bin/python -m coverage combine -q
 	$(TOOLS)/bin/python -m coverage report
 
 lint: $(TOOLS)/ready  ## ruff: format, imports, docstrings, bugs, security

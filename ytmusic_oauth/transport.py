@@ -10,6 +10,7 @@ Imports `exceptions`, `kinds`, `messages` and `session`.
 from __future__ import annotations
 
 import io
+import re
 import socket
 import time
 from collections.abc import Mapping
@@ -83,10 +84,10 @@ class UrllibSession:
             raise TransportError(_reason(error, request.host, limit)) from None
         except (HTTPException, ValueError) as error:  # its text may quote the answer
             raise MalformedResponse(f"The answer is not HTTP ({type(error).__name__})") from None
-        if response.length:
-            raise MalformedResponse("The answer is cut short", status=response.status)
         if len(content) > LARGEST_BODY:
             raise MalformedResponse("The answer is longer than 1 MiB", status=response.status)
+        if response.length:
+            raise MalformedResponse("The answer is cut short", status=response.status)
         return UrllibResponse(response.status, dict(response.headers.items()), content)
 
 
@@ -97,6 +98,8 @@ def _reason(error: object, host: str, limit: float) -> str:
     if certificate and time.gmtime().tm_year < 2020:
         certificate += f". This machine thinks that it is {time.gmtime().tm_year}: set its clock"
     words = certificate or getattr(error, "strerror", None) or str(error)
+    # After the status comes what the proxy has to say: it may be the password.
+    words = re.sub(r"(Tunnel connection failed: \d+).*", r"\1", words, flags=re.DOTALL)
     return f"{host} cannot be reached: {one_line(words)}"
 
 
