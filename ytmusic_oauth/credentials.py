@@ -73,7 +73,10 @@ class OAuthCredentials(Credentials):
         scope: str = OAUTH_SCOPE,
     ) -> None:
         super().__init__(check("client_id", client_id, credential), check("client_secret", client_secret, credential))
-        self.endpoints = endpoints
+        given: object = endpoints
+        if not isinstance(given, Endpoints):
+            raise TypeError("endpoints must be Endpoints")
+        self.endpoints = given
         self.scope = check("scope", scope, printable)
         self._session = session
         self._proxies = proxies

@@ -65,23 +65,24 @@ class UrllibSession:
     ssl_context: SSLContext | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        if not self.timeout > 0:
-            raise ValueError("timeout must be more than 0 seconds")
+        if not 0 < self.timeout <= 3600:
+            raise ValueError("timeout must be more than 0 seconds and at most an hour")
         check_proxies(self.proxies)
 
     def post(
         self, url: str, *, data: Mapping[str, str], headers: Mapping[str, str], timeout: float | None = None
     ) -> UrllibResponse:
         """Send a form. An answer of any status is an answer. Raises `TransportError` or `MalformedResponse`."""
-        limit = timeout or self.timeout
+        end = time.monotonic() + (timeout or self.timeout)
         request = Request(url, urlencode(data).encode(), dict(headers))
+        host = request.host  # a proxy will take its place
         try:
-            with _open(request, time.monotonic() + limit, self.proxies, self.ssl_context) as response:
+            with _open(request, end, self.proxies, self.ssl_context) as response:
                 content = response.read(LARGEST_BODY + 1)
         except URLError as error:  # raised before the request is complete
-            raise TransportError(_reason(error.reason, request.host, limit), sent=False) from None
+            raise TransportError(_reason(error.reason, host), sent=False) from None
         except OSError as error:
-            raise TransportError(_reason(error, request.host, limit)) from None
+            raise TransportError(_reason(error, host)) from None
         except (HTTPException, ValueError) as error:  # its text may quote the answer
             raise MalformedResponse(f"The answer is not HTTP ({type(error).__name__})") from None
         if len(content) > LARGEST_BODY:
@@ -91,9 +92,9 @@ class UrllibSession:
         return UrllibResponse(response.status, dict(response.headers.items()), content)
 
 
-def _reason(error: object, host: str, limit: float) -> str:
+def _reason(error: object, host: str) -> str:
     if isinstance(error, TimeoutError):
-        return f"{host} did not answer within {limit:g} s"
+        return f"{host} did not answer in time"
     certificate = getattr(error, "verify_message", "")  # an ssl.SSLCertVerificationError
     if certificate and time.gmtime().tm_year < 2020:
         certificate += f". This machine thinks that it is {time.gmtime().tm_year}: set its clock"
@@ -147,9 +148,12 @@ def _open(request: Request, end: float, proxies: Mapping[str, str] | None, conte
             self._raw.close()
             super().close()
 
+    responses: list[HTTPResponse] = []
+
     class Response(HTTPResponse):
         def __init__(self, sock: socket.socket, debuglevel: int = 0, method: str | None = None, url: str | None = None):
             super().__init__(sock, debuglevel, method, url)
+            responses.append(self)
             self.fp = io.BufferedReader(Reader(sock, self.fp.detach()))
 
     class Connection(HTTPConnection):
@@ -169,7 +173,8 @@ def _open(request: Request, end: float, proxies: Mapping[str, str] | None, conte
             try:
                 from http.client import HTTPSConnection
             except ImportError:
-                raise URLError("this Python was built without ssl") from None
+                problem = "This Python was built without ssl, and https cannot do without it"
+                raise TransportError(problem, sent=False, retryable=False) from None
 
             class SecureConnection(HTTPSConnection, Connection):
                 pass
@@ -183,6 +188,11 @@ def _open(request: Request, end: float, proxies: Mapping[str, str] | None, conte
     opener.add_handler(Handler())
     try:
         response: HTTPResponse = opener.open(request, timeout=CONNECT_TIMEOUT)
-    except (ValueError, InvalidURL):  # which quotes the proxy, password and all
-        raise URLError("its address, or that of the proxy, is wrong") from None
+    except BaseException as error:
+        for opened in responses:  # Python 3.10 leaves a proxy's refusal open
+            opened.close()
+        if isinstance(error, (ValueError, InvalidURL)):  # which quotes the proxy, password and all
+            problem = "The address of the server, or of the proxy, is wrong"
+            raise TransportError(problem, sent=False, retryable=False) from None
+        raise
     return response

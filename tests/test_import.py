@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: MIT
+"""Importing costs next to nothing, and works wherever the folder has been put. Each test starts a Python of its own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.fake_google import CLIENT_ID, CLIENT_SECRET, FakeGoogle
+
+ROOT: Final = Path(__file__).parent.parent
+
+# What takes longer to load than all of this package, or is only there to reach somebody.
+HEAVY: Final = (
+    *("socket", "ssl", "http", "urllib.request", "urllib.error", "select", "selectors", "asyncio", "email"),
+    *("webbrowser", "argparse", "logging", "tempfile", "subprocess", "random", "hashlib", "uuid"),
+)
+
+
+def run(script: str, *flags: str, path: Path = ROOT) -> str:
+    """What a script prints, in a Python that knows nothing of whoever runs the tests."""
+    start = f"import sys\nbare = set(sys.modules)\nsys.path.insert(0, {str(path)!r})\n"
+    command = [sys.executable, "-I", *flags, "-c", start + script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+HEAVY_ONES: Final = f"print([name for name in {HEAVY} if name in set(sys.modules) - bare])"
+
+
+# `site` may have loaded some of them before us: without it (-S) there is nothing to hide behind.
+@pytest.mark.parametrize("flags", [(), ("-S",), ("-S", "-OO")], ids=" ".join)
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import ytmusic_oauth",
+        "from ytmusic_oauth import OAuthCredentials, RefreshingToken; OAuthCredentials('id', 'secret')",
+        "import ytmusic_oauth; dir(ytmusic_oauth); hasattr(ytmusic_oauth, 'Anything')",
+    ],
+)
+def test_an_import_loads_nothing_heavy(statement: str, flags: tuple[str, ...]) -> None:
+    assert run(f"{statement}\n{HEAVY_ONES}", *flags) == "[]\n"
+
+
+def test_an_import_loads_two_strange_modules_at_most() -> None:
+    script = """
+import dataclasses, json, pathlib, threading, typing
+known = set(sys.modules)
+import ytmusic_oauth
+print(*[name for name in sys.modules if name not in known and not name.startswith("ytmusic_oauth")])
+"""
+    assert len(run(script, "-S").split()) <= 2
+
+
+def test_the_network_comes_with_the_first_one_who_asks_for_it() -> None:
+    script = """
+import ytmusic_oauth
+before = "socket" in sys.modules
+ytmusic_oauth.UrllibSession(timeout=5)
+print(before, "socket" in sys.modules)
+"""
+    assert run(script, "-S") == "False True\n"
+
+
+def test_a_star_import_brings_everything() -> None:
+    script = """
+from ytmusic_oauth import *
+import ytmusic_oauth
+print([name for name in ytmusic_oauth.__all__ if globals()[name] is not getattr(ytmusic_oauth, name)])
+"""
+    assert run(script) == "[]\n"
+
+
+def test_what_is_not_there_is_an_attribute_error() -> None:
+    script = """
+import ytmusic_oauth
+try:
+    ytmusic_oauth.UrllibSesion
+except AttributeError as error:
+    print(error)
+"""
+    assert run(script) == "module 'ytmusic_oauth' has no attribute 'UrllibSesion'\n"
+
+
+def test_reading_a_fresh_token_file_loads_nothing_heavy(tmp_path: Path) -> None:
+    file = tmp_path / "oauth.json"
+    token = {"scope": "", "token_type": "Bearer", "access_token": "ya29.fake", "refresh_token": "1//fake"}
+    file.write_text(json.dumps({**token, "expires_at": 99_999_999_999, "expires_in": 0}))
+    script = f"""
+from ytmusic_oauth import OAuthCredentials, RefreshingToken
+token = RefreshingToken.load(OAuthCredentials("id", "secret"), {str(file)!r})
+print(token.as_auth())
+{HEAVY_ONES}
+"""
+    assert run(script, "-S") == "Bearer ya29.fake\n[]\n"
+
+
+# ---- wherever it lies ----------------------------------------------------------------------------
+
+
+def in_its_place(folder: Path) -> tuple[Path, str]:
+    return ROOT, "ytmusic_oauth"
+
+
+def three_packages_deep(folder: Path) -> tuple[Path, str]:
+    inside = folder / "plugin" / "resources" / "vendor"
+    shutil.copytree(ROOT / "ytmusic_oauth", inside / "login", ignore=shutil.ignore_patterns("__pycache__"))
+    for package in (inside, inside.parent, inside.parent.parent):
+        (package / "__init__.py").touch()
+    return folder, "plugin.resources.vendor.login"
+
+
+def in_a_zip(folder: Path) -> tuple[Path, str]:
+    archive = folder / "app.pyz"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for source in sorted((ROOT / "ytmusic_oauth").rglob("*.py")):
+            file.write(source, source.relative_to(ROOT))
+    return archive, "ytmusic_oauth"
+
+
+@pytest.mark.parametrize("flags", [(), ("-S", "-OO", "-W", "error")], ids=" ".join)
+@pytest.mark.parametrize("put", [in_its_place, three_packages_deep, in_a_zip])
+def test_a_login_and_a_refresh_work_wherever_the_package_lies(
+    tmp_path: Path, put: Callable[[Path], tuple[Path, str]], flags: tuple[str, ...]
+) -> None:
+    path, name = put(tmp_path)
+    with FakeGoogle(approve_after=0) as server:
+        script = f"""
+from {name} import Endpoints, OAuthCredentials, RefreshingToken
+endpoints = Endpoints({server.url!r} + "/device/code", {server.token_url!r})
+credentials = OAuthCredentials({CLIENT_ID!r}, {CLIENT_SECRET!r}, endpoints=endpoints)
+code = credentials.get_code()
+token = RefreshingToken(credentials, **credentials.token_from_code(code["device_code"]))
+token.local_cache = {str(tmp_path / "oauth.json")!r}
+token.refresh()
+print(RefreshingToken.load(credentials, token.local_cache).as_auth())
+print("ytmusic_oauth" in sys.modules)
+"""
+        assert run(script, *flags, path=path) == f"Bearer ya29.fake-access-2\n{name == 'ytmusic_oauth'}\n"
+        assert server.is_live("ya29.fake-access-2")
+        assert [request.status for request in server.transcript] == [200, 200, 200]
