@@ -73,10 +73,9 @@ class OAuthCredentials(Credentials):
         scope: str = OAUTH_SCOPE,
     ) -> None:
         super().__init__(check("client_id", client_id, credential), check("client_secret", client_secret, credential))
-        given: object = endpoints
-        if not isinstance(given, Endpoints):
+        if not hasattr(endpoints, "device_code_url"):
             raise TypeError("endpoints must be Endpoints")
-        self.endpoints = given
+        self.endpoints = endpoints
         self.scope = check("scope", scope, printable)
         self._session = session
         self._proxies = proxies
