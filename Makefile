@@ -7,7 +7,7 @@ PLATFORMS := linux darwin win32
 TYPE_VERSIONS := 3.10 3.11 3.12 3.13 3.14 3.15
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test types test-all coverage lint format clean
+.PHONY: help demo test types test-all torture coverage lint format clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ test-all:  ## the tests on every Python from 3.10 on that is installed here
 			echo "== $$python"; $(MAKE) --no-print-directory test PYTHON=$$python VENV=.venv-$$python; \
 		else echo "== $$python is not installed here"; fi; \
 	done
+
+torture: $(VENV)/ready  ## the worst day, for longer: hundreds of kills, deeper schedules, real mounts (as root)
+	YTMUSIC_OAUTH_TORTURE=1 $(VENV)/bin/python -m pytest tests/test_processes.py tests/test_simulation.py
 
 coverage: $(TOOLS)/ready  ## the tests again, failing where a branch of the package is not run
 	$(TOOLS)/bin/python -m coverage run -m pytest -q
