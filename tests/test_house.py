@@ -43,7 +43,7 @@ PLAN: Final[Mapping[str, Room]] = {
     "protocol": Room("kinds messages models"),
     "device": Room("exceptions models"),
     "held": Room("expiry kinds models"),
-    "session": Room("exceptions kinds messages", "time"),
+    "session": Room("exceptions messages", "time"),
     "transport": Room(
         "exceptions kinds messages session", "http.client io socket time urllib.error urllib.parse urllib.request"
     ),
@@ -51,7 +51,7 @@ PLAN: Final[Mapping[str, Room]] = {
     "storage": Room("exceptions kinds models", "os stat sys"),
     "lock": Room("exceptions", "os sys time"),
     "turns": Room("exceptions", "os threading"),
-    "upkeep": Room("credentials exceptions held kinds lock models storage turns", "time warnings"),
+    "upkeep": Room("credentials exceptions held kinds lock models storage turns", "os time warnings"),
     "prompt": Room("credentials models protocol", "sys"),
     "token": Room("credentials exceptions held models prompt storage upkeep", "os pathlib time"),
 }

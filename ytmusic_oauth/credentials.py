@@ -19,7 +19,7 @@ from .kinds import check, credential, printable
 from .messages import Answer, Request
 from .models import AuthCodeDict, BaseTokenDict, RefreshableTokenDict
 from .protocol import OAUTH_SCOPE, YOUTUBE, Endpoints
-from .session import RequestsSession, Session, check_proxies, send, with_retries
+from .session import Session, check_proxies, is_requests, send, with_retries
 
 __all__ = ["Credentials", "OAuthCredentials"]
 
@@ -56,7 +56,7 @@ class OAuthCredentials(Credentials):
     """An OAuth client of the type "TVs and Limited Input devices", or one of any RFC 8628 server.
 
     `session` is what sends (see `session.Session`); without one it is a `UrllibSession` with `proxies`. Threads may
-    share one object. Raises `ValueError` on an argument that can never work.
+    share one object. Raises `ValueError` or `TypeError` on an argument that can never work.
 
     Every method asks the server, and raises what can happen to any request: `TransportError`, `RateLimited`,
     `ServerError`, `BadOAuthClient`, `MalformedResponse`; and what else it says below.
@@ -83,7 +83,7 @@ class OAuthCredentials(Credentials):
             check_proxies(proxies)
         elif not callable(getattr(session, "post", None)):
             raise TypeError("session must have a method post")
-        elif isinstance(session, RequestsSession):
+        elif is_requests(session):
             session.proxies.update(proxies or {})  # as ytmusicapi does
         elif proxies:
             raise ValueError("proxies go into the session that you made, or leave the session out")
@@ -121,8 +121,8 @@ class OAuthCredentials(Credentials):
     ) -> RefreshableTokenDict:
         """Ask until the user has confirmed, at the server's pace (RFC 8628 3.5), through passing troubles.
 
-        `on_wait` is called after each "not yet", with the seconds that the code still lives. `cancelled` is called
-        four times a second, and ends the wait when it answers True.
+        `on_wait` is called after each poll that brought no answer yet, with the seconds that the code still lives.
+        `cancelled` is called four times a second between polls, and ends the wait when it answers True.
 
         Raises `AccessDenied`, `DeviceCodeExpired`, `InvalidGrant` and `LoginCancelled`.
         """

@@ -14,14 +14,14 @@ import os
 import sys
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from .exceptions import TokenFileError
 
 __all__ = ["locked"]
 
-# Seconds. Longer than a refresh takes, and shorter than people wait.
+# Seconds.
 TIMEOUT: Final = 10.0
 _POLL: Final = 0.05
 
@@ -55,7 +55,8 @@ def locked(path: str, timeout: float = TIMEOUT) -> Generator[bool, None, None]:
     finally:
         if file in _held:
             _held.remove(file)
-            _unlock(file)
+            with suppress(OSError):
+                _unlock(file)
             os.close(file)
 
 
@@ -76,6 +77,9 @@ def _try(path: str) -> int | None:
     except (OSError, ImportError):
         os.close(file)
         return _NO_LOCK
+    except BaseException:
+        os.close(file)
+        raise
     if not mine:
         os.close(file)
         return None
@@ -87,7 +91,11 @@ def _open(path: str) -> int:
     if sys.platform == "win32":
         return os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
     else:
-        return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        flags = os.O_NONBLOCK | os.O_NOCTTY
+        try:  # NFS locks only what is open for writing
+            return os.open(path, os.O_RDWR | flags)
+        except OSError:
+            return os.open(path, os.O_RDONLY | flags)
 
 
 def _lock(file: int) -> None:

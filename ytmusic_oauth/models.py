@@ -44,6 +44,6 @@ class AuthCodeDict(TypedDict):
 
 
 class LinkedAuthCodeDict(AuthCodeDict):
-    """The same, with the link that has the code in it already; empty where the server sent none."""
+    """The same from a server that sent a link with the code in it already."""
 
     verification_uri_complete: str

@@ -5,7 +5,7 @@
 asked not to follow redirects, and an answer that came over one all the same is not believed; its time-outs and the
 size of what it reads are its own.
 
-Opens nothing itself. Imports `exceptions`, `kinds` and `messages`.
+Opens nothing itself. Imports `exceptions` and `messages`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,23 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import Final, Protocol, TypeAlias, TypeGuard, TypeVar, runtime_checkable
 
-from . import kinds
 from .exceptions import OAuthError, TransportError
 from .messages import Answer, Request, parse_retry_after, redirected, showable
 
-__all__ = ["TIMEOUT", "HttpxSession", "RequestsSession", "Response", "Session", "check_proxies", "send", "with_retries"]
+__all__ = [
+    "TIMEOUT",
+    "HttpxSession",
+    "RequestsSession",
+    "Response",
+    "Session",
+    "check_proxies",
+    "is_httpx",
+    "is_requests",
+    "send",
+    "with_retries",
+]
 
 # Seconds for a whole request.
 TIMEOUT: Final = 30.0
@@ -48,33 +58,28 @@ class Response(Protocol):
 
 
 class Session(Protocol):
-    """What can send a form: `requests.Session` and `httpx.Client` fit as they are. Threads may call it at once."""
+    """What can send a form: `requests.Session` and `httpx.Client` fit as they are. Threads may call it at once.
+
+    Those two are asked not to follow redirects. Any other must not, for the form holds secrets.
+    """
 
     def post(self, url: str, *, data: _Texts, headers: _Texts, timeout: float) -> Response:
         """Send `data` as a form and return the answer, whatever its status; raise if there is none."""
         ...
 
 
-@runtime_checkable
 class RequestsSession(Session, Protocol):
-    """One that follows redirects, secrets and all, until told not to: known by a method that no other has."""
+    """One that follows redirects, secrets and all, until told not to."""
 
     proxies: dict[str, str]
-
-    def get_redirect_target(self, resp: object, /) -> object:
-        """Tell where an answer redirects to."""
-        ...
 
     def post(self, url: str, *, data: _Texts, headers: _Texts, timeout: float, allow_redirects: bool = ...) -> Response:
         """Send a form."""
         ...
 
 
-@runtime_checkable
 class HttpxSession(Session, Protocol):
     """One that can have been told to follow redirects."""
-
-    follow_redirects: bool
 
     def post(
         self, url: str, *, data: _Texts, headers: _Texts, timeout: float, follow_redirects: bool = ...
@@ -83,11 +88,22 @@ class HttpxSession(Session, Protocol):
         ...
 
 
+def is_requests(session: object) -> TypeGuard[RequestsSession]:
+    """Tell by a method that no other session has; a wrapper that passes everything on has it, too."""
+    return hasattr(session, "get_redirect_target")
+
+
+def is_httpx(session: object) -> TypeGuard[HttpxSession]:
+    """Tell by an attribute that no other session has."""
+    return hasattr(session, "follow_redirects")
+
+
 def check_proxies(proxies: Mapping[str, str] | None) -> None:
     """Raise `ValueError` if that can never work; it does not quote the proxies, which may hold a password."""
-    given: object = {} if proxies is None else proxies
-    if not kinds.is_object(given) or not all(
-        re.match(r"https?://", str(proxy), re.IGNORECASE) for proxy in given.values()
+    if proxies and (
+        not hasattr(proxies, "values")
+        or "https" not in proxies
+        or not all(re.match(r"https?://", str(proxy), re.IGNORECASE) for proxy in proxies.values())
     ):
         raise ValueError("proxies must be a dictionary such as {'https': 'http://user:password@host:port'}; no SOCKS")
 
@@ -99,9 +115,8 @@ def send(session: Session, request: Request) -> Answer:
     except OAuthError:
         raise
     except Exception as error:  # a session's own: there is no class that they share
-        words = showable(str(error), request)
-        problem = f"The session failed: {type(error).__name__}{f': {words}' if words else ''}"
-        raise TransportError(problem) from None
+        # Its text may quote what was sent, or what came back.
+        raise TransportError(f"The session failed with {type(error).__name__}") from None
     if getattr(response, "history", None):
         raise redirected(None)
     try:
@@ -118,9 +133,9 @@ def send(session: Session, request: Request) -> Answer:
 
 def _post(session: Session, request: Request) -> Response:
     url, form = request.url, request.form
-    if isinstance(session, RequestsSession):
+    if is_requests(session):
         return session.post(url, data=form, headers=_HEADERS, timeout=TIMEOUT, allow_redirects=False)
-    if isinstance(session, HttpxSession):
+    if is_httpx(session):
         return session.post(url, data=form, headers=_HEADERS, timeout=TIMEOUT, follow_redirects=False)
     timeout: object = getattr(session, "timeout", None)  # UrllibSession says its own
     return session.post(

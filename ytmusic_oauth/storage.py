@@ -106,8 +106,9 @@ def _replace(target: str, content: bytes, before: os.stat_result | None, alone: 
     try:
         try:
             if sys.platform != "win32":
-                os.fchmod(file, 0o600)  # an odd umask may have taken our own rights away
-                if before is not None and os.geteuid() == 0:
+                with suppress(OSError):  # a file system without modes
+                    os.fchmod(file, 0o600)  # an odd umask may have taken our own rights away
+                if before is not None and os.geteuid() == 0 and before.st_uid != 0:
                     os.fchown(file, before.st_uid, before.st_gid)
             _write(file, content)
         finally:
@@ -123,26 +124,28 @@ def _overwrite(target: str, content: bytes, size: int) -> None:
     file = os.open(target, os.O_RDWR | _SAFELY)
     try:
         before = os.read(file, size)
-        os.lseek(file, 0, os.SEEK_SET)
         if sys.platform != "win32":
-            with suppress(PermissionError):  # somebody else's file that we may write
+            with suppress(OSError):  # somebody else's file that we may write, or a file system without modes
                 os.fchmod(file, 0o600)
         try:
             # One write as long as what was there, then cut: between the two, it is a token with spaces behind it.
             _write(file, content.ljust(size))
+            os.ftruncate(file, len(content))
         except OSError:  # the disk is full
-            os.lseek(file, 0, os.SEEK_SET)
             with suppress(OSError):
                 _write(file, before)
-            content = before
+            os.ftruncate(file, size)
             raise
-        finally:
-            os.ftruncate(file, len(content))
     finally:
         os.close(file)
 
 
 def _write(file: int, content: bytes) -> None:
+    os.lseek(file, 0, os.SEEK_SET)
     while content:
         content = content[os.write(file, content) :]
-    os.fsync(file)
+    try:
+        os.fsync(file)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a file system that cannot
+            raise

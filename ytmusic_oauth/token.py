@@ -182,7 +182,7 @@ class RefreshingToken(OAuthToken):
             raise TypeError("credentials must be a Credentials")
         self.credentials = credentials
         self._local_cache = None if _local_cache is None else Path(_local_cache)
-        self._upkeep = Upkeep()
+        self._upkeep = Upkeep(None if _local_cache is None else os.fspath(_local_cache))
 
     def __getstate__(self) -> dict[str, object]:
         return {**vars(self), "_upkeep": copy(self._upkeep)}
@@ -192,7 +192,7 @@ class RefreshingToken(OAuthToken):
         """Read a token file, and keep the token fresh in it from now on. Raises as `from_json` does."""
         on_disk = read_token(os.fspath(path))
         token = cls(credentials, Path(path), **on_disk)
-        token._upkeep = Upkeep(on_disk)
+        token._upkeep = Upkeep(os.fspath(path), on_disk)
         return token
 
     @classmethod
@@ -210,7 +210,7 @@ class RefreshingToken(OAuthToken):
         token = cls(credentials, **prompt(credentials, open_browser=open_browser))
         if to_file is not None:
             token._local_cache = Path(to_file)
-            token._upkeep.store_or_put_off(token._held, to_file)
+            token._upkeep.store_first(token._held, to_file)
         return token
 
     @property
@@ -220,18 +220,20 @@ class RefreshingToken(OAuthToken):
 
     @local_cache.setter
     def local_cache(self, path: Path | None) -> None:
-        if path is not None:
-            self._upkeep.store(self._held, os.fspath(path))
+        if path is None:
+            self._upkeep = Upkeep()
+        else:
+            stored = self._upkeep.store(lambda: self._held, self._hold, os.fspath(path))
+            self._upkeep = Upkeep(os.fspath(path), stored, stored != self._held.token)
         self._local_cache = None if path is None else Path(path)
 
     def store_token(self, path: str | None = None) -> None:
         """Write the token, as it is, to a file, or to the `local_cache` if there is one. Raises `TokenFileError`."""
-        own = self._path()
-        if target := path or own:
-            (self._upkeep if target == own else Upkeep()).store(self._held, target)
+        if target := path or self._upkeep.path:
+            self._upkeep.store(lambda: self._held, self._hold, target)
 
     def refresh(self) -> None:
-        """Refresh now, whatever the clock says: for a caller who got a 401. Raises as `access_token` does."""
+        """Get another access token, whatever the clock says: for a caller who got a 401. Raises if it fails."""
         self._tend(now=True)
 
     def __eq__(self, other: object) -> bool:
@@ -244,7 +246,4 @@ class RefreshingToken(OAuthToken):
         return super()._usable()
 
     def _tend(self, *, now: bool = False) -> None:
-        self._upkeep.tend(lambda: self._held, self._hold, self.credentials, self._path(), now=now)
-
-    def _path(self) -> str | None:
-        return None if self._local_cache is None else os.fspath(self._local_cache)
+        self._upkeep.tend(lambda: self._held, self._hold, self.credentials, now=now)

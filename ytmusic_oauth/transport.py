@@ -78,18 +78,28 @@ class UrllibSession:
         host = request.host  # a proxy will take its place
         try:
             with _open(request, end, self.proxies, self.ssl_context) as response:
-                content = response.read(LARGEST_BODY + 1)
+                content, problem = _read(response)
         except URLError as error:  # raised before the request is complete
             raise TransportError(_reason(error.reason, host), sent=False) from None
         except OSError as error:
             raise TransportError(_reason(error, host)) from None
-        except (HTTPException, ValueError) as error:  # its text may quote the answer
+        except HTTPException as error:  # its text may quote the answer
             raise MalformedResponse(f"The answer is not HTTP ({type(error).__name__})") from None
-        if len(content) > LARGEST_BODY:
-            raise MalformedResponse("The answer is longer than 1 MiB", status=response.status)
-        if response.length:
-            raise MalformedResponse("The answer is cut short", status=response.status)
+        # What a server in trouble says besides its status does not matter.
+        if problem and response.status != 408 and response.status < 500:
+            raise MalformedResponse(f"The answer is {problem}", status=response.status)
         return UrllibResponse(response.status, dict(response.headers.items()), content)
+
+
+def _read(response: HTTPResponse) -> tuple[bytes, str]:
+    """The body, and what is wrong with it."""
+    try:
+        content = response.read(LARGEST_BODY + 1)
+    except (HTTPException, ValueError) as error:
+        return b"", f"not HTTP ({type(error).__name__})"
+    if len(content) > LARGEST_BODY:
+        return b"", "longer than 1 MiB"
+    return content, "cut short" if response.length else ""
 
 
 def _reason(error: object, host: str) -> str:

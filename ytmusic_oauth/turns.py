@@ -13,7 +13,7 @@ from copy import copy
 
 from .exceptions import OAuthError
 
-__all__ = ["Turns"]
+__all__ = ["Turns", "copied"]
 
 
 class Turns:
@@ -29,22 +29,39 @@ class Turns:
         # Guard the work and the two above. One for each process: a lock that another thread of the parent held while
         # it forked stays locked in the child for ever.
         self._locks: dict[int, threading.Lock] = {}
+        self._worker = (0, 0)
 
-    def take(self, seen: int, work: Callable[[], None]) -> None:
-        """Do the work, or wait until it is done. Raises what it raised.
+    def take(self, seen: int, work: Callable[[], None]) -> bool:
+        """Do the work, or wait until it is done; tell which it was. Raises what the work raised.
 
-        What is no `OAuthError`, such as Ctrl-C, ends nobody else's turn: the next in line does the work.
+        What is no `OAuthError`, such as Ctrl-C, ends nobody else's turn: the next in line does the work. The work may
+        come back here, from a session that uses the token or a signal handler that reads it: then nothing is done.
         """
+        me = (os.getpid(), threading.get_ident())
+        if self._worker == me:
+            return False
         with self._locks.setdefault(os.getpid(), threading.Lock()):
             if self.number != seen:
                 if self._error is not None:
-                    raise copy(self._error)
-                return
+                    raise copied(self._error)
+                return False
+            self._worker = me
             try:
                 work()
             except OAuthError as error:
-                self._error = copy(error)  # without the traceback, which holds all that was at hand
+                self._error = copied(error)  # without the traceback, which holds all that was at hand
                 self.number += 1
                 raise
+            finally:
+                self._worker = (0, 0)
             self._error = None
             self.number += 1
+            return True
+
+
+def copied(error: OAuthError) -> OAuthError:
+    """Copy an error for another thread to raise; somebody's own subclass may not let itself be copied."""
+    try:
+        return copy(error)
+    except TypeError:
+        return error.with_traceback(None)

@@ -9,11 +9,11 @@ Imports `credentials`, `exceptions`, `held`, `kinds`, `lock`, `models`, `storage
 
 from __future__ import annotations
 
+import os
 import time
 import warnings
 from collections.abc import Callable
-from contextlib import nullcontext
-from copy import copy
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Final
 
 from .credentials import Credentials
@@ -23,87 +23,107 @@ from .kinds import EntryError
 from .lock import locked
 from .models import RefreshableTokenDict
 from .storage import read_token, write_token
-from .turns import Turns
+from .turns import Turns, copied
 
 __all__ = ["Upkeep"]
 
 # Seconds to leave a server, or a disk, alone after each failure in a row.
 _PAUSES: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
+# Seconds to wait for the lock: while the old token lives; and after that, longer than three tries of 30 s take.
+_SHORT_WAIT: Final = 10.0
+_LONG_WAIT: Final = 100.0
 
 
 class Upkeep:
-    """What is remembered between rounds. `on_disk` is what the file had in it when it was last read or written."""
+    """What is remembered between rounds: the file, if there is one, and what it had in it when last read or written."""
 
-    def __init__(self, on_disk: RefreshableTokenDict | None = None) -> None:
+    def __init__(
+        self, path: str | None = None, on_disk: RefreshableTokenDict | None = None, unsaved: bool = False
+    ) -> None:
+        # Where the file is now, wherever the process goes.
+        self.path = None if path is None else os.path.abspath(path)
         self._on_disk = on_disk
+        self._unsaved = unsaved
         self._turns = Turns()
-        self._unsaved = False
-        self._refused: tuple[str, InvalidGrant] | None = None
+        self._refused: tuple[str, OAuthError] | None = None
         self._refreshing = _Patience()
         self._saving = _Patience()
 
-    def __reduce__(self) -> tuple[type[Upkeep], tuple[RefreshableTokenDict | None]]:
+    def __reduce__(self) -> tuple[type[Upkeep], tuple[str | None, RefreshableTokenDict | None, bool]]:
         # A copy, also one in another process, knows the file, and makes its own experience with the rest.
-        return Upkeep, (self._on_disk,)
+        return Upkeep, (self.path, self._on_disk, self._unsaved)
 
     def tend(
-        self,
-        held: Callable[[], Held],
-        hold: Callable[[Held], None],
-        credentials: Credentials,
-        path: str | None,
-        *,
-        now: bool = False,
+        self, held: Callable[[], Held], hold: Callable[[Held], None], credentials: Credentials, *, now: bool = False
     ) -> None:
-        """Leave a token that can be used, or raise an `OAuthError`; with `now`, refresh even a fresh one.
+        """Leave a token that can be used, or raise an `OAuthError`; with `now`, leave another one than there was.
 
         `held` tells what is held, `hold` replaces it.
         """
+        before = held()
         seen = self._turns.number
-        if not now and not self._is_due(held()):
+        if not now and not self._is_due(before):
             return
         try:
-            self._turns.take(seen, lambda: self._round(held(), hold, credentials, path, now))
+            # A turn that was not ours may have been about something else, such as a save.
+            while not self._turns.take(seen, lambda: self._round(held(), hold, credentials, now)):
+                if not now or not _same(held(), before) or seen == self._turns.number:
+                    break
+                seen = self._turns.number
         except OAuthError as error:
             if now or not error.retryable or not held().life.is_open(time.time(), time.monotonic()):
                 raise
             if isinstance(error, TokenFileError):
                 warnings.warn(f"{error} Until then the old access token is used.", RuntimeWarning, stacklevel=2)
 
-    def store(self, held: Held, path: str) -> None:
-        """Write the token to its file. Raises `TokenFileError`."""
-        with locked(path) as alone:
-            self._write(held, path, alone)
+    def store(self, held: Callable[[], Held], hold: Callable[[Held], None], path: str) -> RefreshableTokenDict:
+        """Write the token to a file, and tell what is in it now. Raises `TokenFileError`.
 
-    def store_or_put_off(self, held: Held, path: str) -> None:
-        """Write the token to its file, or warn and try again in later rounds."""
+        Its own file may have news: those are adopted, and not overwritten.
+        """
+        with locked(path) as alone:
+            token = held().token
+            if os.path.abspath(path) != self.path:
+                write_token(path, token, alone=alone)
+                return token
+            adopted = held() if self._on_disk is None else self._adopted(held(), path)[0]
+            if adopted.token == token:
+                self._write(adopted, path, alone)
+            hold(adopted)
+            return adopted.token
+
+    def store_first(self, held: Held, path: str) -> None:
+        """Write a new login to its file from now on; if that fails, warn, and try again in later rounds."""
+        self.path = os.path.abspath(path)
         try:
-            self.store(held, path)
+            with locked(path) as alone:
+                self._write(held, path, alone)
         except TokenFileError as error:
-            self._put_off(error)
+            with suppress(RuntimeWarning):  # warnings may be errors; this one is no reason to lose a login
+                self._put_off(error)
 
     def _is_due(self, held: Held) -> bool:
         wall, monotonic = time.time(), time.monotonic()
+        patient = self._refreshing.is_over(monotonic)
         if held.fresh.is_open(wall, monotonic):
-            return self._unsaved and self._saving.is_over(monotonic)
-        return self._refreshing.is_over(monotonic) or not held.life.is_open(wall, monotonic)
+            return self._unsaved and patient and self._saving.is_over(monotonic)
+        return patient or not held.life.is_open(wall, monotonic)
 
-    def _round(
-        self, held: Held, hold: Callable[[Held], None], credentials: Credentials, path: str | None, now: bool
-    ) -> None:
+    def _round(self, held: Held, hold: Callable[[Held], None], credentials: Credentials, now: bool) -> None:
         try:
-            with nullcontext(False) if path is None else locked(path) as alone:
-                adopted, trouble = (held, None) if path is None else self._adopted(held, path)
+            alive = held.life.is_open(time.time(), time.monotonic())
+            with self._locked(_SHORT_WAIT if alive else _LONG_WAIT) as alone:
+                adopted, trouble = (held, None) if self.path is None else self._adopted(held, self.path)
                 hold(adopted)
-                if not adopted.fresh.is_open(time.time(), time.monotonic()) or (now and adopted is held):
+                if not adopted.fresh.is_open(time.time(), time.monotonic()) or (now and _same(adopted, held)):
                     adopted = self._refreshed(adopted, credentials)
                     hold(adopted)
-                    self._unsaved = path is not None
-                if path is not None and self._unsaved:
+                    self._unsaved = self.path is not None
+                if self.path is not None and self._unsaved:
                     try:
                         if trouble is not None:  # whatever the file is now, it is not ours to replace
                             raise trouble
-                        self._write(adopted, path, alone)
+                        self._write(adopted, self.path, alone)
                     except TokenFileError as error:
                         self._put_off(error)
         except OAuthError as error:
@@ -111,6 +131,9 @@ class Upkeep:
                 self._refreshing.try_later(error.retry_after)
             raise
         self._refreshing.reset()
+
+    def _locked(self, timeout: float) -> AbstractContextManager[bool]:
+        return nullcontext(False) if self.path is None else locked(self.path, timeout)
 
     def _adopted(self, held: Held, path: str) -> tuple[Held, TokenFileError | None]:
         """What is held, or what is in the file if that is news; and what is wrong with the file."""
@@ -120,25 +143,28 @@ class Upkeep:
             return held, None
         except TokenFileError as error:
             return held, error
-        # News is what has changed since we saw it last. A file that we never saw may be older than what we hold.
-        changed = on_disk != self._on_disk
-        news = changed and (self._on_disk is not None or on_disk["expires_at"] > held.token["expires_at"])
+        there = Held.since(time.time(), time.monotonic(), on_disk)
+        if self._on_disk is not None:
+            news = on_disk != self._on_disk
+        else:  # a file that we never saw may well be older than what we hold
+            fresher = on_disk["expires_at"] > held.token["expires_at"]
+            news = fresher and not self._unsaved and there.fresh.is_open(time.time(), time.monotonic())
         self._on_disk = on_disk
         if not news:
             return held, None
         self._unsaved = False
-        return Held.since(time.time(), time.monotonic(), on_disk), None
+        return there, None
 
     def _refreshed(self, held: Held, credentials: Credentials) -> Held:
         refresh_token = held.token["refresh_token"]
         if self._refused is not None and self._refused[0] == refresh_token:
-            raise copy(self._refused[1])
+            raise copied(self._refused[1])
         wall, monotonic = time.time(), time.monotonic()
         try:
             fresh_access = credentials.refresh_token(refresh_token)
             return held.renewed(wall, monotonic, fresh_access)
         except InvalidGrant as error:
-            self._refused = (refresh_token, copy(error))
+            self._refused = (refresh_token, copied(error))
             raise
         except EntryError as error:  # from credentials that are not ours
             raise MalformedResponse(f"credentials.refresh_token answered no token: {error}", key=error.key) from None
@@ -154,6 +180,10 @@ class Upkeep:
         self._saving.try_later()
         if first:
             warnings.warn(f"{error} The token is used, and will be saved later.", RuntimeWarning, stacklevel=2)
+
+
+def _same(one: Held, other: Held) -> bool:
+    return one.token["access_token"] == other.token["access_token"]
 
 
 class _Patience:
