@@ -518,7 +518,7 @@ def test_the_least_session_is_enough(server: FakeGoogle) -> None:
 
 
 def test_the_failure_of_a_session_has_our_name_and_no_secret(server: FakeGoogle, clock: Clock) -> None:
-    with pytest.raises(TransportError, match="Disconnected: cannot send") as raised:
+    with pytest.raises(TransportError, match="Disconnected") as raised:
         with_session(server, Bare(trouble=Disconnected())).refresh_token("1//r")
     assert CLIENT_SECRET not in str(raised.value)
     assert "1//r" not in str(raised.value)

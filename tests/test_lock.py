@@ -17,7 +17,7 @@ from typing import Final, NoReturn
 import pytest
 
 from tests.support import NOON
-from ytmusic_oauth import TokenFileError
+from ytmusic_oauth import TokenFileError, lock
 from ytmusic_oauth.lock import locked
 from ytmusic_oauth.models import RefreshableTokenDict
 from ytmusic_oauth.storage import write_token
@@ -77,6 +77,26 @@ def test_two_names_of_one_file_have_one_lock(path: str, tmp_path: Path) -> None:
 def test_an_error_inside_gives_the_lock_back(path: str) -> None:
     with pytest.raises(KeyboardInterrupt), locked(path):
         raise KeyboardInterrupt
+    assert not is_taken(path)
+
+
+def test_ctrl_c_while_it_is_taken_gives_the_lock_back(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os.path, "samestat", interrupt)
+        with pytest.raises(KeyboardInterrupt), locked(path):
+            pass
+    assert not is_taken(path)
+
+
+def test_a_lock_that_cannot_be_given_back_is_closed(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> NoReturn:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch, locked(path):
+        patch.setattr(lock, "_unlock", refuse)
     assert not is_taken(path)
 
 

@@ -92,6 +92,21 @@ class LikeRequests:
         return THIEVES if self.followed else MOVED
 
 
+class Wrapped:
+    """Hands everything on to a session, as those do that count or log."""
+
+    def __init__(self, session: LikeRequests) -> None:
+        self._session = session
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._session, name)
+
+    def post(
+        self, url: str, *, data: Mapping[str, str], headers: Mapping[str, str], timeout: float, **options: bool
+    ) -> Reply:
+        return self._session.post(url, data=data, headers=headers, timeout=timeout, **options)
+
+
 class LikeHttpx:
     """Follows redirects if it was made to, unless told not to."""
 
@@ -145,6 +160,12 @@ def test_no_form_follows_a_redirect(session: LikeRequests | LikeHttpx) -> None:
     answer = send(session, REQUEST)
     assert not session.followed
     assert answer.status == 307
+
+
+def test_no_form_follows_a_redirect_from_a_wrapped_session() -> None:
+    session = LikeRequests()
+    assert send(Wrapped(session), REQUEST).status == 307
+    assert not session.followed
 
 
 def test_an_answer_that_came_over_a_redirect_is_not_believed() -> None:

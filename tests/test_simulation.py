@@ -142,7 +142,8 @@ class Machine:
             patch.setattr(upkeep, "read_token", self.read_token)
             patch.setattr(upkeep, "write_token", self.write_token)
             patch.setattr(upkeep, "locked", self.locked)
-            patch.setattr(turns, "threading", SimpleNamespace(Lock=lambda: TurnLock(self), get_ident=threading.get_ident))
+            simulated = SimpleNamespace(Lock=lambda: TurnLock(self), get_ident=threading.get_ident)
+            patch.setattr(turns, "threading", simulated)
             tokens = [self.new_token() for _ in range(setup.processes)]
             names = "abc"[: setup.threads]
             self.actors = [Actor(f"{i}{name}", i, shared) for i, shared in enumerate(tokens) for name in names]

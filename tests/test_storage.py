@@ -12,6 +12,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -355,6 +356,37 @@ def test_where_a_rename_cannot_work_it_is_written_in_place(
     assert file.stat().st_ino == inode
     assert sys.platform == "win32" or mode(file) == 0o600
     assert is_alone(file)
+
+
+def test_ctrl_c_in_place_leaves_the_old_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    file.write_bytes(OLD_BYTES + b"\n" * 500)
+    monkeypatch.setattr(os, "replace", failing(errno.EBUSY))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            write_token(str(file), NEW, alone=False)
+    assert read_token(str(file)) in (OLD, NEW)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes")
+def test_a_file_system_without_modes_keeps_a_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As the memory cards of phones and televisions do.
+    monkeypatch.setattr(os, "fchmod", failing(errno.EPERM))
+    write(tmp_path / "oauth.json")
+    assert read_token(str(tmp_path / "oauth.json")) == NEW
+
+
+@pytest.mark.parametrize(("number", "saved"), [(errno.EINVAL, True), (errno.EIO, False)], ids=["cannot", "failed"])
+def test_a_file_system_that_cannot_sync_keeps_a_token(
+    file: Path, monkeypatch: pytest.MonkeyPatch, number: int, saved: bool
+) -> None:
+    monkeypatch.setattr(os, "fsync", failing(number))
+    with nullcontext() if saved else pytest.raises(TokenFileError):
+        write(file)
+    assert read_token(str(file)) == (NEW if saved else OLD)
 
 
 def test_in_place_there_is_a_token_at_every_moment(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -283,7 +283,9 @@ def test_looking_at_an_expired_token_sends_nothing(
     assert len(refreshes(server)) == 1
 
 
-@pytest.mark.parametrize("show", [repr, str, "{}".format, lambda token: repr(vars(token))], ids=["repr", "str", "format", "vars"])
+@pytest.mark.parametrize(
+    "show", [repr, str, "{}".format, lambda token: repr(vars(token))], ids=["repr", "str", "format", "vars"]
+)
 def test_no_secret_is_shown(token: RefreshingToken, show: Callable[[RefreshingToken], str]) -> None:
     shown = show(token)
     for secret in (token.access_token, token.refresh_token, "fake-secret"):

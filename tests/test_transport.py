@@ -17,6 +17,7 @@ import time
 import tracemalloc
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -502,6 +503,27 @@ def test_a_mistyped_proxy_in_the_environment_keeps_its_password(
         send(HASTY, request)
     assert "sesame" not in str(raised.value)
     assert not raised.value.sent
+
+
+@pytest.mark.parametrize("fault", ["truncated", "truncated-chunks", "huge"])
+def test_a_server_in_trouble_is_in_trouble_however_it_says_so(server: FakeGoogle, fault: str) -> None:
+    """500 and the like are passing trouble, with any body."""
+    spoiled = FAULTS[fault]
+    assert isinstance(spoiled, (Raw, Reply))
+    if isinstance(spoiled, Reply):
+        spoiled = replace(spoiled, status=502)
+    else:
+        first = spoiled.pieces[0]
+        assert isinstance(first, bytes)
+        spoiled = replace(spoiled, pieces=[first.replace(b"200 OK", b"502 Bad", 1), *spoiled.pieces[1:]])
+    server.script("token", spoiled)
+    assert post(PATIENT, server.token_url) == 502
+
+
+def test_a_proxy_that_would_not_be_used_is_refused() -> None:
+    for proxies in ({"all": "http://127.0.0.1:1"}, {"http": "http://127.0.0.1:1"}, {"HTTPS": "http://127.0.0.1:1"}):
+        with pytest.raises(ValueError, match="proxies"):
+            UrllibSession(proxies)
 
 
 @pytest.mark.parametrize("proxy_url", ["socks5://user:sesame@127.0.0.1:1", "user:sesame@127.0.0.1:1", ""])

@@ -23,7 +23,6 @@ from typing import NoReturn, ParamSpec, TypeVar
 
 from ytmusic_oauth import YOUTUBE, Endpoints, OAuthCredentials, RefreshingToken, credentials, session, token, upkeep
 from ytmusic_oauth.exceptions import OAuthError
-from ytmusic_oauth.lock import locked
 
 if sys.platform != "win32":
     import resource

@@ -47,12 +47,11 @@ def life(expires_at: int, expires_in: int, wall: float, monotonic: float) -> Win
     """
     if expires_in <= 0:
         return Window(-inf, expires_at, monotonic + expires_at - wall)
-    # A token that claims to live longer than its whole life was stamped by a clock that was ahead: it is expiring, and
-    # if it was ahead by more than a little, nobody knows when it ends.
-    return Window(expires_at - expires_in - MARGIN, expires_at, monotonic + min(expires_at - wall, expires_in))
+    # A token that claims to live longer than its whole life was stamped by a clock that was ahead.
+    return Window(expires_at - expires_in, expires_at, monotonic + min(expires_at - wall, expires_in))
 
 
 def fresh(life: Window, expires_in: int) -> Window:
     """When that token is not yet expiring."""
     early = margin(expires_in)
-    return Window(life.opens + MARGIN, life.closes - early, life.ends - early)
+    return Window(life.opens, life.closes - early, life.ends - early)

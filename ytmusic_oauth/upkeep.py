@@ -79,14 +79,14 @@ class Upkeep:
     def store(self, held: Callable[[], Held], hold: Callable[[Held], None], path: str) -> RefreshableTokenDict:
         """Write the token to a file, and tell what is in it now. Raises `TokenFileError`.
 
-        Its own file may have news: those are adopted, and not overwritten.
+        If we have nothing that was not in its own file before, and somebody else has, that is adopted instead.
         """
         with locked(path) as alone:
             token = held().token
             if os.path.abspath(path) != self.path:
                 write_token(path, token, alone=alone)
                 return token
-            adopted = held() if self._on_disk is None else self._adopted(held(), path)[0]
+            adopted = self._adopted(held(), path)[0] if token == self._on_disk else held()
             if adopted.token == token:
                 self._write(adopted, path, alone)
             hold(adopted)

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: MIT
+"""One token in many hands: what each may do at any moment without harm to the others."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from copy import copy
+from pathlib import Path
+
+import pytest
+
+from tests.fake_google import FakeGoogle
+from tests.support import Clock, client, logged_in
+from ytmusic_oauth import (
+    OAuthCredentials,
+    OAuthError,
+    OAuthToken,
+    RefreshingToken,
+    TokenFileError,
+    UrllibSession,
+    upkeep,
+)
+from ytmusic_oauth.lock import locked
+from ytmusic_oauth.models import BaseTokenDict
+from ytmusic_oauth.session import Response
+
+HOUR = 3600
+
+
+@pytest.fixture
+def server(clock: Clock) -> Iterator[FakeGoogle]:
+    """It changes the refresh token with every refresh, and ends the login when an old one comes back."""
+    with FakeGoogle(clock=clock.monotonic, rotate=True) as server:
+        yield server
+
+
+@pytest.fixture
+def path(server: FakeGoogle, tmp_path: Path) -> Path:
+    path = tmp_path / "oauth.json"
+    logged_in(server, rotates=True).store_token(str(path))
+    return path
+
+
+def load(server: FakeGoogle, path: Path) -> RefreshingToken:
+    return RefreshingToken.load(client(server, rotates=True), path)
+
+
+def in_file(path: Path) -> str:
+    return OAuthToken.from_json(path).access_token
+
+
+def refresh_without_saving(token: RefreshingToken) -> str:
+    def refuse(path: str, *_: object, **__: object) -> None:
+        raise TokenFileError("The disk is full", path=path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(upkeep, "write_token", refuse)
+        with pytest.warns(RuntimeWarning, match="saved later"):
+            token.refresh()
+    return token.as_dict()["access_token"]
+
+
+# ---- storing -------------------------------------------------------------------------------------
+
+
+def by_name(token: RefreshingToken, path: Path) -> None:
+    token.store_token(str(path))
+
+
+def by_default(token: RefreshingToken, path: Path) -> None:
+    token.store_token()
+
+
+def by_the_setter(token: RefreshingToken, path: Path) -> None:
+    token.local_cache = path
+
+
+@pytest.mark.parametrize("store", [by_name, by_default, by_the_setter])
+def test_to_store_during_a_refresh_does_not_bring_back_the_old_token(
+    server: FakeGoogle, path: Path, store: Callable[[RefreshingToken, Path], None]
+) -> None:
+    token = load(server, path)
+    with ThreadPoolExecutor(2) as threads:
+        with server.hold("token"):
+            refreshing = threads.submit(token.refresh)
+            server.wait_for_requests(2, "token")
+            storing = threads.submit(store, token, path)
+        refreshing.result()
+        storing.result()
+    assert in_file(path) == token.access_token
+    load(server, path).refresh()
+
+
+def test_to_store_does_not_overwrite_what_another_process_has_refreshed(server: FakeGoogle, path: Path) -> None:
+    mine, theirs = load(server, path), load(server, path)
+    theirs.refresh()
+    mine.store_token()
+    assert mine.as_dict() == theirs.as_dict() == OAuthToken.from_json(path).as_dict()
+
+
+def test_a_token_goes_on_in_its_file_wherever_the_process_goes(
+    server: FakeGoogle, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(path.parent)
+    token = RefreshingToken.load(client(server, rotates=True), path.name)
+    (path.parent / "elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    token.refresh()
+    assert in_file(path) == token.access_token
+    assert os.listdir() == []
+    assert token.local_cache == Path("oauth.json")
+
+
+@pytest.mark.parametrize("duplicate", [copy, lambda token: pickle.loads(pickle.dumps(token))], ids=["copy", "pickle"])
+def test_a_copy_saves_what_its_original_could_not(
+    server: FakeGoogle, path: Path, duplicate: Callable[[RefreshingToken], RefreshingToken]
+) -> None:
+    token = load(server, path)
+    refreshed = refresh_without_saving(token)
+    assert in_file(path) != refreshed
+    assert duplicate(token).access_token == refreshed
+    assert in_file(path) == refreshed
+
+
+def test_no_old_file_takes_the_place_of_a_new_login(server: FakeGoogle, path: Path, clock: Clock) -> None:
+    """Not even one that was stamped by a clock which was years ahead."""
+    old = OAuthToken.from_json(path)
+    server.revoke(old.refresh_token)
+    old.expires_at += 5 * 365 * 24 * HOUR
+    path.write_text(old.as_json())
+    new = logged_in(server, rotates=True)
+    token = RefreshingToken(new.credentials, path, **new.as_dict())
+    clock.advance(HOUR)
+    assert server.is_live(token.access_token)
+    assert in_file(path) == token.access_token
+
+
+# ---- refreshing ----------------------------------------------------------------------------------
+
+
+def test_a_session_that_uses_the_token_itself_does_not_hang(server: FakeGoogle, path: Path, clock: Clock) -> None:
+    class Signing:
+        def post(self, url: str, *, data: Mapping[str, str], headers: Mapping[str, str], timeout: float) -> Response:
+            signed = {**headers, "Authorization": token.as_auth()}
+            return UrllibSession().post(url, data=data, headers=signed, timeout=timeout)
+
+    asking = client(server, rotates=True)
+    token = RefreshingToken.load(
+        OAuthCredentials(asking.client_id, asking.client_secret, Signing(), endpoints=asking.endpoints), path
+    )
+    clock.advance(HOUR)
+    assert server.is_live(token.access_token)
+
+
+def test_a_refresh_by_hand_is_not_content_with_a_save(server: FakeGoogle, path: Path, clock: Clock) -> None:
+    """Somebody's round is under way that has only to save: whoever got a 401 meanwhile still gets a new token."""
+    token = load(server, path)
+    rejected = refresh_without_saving(token)
+    clock.advance(1)
+    with ThreadPoolExecutor(2) as threads:
+        with locked(str(path)):
+            saving = threads.submit(lambda: token.access_token)
+            while not token._upkeep._turns._worker[0]:
+                pass
+            refreshing = threads.submit(token.refresh)
+        assert saving.result() in {rejected, token.as_dict()["access_token"]}
+        refreshing.result()
+    assert token.access_token != rejected
+    assert server.is_live(token.access_token)
+    assert in_file(path) == token.access_token
+
+
+def test_whoever_sits_on_the_lock_slows_down_one_read_of_a_fresh_token_and_not_each(
+    server: FakeGoogle, path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = load(server, path)
+    fresh = refresh_without_saving(token)
+    clock.advance(1)
+    monkeypatch.setattr(upkeep, "_SHORT_WAIT", 0)
+    with locked(str(path)):
+        with pytest.warns(RuntimeWarning, match="the lock"):
+            assert token.access_token == fresh
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert token.access_token == fresh
+    clock.advance(1)
+    assert token.access_token == fresh == in_file(path)
+
+
+def test_an_expired_token_waits_longer_for_whoever_is_refreshing_it(
+    server: FakeGoogle, path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, theirs = load(server, path), load(server, path)
+    clock.advance(HOUR)
+    monkeypatch.setattr(upkeep, "_SHORT_WAIT", 0)
+    with ThreadPoolExecutor(2) as threads:
+        with server.hold("token"):
+            first = threads.submit(lambda: theirs.access_token)
+            server.wait_for_requests(2, "token")
+            second = threads.submit(lambda: mine.access_token)
+        assert first.result() == second.result()
+
+
+def test_an_error_of_somebodys_own_reaches_everybody(server: FakeGoogle, path: Path, clock: Clock) -> None:
+    class Peculiar(OAuthError):
+        def __init__(self, one: int, two: int) -> None:
+            super().__init__(f"{one} and {two}")
+
+    class Asking(OAuthCredentials):
+        def refresh_token(self, refresh_token: str) -> BaseTokenDict:
+            super().refresh_token(refresh_token)
+            raise Peculiar(1, 2)
+
+    asking = client(server, rotates=True)
+    token = RefreshingToken.load(Asking(asking.client_id, asking.client_secret, endpoints=asking.endpoints), path)
+    clock.advance(HOUR)
+    with ThreadPoolExecutor(4) as threads:
+        with server.hold("token"):
+            reads = [threads.submit(lambda: token.access_token) for _ in range(4)]
+            server.wait_for_requests(2, "token")
+        assert {type(read.exception()) for read in reads} == {Peculiar}
