@@ -26,7 +26,7 @@ def prompt(credentials: OAuthCredentials, *, open_browser: bool) -> RefreshableT
             import webbrowser
 
             webbrowser.open(link)
-    with suppress(EOFError, RuntimeError):  # standard input is closed, or there is none
+    with suppress(EOFError, OSError, RuntimeError, ValueError):  # standard input is closed, or there is none
         input("Press Enter when it is done, Ctrl-C to abort. ")
     told = False
 
