@@ -563,6 +563,12 @@ def test_what_can_never_work_is_refused_at_once(arguments: str) -> None:
     assert "secret." not in str(raised.value)
 
 
+def test_an_address_in_place_of_the_endpoints_is_refused() -> None:
+    arguments = json.loads('{"endpoints": "https://oauth.example"}')
+    with pytest.raises(TypeError, match="endpoints"):
+        OAuthCredentials(CLIENT_ID, CLIENT_SECRET, **arguments)
+
+
 def test_proxies_that_would_not_be_used_are_refused() -> None:
     with pytest.raises(ValueError, match="proxies go into the session"):
         OAuthCredentials(CLIENT_ID, CLIENT_SECRET, HttpxLike(), {"https": "http://proxy.example"})

@@ -100,6 +100,12 @@ def test_a_lock_that_cannot_be_given_back_is_closed(path: str, monkeypatch: pyte
     assert not is_taken(path)
 
 
+def test_what_a_child_does_when_it_is_forked_does_not_end_its_parents_work(path: str) -> None:
+    with locked(path):
+        lock._forget_inherited()
+    assert not is_taken(path)
+
+
 def test_a_lock_that_stays_taken_is_waited_for_a_while_and_then_reported(path: str) -> None:
     with locked(path):
         begun = time.monotonic()

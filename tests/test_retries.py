@@ -265,6 +265,7 @@ def set_time_zone() -> None:
         ("Tue, 14 Nov 2023 22:00:00 GMT", 0.0),
         ("", None),
         ("soon", None),
+        ("Tue, 14 Nov 99999 22:13:27 GMT", None),
         ("-7", None),
         ("7.5", None),
         ("\u0667", None),

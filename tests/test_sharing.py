@@ -102,6 +102,14 @@ def test_to_store_does_not_overwrite_what_another_process_has_refreshed(server: 
     assert mine.as_dict() == theirs.as_dict() == OAuthToken.from_json(path).as_dict()
 
 
+def test_a_token_without_a_file_is_stored_nowhere(
+    server: FakeGoogle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    logged_in(server, rotates=True).store_token()
+    assert os.listdir() == []
+
+
 def test_a_token_goes_on_in_its_file_wherever_the_process_goes(
     server: FakeGoogle, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ import tempfile
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -356,6 +357,31 @@ def test_where_a_rename_cannot_work_it_is_written_in_place(
     assert file.stat().st_ino == inode
     assert sys.platform == "win32" or mode(file) == 0o600
     assert is_alone(file)
+
+
+def test_a_disk_that_fills_up_in_place_leaves_the_old_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worst place to be cut off: between the new access token and the old refresh token."""
+    room = OLD_BYTES.index(b"refresh_token")
+    write_for_real = os.write
+
+    def write_what_fits(number: int, content: bytes) -> int:
+        left = room - os.lseek(number, 0, os.SEEK_CUR)
+        if left <= 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write_for_real(number, content[:left])
+
+    monkeypatch.setattr(os, "open", partial(only_what_is_there, os.open))
+    monkeypatch.setattr(os, "write", write_what_fits)
+    with pytest.raises(TokenFileError, match="No space left"):
+        write_token(str(file), NEW, alone=True)
+    assert file.read_bytes() == OLD_BYTES
+
+
+def only_what_is_there(open_for_real: Callable[[str, int, int], int], path: str, flags: int, mode: int = 0o777) -> int:
+    """As in a folder that may not be written."""
+    if flags & os.O_CREAT:
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+    return open_for_real(path, flags, mode)
 
 
 def test_ctrl_c_in_place_leaves_the_old_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
