@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 TOOLS := .venv-tools
-PYTHONS := python3.10 python3.11 python3.12 python3.13 python3.14 python3.15
+PYTHONS := $(addprefix python3.,10 11 12 13 14 15) $(sort $(wildcard $(HOME)/.pyenv/versions/3.1*/bin/python3))
 PLATFORMS := linux darwin win32
 TYPE_VERSIONS := 3.10 3.11 3.12 3.13 3.14 3.15
 
@@ -26,12 +26,13 @@ types: $(VENV)/ready  ## mypy for every platform and every Python version
 			--platform $$platform --python-version $$version; \
 	done; done
 
-test-all:  ## the tests on every Python from 3.10 on that is installed here
-	@set -e; for python in $(PYTHONS); do \
-		if $$python -c "" 2>/dev/null; then \
-			echo "== $$python"; $(MAKE) --no-print-directory test PYTHON=$$python VENV=.venv-$$python; \
-		else echo "== $$python is not installed here"; fi; \
-	done
+test-all:  ## the tests on every Python from 3.10 on that is installed here, also by pyenv
+	@set -e; seen=" "; for python in $(PYTHONS); do \
+		version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue; \
+		case "$$seen" in *" $$version "*) continue;; esac; seen="$$seen$$version "; \
+		echo "== Python $$version"; \
+		$(MAKE) --no-print-directory test PYTHON=$$python VENV=.venv-$$version; \
+	done; echo "== passed on:$$seen"
 
 torture: $(VENV)/ready  ## the worst day, for longer: hundreds of kills, deeper schedules, real mounts (as root)
 	YTMUSIC_OAUTH_TORTURE=1 $(VENV)/bin/python -m pytest tests/test_processes.py tests/test_simulation.py
