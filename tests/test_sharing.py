@@ -5,25 +5,28 @@ from __future__ import annotations
 
 import os
 import pickle
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from copy import copy
 from pathlib import Path
 
 import pytest
 
-from tests.fake_google import FakeGoogle
+from tests.fake_google import FakeGoogle, Reply
 from tests.support import Clock, client, logged_in
 from ytmusic_oauth import (
     OAuthCredentials,
     OAuthError,
     OAuthToken,
     RefreshingToken,
+    ServerError,
     TokenFileError,
     UrllibSession,
     upkeep,
 )
+from ytmusic_oauth.held import Held
 from ytmusic_oauth.lock import locked
 from ytmusic_oauth.models import BaseTokenDict
 from ytmusic_oauth.session import Response
@@ -149,6 +152,66 @@ def test_no_old_file_takes_the_place_of_a_new_login(server: FakeGoogle, path: Pa
 
 # ---- refreshing ----------------------------------------------------------------------------------
 
+THREADS = 64
+
+
+def read(token: RefreshingToken) -> str:
+    return token.access_token
+
+
+def read_at_once(server: FakeGoogle, token: RefreshingToken) -> list[Future[str]]:
+    """Let all threads find the token expired before the server answers the first of them."""
+    found = threading.Semaphore(0)
+    is_due = upkeep.Upkeep._is_due
+
+    def count(self: upkeep.Upkeep, held: Held) -> bool:
+        found.release()
+        return is_due(self, held)
+
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(THREADS) as threads, server.hold("token"):
+        patch.setattr(upkeep.Upkeep, "_is_due", count)
+        reads = [threads.submit(read, token) for _ in range(THREADS)]
+        for _ in range(THREADS):
+            found.acquire()
+    return reads
+
+
+def test_sixty_four_threads_send_one_refresh_and_all_get_its_token(
+    server: FakeGoogle, path: Path, clock: Clock
+) -> None:
+    token = load(server, path)
+    clock.advance(HOUR)
+    asked = len(server.requests_to("token"))
+    answers = {answer.result() for answer in read_at_once(server, token)}
+    assert answers == {in_file(path)}
+    assert server.is_live(answers.pop())
+    assert len(server.requests_to("token")) == asked + 1
+
+
+def test_sixty_four_threads_share_the_error_of_one_refresh(server: FakeGoogle, path: Path, clock: Clock) -> None:
+    token = load(server, path)
+    clock.advance(HOUR)
+    asked = len(server.requests_to("token"))
+    server.script("token", Reply(400, {"error": "admin_policy_enforced"}))
+    errors = [answer.exception() for answer in read_at_once(server, token)]
+    assert {(type(error), str(error)) for error in errors} == {(ServerError, str(errors[0]))}
+    assert len({id(error) for error in errors}) == THREADS
+    assert len(server.requests_to("token")) == asked + 1
+    assert server.is_live(token.access_token)
+
+
+def test_two_accounts_do_not_wait_for_each_other(server: FakeGoogle, path: Path, tmp_path: Path, clock: Clock) -> None:
+    mine = load(server, path)
+    yours = logged_in(server, rotates=True)
+    yours.local_cache = tmp_path / "yours.json"
+    clock.advance(HOUR)
+    asked = len(server.requests_to("token"))
+    with ThreadPoolExecutor(2) as threads:
+        with server.hold("token"):
+            reads = [threads.submit(read, token) for token in (mine, yours)]
+            server.wait_for_requests(asked + 2, "token")
+        assert all(server.is_live(answer.result()) for answer in reads)
+
 
 def test_a_session_that_uses_the_token_itself_does_not_hang(server: FakeGoogle, path: Path, clock: Clock) -> None:
     class Signing:
@@ -230,4 +293,4 @@ def test_an_error_of_somebodys_own_reaches_everybody(server: FakeGoogle, path: P
         with server.hold("token"):
             reads = [threads.submit(lambda: token.access_token) for _ in range(4)]
             server.wait_for_requests(2, "token")
-        assert {type(read.exception()) for read in reads} == {Peculiar}
+        assert {type(answer.exception()) for answer in reads} == {Peculiar}
