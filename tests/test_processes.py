@@ -447,5 +447,7 @@ def test_containers_share_one_bind_mounted_file(server: FakeGoogle, clock: Clock
             os.kill(int(child), signal.SIGKILL)
             doomed.do("wait_for", child)
             assert access_token(path)
+            assert len(leftovers(inside)) <= 1
+        doomed.do("store", OLD)
     assert path.stat().st_ino == number
     assert leftovers(inside) == []
