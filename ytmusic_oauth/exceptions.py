@@ -177,7 +177,7 @@ class TokenFileError(OAuthError):
     """The token file cannot be read, written or locked, or is no token file: `path` names it, `key` the wrong entry."""
 
     meaning = "The token file cannot be used"
-    next_step = "Mend the file or move it away; a new login makes a new one."
+    next_step = "Check the path, the permissions and the disk; move away what is no token file, and log in again."
 
     def __init__(self, problem: str = "", *, path: str = "", key: str | None = None, retryable: bool = False) -> None:
         super().__init__(problem, retryable=retryable)

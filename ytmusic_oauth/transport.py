@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The network: the only module that opens sockets. One form out, one whole answer back, in bounded time and space.
+"""The network: the only module that opens sockets. One form out, one whole answer back, in bounded space and, but for
+the look-up of a name, which is the system's, in bounded time.
 
 It is loaded when the first request is sent, not before: `http.client`, `ssl` and `urllib.request` cost more to import
 than the rest of the package together.
