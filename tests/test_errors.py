@@ -50,7 +50,7 @@ NEXT: Final[Mapping[type[OAuthError], tuple[bool, str]]] = {
     LoginCancelled: (False, "Log in again "),
     BadOAuthClient: (False, 'Check the client id and secret, that the client is of the type "TVs'),
     UnauthorizedOAuthClient: (False, "Use the client id and secret with which the token was made"),
-    TokenFileError: (False, "move away what is no token file"),
+    TokenFileError: (False, "Check the path, the permissions and the disk"),
     TokenFileNotFound: (False, "Log in to make one, or check the path."),
     MalformedResponse: (False, "Check that nothing between here and the server"),
 }

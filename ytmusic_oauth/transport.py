@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The network: the only module that opens sockets. One form out, one whole answer back, in bounded space and, but for
-the look-up of a name, which is the system's, in bounded time.
+"""The network: the only module that opens sockets. One form out, one whole answer back, in bounded time and space.
 
-It is loaded when the first request is sent, not before: `http.client`, `ssl` and `urllib.request` cost more to import
-than the rest of the package together.
+The look-up of a name alone is the system's, and takes what time that takes. This module is loaded when the first
+request is sent, not before: `http.client`, `ssl` and `urllib.request` cost more to import than all the rest.
 
 Imports `exceptions`, `kinds`, `messages` and `session`.
 """
