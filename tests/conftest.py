@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.fake_google import FakeGoogle
+from tests.porting.fake_google import FakeGoogle
 from tests.support import Clock
 
 # The same examples in every run: a new one is for `make fuzz`, not for somebody's unrelated change.

@@ -14,7 +14,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from tests.fake_google import CLIENT_ID, CLIENT_SECRET, FakeGoogle
+from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FakeGoogle
 from ytmusic_oauth import YOUTUBE, Endpoints, InvalidGrant, OAuthCredentials, RefreshingToken
 from ytmusic_oauth.protocol import verification_link
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.fake_google import CLIENT_ID, CLIENT_SECRET, FakeGoogle
+from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FakeGoogle
 from ytmusic_oauth import YOUTUBE, Endpoints, OAuthCredentials, RefreshingToken, credentials, session, token, upkeep
 
 NOON = 1_700_000_000

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fake_google import CLIENT_ID, CLIENT_SECRET, Authority, Exchange
+from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, Authority, Exchange
 from tests.support import NOON, Clock
 from ytmusic_oauth import YOUTUBE, OAuthCredentials, OAuthToken, RefreshingToken, TransportError
 

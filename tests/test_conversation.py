@@ -13,7 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.fake_google import FAULTS, FakeGoogle
+from tests.porting.fake_google import FAULTS, FakeGoogle
 from tests.support import Clock, client
 from ytmusic_oauth import (
     AccessDenied,

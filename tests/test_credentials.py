@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.fake_google import (
+from tests.porting.fake_google import (
     CLIENT_ID,
     CLIENT_SECRET,
     FAULTS,

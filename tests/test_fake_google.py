@@ -19,7 +19,7 @@ from typing import Final
 
 import pytest
 
-from tests.fake_google import (
+from tests.porting.fake_google import (
     CLIENT_ID,
     CLIENT_SECRET,
     ENDPOINTS,
@@ -38,7 +38,7 @@ from tests.fake_google import (
     redirect,
 )
 
-FILE: Final = Path(__file__).with_name("fake_google.py")
+FILE: Final = Path(__file__).parent / "porting" / "fake_google.py"
 CLIENT: Final = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
 SCOPE: Final = "https://www.googleapis.com/auth/youtube"
 URN: Final = "urn:ietf:params:oauth:grant-type:device_code"

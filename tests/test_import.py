@@ -14,7 +14,7 @@ from typing import Final
 
 import pytest
 
-from tests.fake_google import CLIENT_ID, CLIENT_SECRET, FakeGoogle
+from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FakeGoogle
 
 ROOT: Final = Path(__file__).parent.parent
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tests.fake_google import FakeGoogle
+from tests.porting.fake_google import FakeGoogle
 from tests.support import Clock, logged_in
 
 

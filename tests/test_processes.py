@@ -24,7 +24,7 @@ from typing import Final
 
 import pytest
 
-from tests.fake_google import CLIENT_ID, CLIENT_SECRET, FAULTS, FakeGoogle
+from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FAULTS, FakeGoogle
 from tests.support import Clock, logged_in
 from ytmusic_oauth import OAuthToken
 

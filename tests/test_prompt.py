@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fake_google import FakeGoogle, Reply
+from tests.porting.fake_google import FakeGoogle, Reply
 from tests.support import Clock, client
 from ytmusic_oauth import AccessDenied, OAuthToken, RefreshingToken, TokenFileError
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import ytmusic_oauth
-from tests.fake_google import CLIENT_ID, CLIENT_SECRET, FakeGoogle
+from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FakeGoogle
 from tests.support import Clock
 from ytmusic_oauth import YOUTUBE
 from ytmusic_oauth.transport import UrllibResponse, UrllibSession

@@ -29,7 +29,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from tests.fake_google import CLIENT_ID, RFC_DIALECT, Answer, Client, FakeGoogle, Raw, Reply
+from tests.porting.fake_google import CLIENT_ID, RFC_DIALECT, Answer, Client, FakeGoogle, Raw, Reply
 from tests.support import NOON, Clock
 from ytmusic_oauth import Endpoints, OAuthCredentials, OAuthError, OAuthToken, RefreshingToken, UrllibSession, session
 from ytmusic_oauth.device import DevicePoll

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fake_google import FakeGoogle, Reply
+from tests.porting.fake_google import FakeGoogle, Reply
 from tests.support import Clock, client, logged_in
 from ytmusic_oauth import (
     OAuthCredentials,

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fake_google import FAULTS, Answer, Exchange, FakeGoogle, Reply
+from tests.porting.fake_google import FAULTS, Answer, Exchange, FakeGoogle, Reply
 from tests.support import NOON, Clock, client, logged_in
 from ytmusic_oauth import (
     BadOAuthClient,

@@ -23,7 +23,7 @@ from typing import Final
 
 import pytest
 
-from tests.fake_google import CLIENT_ID, CLIENT_SECRET, FAULTS, Answer, FakeGoogle, Raw, Reply, drip, redirect
+from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FAULTS, Answer, FakeGoogle, Raw, Reply, drip, redirect
 from tests.support import NOON, Clock, endpoints
 from ytmusic_oauth import (
     YOUTUBE,
