@@ -10,7 +10,17 @@ from contextlib import contextmanager
 import pytest
 
 from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FakeGoogle
-from ytmusic_oauth import YOUTUBE, Endpoints, OAuthCredentials, RefreshingToken, credentials, session, token, upkeep
+from ytmusic_oauth import (
+    YOUTUBE,
+    Endpoints,
+    OAuthCredentials,
+    RefreshingToken,
+    commands,
+    credentials,
+    session,
+    token,
+    upkeep,
+)
 
 NOON = 1_700_000_000
 
@@ -41,7 +51,7 @@ class Clock:
     def installed(self) -> Iterator[Clock]:
         """What the package believes the time to be, files, locks and sockets excepted: those wait for real."""
         with pytest.MonkeyPatch.context() as patch:
-            for module in (credentials, session, token, upkeep):
+            for module in (commands, credentials, session, token, upkeep):
                 assert module.time is time
                 patch.setattr(module, "time", self)
             yield self

@@ -130,13 +130,25 @@ def test_a_file_that_is_something_else_is_kept_and_the_user_not_bothered(server:
     assert server.transcript == []
 
 
+def test_a_place_where_nothing_can_be_written_is_found_out_before_the_login(server: FakeGoogle, tmp_path: Path) -> None:
+    with pytest.raises(TokenFileError, match=r"missing/oauth\.json: No token file can be written here\."):
+        RefreshingToken.prompt_for_token(client(server), to_file=str(tmp_path / "missing" / "oauth.json"))
+    assert server.transcript == []
+
+
 @pytest.mark.parametrize("action", ["default", "error"])
 def test_a_token_that_cannot_be_saved_is_no_lost_login(
     server: FakeGoogle, clock: Clock, enter: Enter, tmp_path: Path, recwarn: pytest.WarningsRecorder, action: str
 ) -> None:
     """Not even where warnings are errors. The file is written when it can be."""
-    path = tmp_path / "missing" / "oauth.json"
-    enter(answering(server, clock, 5))
+    path = tmp_path / "unplugged" / "oauth.json"
+    path.parent.mkdir()
+
+    def answer() -> None:
+        path.parent.rmdir()
+        answering(server, clock, 5)()
+
+    enter(answer)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("warnings.filters", [(action, None, Warning, None, 0)])
         token = RefreshingToken.prompt_for_token(client(server), to_file=str(path))

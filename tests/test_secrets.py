@@ -32,6 +32,7 @@ import pytest
 from tests.porting.fake_google import CLIENT_ID, RFC_DIALECT, Answer, Client, FakeGoogle, Raw, Reply
 from tests.support import NOON, Clock
 from ytmusic_oauth import Endpoints, OAuthCredentials, OAuthError, OAuthToken, RefreshingToken, UrllibSession, session
+from ytmusic_oauth.__main__ import main
 from ytmusic_oauth.device import DevicePoll
 from ytmusic_oauth.exceptions import ERROR_CLASSES
 from ytmusic_oauth.held import Held
@@ -527,3 +528,83 @@ def test_ctrl_c_in_a_process_shows_no_secret(watch: Watch, server: FakeGoogle, p
         worker.send_signal(signal.SIGINT)
         worker.wait(10)
     assert "KeyboardInterrupt" in "".join(watch.seen)
+
+
+# ---- the command line ----------------------------------------------------------------------------
+
+COMMANDS: Final = ("login", "login --json", "token", "header", "status", "status --json", "refresh", "revoke --yes")
+
+
+@pytest.fixture
+def run(
+    server: FakeGoogle, planted: OAuthCredentials, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], int]:
+    """Run a command on the planted file."""
+    client = path.with_name("client.json")
+    client.write_text(json.dumps({"installed": {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}}))
+    monkeypatch.setattr(sys, "stdin", None)
+
+    def run(command: str) -> int:
+        urls = (server.device_code_url, server.token_url, server.revoke_url)
+        talks = () if "status" in command else ("--client-secrets", str(client), "--endpoints", *urls)
+        return main([*command.split(), "--file", str(path), *talks])
+
+    return run
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_shows_no_secret_but_the_one_it_is_asked_for(
+    watch: Watch, server: FakeGoogle, run: Callable[[str], int], capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    server.approve_after = 0
+    server.script("token", Reply(200, {**GOOD, "refresh_token_expires_in": 604799}))
+    assert run(command) == 0
+    shown = capsys.readouterr()
+    asked_for = {"token": f"{NEW_ACCESS}\n", "header": f"Authorization: Bearer {NEW_ACCESS}\n"}.get(command, "")
+    assert shown.out.startswith(asked_for)
+    watch.see(shown.out.removeprefix(asked_for), shown.err)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_that_fails_shows_no_secret(
+    watch: Watch, server: FakeGoogle, run: Callable[[str], int], path: Path, command: str
+) -> None:
+    said = CLIENT_SECRET if "login" in command else f"{CLIENT_SECRET} {REFRESH}"
+    refusal = Reply(400, {"error": "invalid_client", "error_description": said})
+    if "status" not in command:
+        server.script("revoke" if "revoke" in command else "code" if "login" in command else "token", refusal)
+        assert run(command) == 2
+    path.write_text(f"{ACCESS} {REFRESH}")
+    assert run(command) == 2
+
+
+@pytest.mark.parametrize("content", [CLIENT_SECRET, json.dumps({"web": {"client_id": f"{CLIENT_SECRET} {REFRESH}"}})])
+def test_a_file_that_holds_no_client_is_not_quoted(
+    watch: Watch, run: Callable[[str], int], path: Path, content: str
+) -> None:
+    path.with_name("client.json").write_text(content)
+    assert run("refresh") == 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="nobody can press Ctrl-C for another process there")
+def test_a_command_that_runs_shows_no_secret_to_other_users(watch: Watch, server: FakeGoogle, path: Path) -> None:
+    server.clients, server.dialect = {CLIENT_ID: Client(CLIENT_SECRET)}, RFC_DIALECT
+    variables = {"YTMUSIC_OAUTH_CLIENT_ID": CLIENT_ID, "YTMUSIC_OAUTH_CLIENT_SECRET": CLIENT_SECRET}
+    refresh = ["refresh", "--file", str(path), "--endpoints", server.device_code_url, server.token_url]
+    with (
+        server.hold("token"),
+        subprocess.Popen(
+            [sys.executable, "-X", "dev", "-W", "error", "-m", "ytmusic_oauth", *refresh],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, **variables},
+        ) as command,
+    ):
+        server.wait_for_requests(1, "token")
+        with contextlib.suppress(FileNotFoundError):  # on Linux alone
+            watch.see(Path(f"/proc/{command.pid}/cmdline").read_text())
+        command.send_signal(signal.SIGINT)
+        watch.see(*command.communicate(timeout=60))
+        assert command.returncode == 130

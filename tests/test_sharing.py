@@ -62,7 +62,7 @@ def refresh_without_saving(token: RefreshingToken) -> str:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(upkeep, "write_token", refuse)
-        with pytest.warns(RuntimeWarning, match="saved later"):
+        with pytest.warns(RuntimeWarning, match="until it can be saved"):
             token.refresh()
     return token.as_dict()["access_token"]
 

@@ -525,7 +525,7 @@ def test_an_error_is_for_those_who_waited_for_it_and_whoever_comes_later_tries_a
 @pytest.mark.parametrize(
     "setup", [Setup(2, 1, 3, 200, rotates=False), Setup(2, 2, 0, 20, rotates=False), Setup(1, 3, 1, 70)], ids=str
 )
-@pytest.mark.filterwarnings("ignore:.*will be saved later:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore:.*until it can be saved:RuntimeWarning")
 def test_a_token_that_could_not_be_saved_is_used_and_saved_later(setup: Setup) -> None:
     def check(machine: Machine) -> None:
         assert machine.server.refusals == 0

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
+from typing import TextIO
 
 from .credentials import OAuthCredentials
 from .models import RefreshableTokenDict
 from .protocol import verification_link
 
-__all__ = ["prompt", "say"]
+__all__ = ["open_link", "prompt", "say"]
 
 
 def prompt(credentials: OAuthCredentials, *, open_browser: bool) -> RefreshableTokenDict:
@@ -22,10 +23,7 @@ def prompt(credentials: OAuthCredentials, *, open_browser: bool) -> RefreshableT
     link = verification_link(code)
     say(f"Go to {link}\nand confirm there that the code is {code['user_code']}")
     if open_browser:
-        with suppress(Exception):  # the link is on the screen
-            import webbrowser
-
-            webbrowser.open(link)
+        open_link(link)
     with suppress(EOFError, OSError, RuntimeError, ValueError):  # standard input is closed, or there is none
         input("Press Enter when it is done, Ctrl-C to abort. ")
     told = False
@@ -39,7 +37,17 @@ def prompt(credentials: OAuthCredentials, *, open_browser: bool) -> RefreshableT
     return credentials.wait_for_token(code, on_wait=tell)
 
 
-def say(line: str) -> None:
-    """Print a line, whatever characters the terminal lacks."""
-    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
-    print(line.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+def open_link(link: str) -> None:
+    """Open a browser, if there is one: the link is on the screen anyway."""
+    with suppress(Exception):
+        import webbrowser
+
+        webbrowser.open(link)
+
+
+def say(text: str, *, to: TextIO | None = None, end: str = "\n") -> None:
+    """Print, to standard output by default: whatever characters a terminal lacks, and nothing that drives it."""
+    stream = to or sys.stdout
+    encoding = getattr(stream, "encoding", None) or "ascii"
+    shown = "".join(character if character.isprintable() or character == "\n" else " " for character in text)
+    print(shown.encode(encoding, "backslashreplace").decode(encoding), file=stream, end=end, flush=True)

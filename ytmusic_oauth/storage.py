@@ -22,7 +22,7 @@ from .exceptions import TokenFileError, TokenFileNotFound
 from .kinds import EntryError, json_object, token_dict
 from .models import RefreshableTokenDict
 
-__all__ = ["read_token", "write_token"]
+__all__ = ["check_place", "read_token", "write_token"]
 
 # Bytes. A token file has some five hundred.
 _LARGEST_FILE: Final = 2**20
@@ -83,6 +83,14 @@ def write_token(path: str, token: RefreshableTokenDict, *, alone: bool) -> None:
             _overwrite(target, content, before.st_size)
     except OSError as error:
         raise TokenFileError(f"The token file cannot be written: {error.strerror}", path=path) from error
+
+
+def check_place(path: str) -> None:
+    """Raise `TokenFileError` where a login could not be stored: something else is there, or nobody may write."""
+    with suppress(TokenFileNotFound):
+        read_token(path)
+    if not os.access(os.path.dirname(os.path.realpath(path)), os.W_OK) and not os.access(path, os.W_OK):
+        raise TokenFileError("No token file can be written here", path=path)
 
 
 def _status(target: str) -> os.stat_result | None:

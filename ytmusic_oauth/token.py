@@ -5,7 +5,7 @@ A token holds one `Held`, which is replaced as a whole: another thread sees all 
 fields are descriptors that read from it, and so does all that describes a token (`repr`, `==`, `as_dict`, a copy).
 Only `access_token` asks first for one that can be used: that is where a `RefreshingToken` refreshes.
 
-Imports everything below it.
+Imports `credentials`, `held`, `models`, `prompt`, `storage` and `upkeep`.
 """
 
 from __future__ import annotations
@@ -14,18 +14,16 @@ import json
 import os
 import time
 from collections.abc import Callable, KeysView, Mapping
-from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Generic, TypeVar, overload
 
 from .credentials import Credentials, OAuthCredentials
-from .exceptions import TokenFileNotFound
 from .held import Held
 from .models import BaseTokenDict, Bearer, DefaultScope, RefreshableTokenDict
 from .prompt import prompt
-from .storage import read_token
+from .storage import check_place, read_token
 from .upkeep import Upkeep
 
 __all__ = ["OAuthToken", "RefreshingToken", "Token"]
@@ -202,11 +200,10 @@ class RefreshingToken(OAuthToken):
         """Log in by way of the terminal: show link and code, wait for Enter, then for the server (seed).
 
         With `open_browser` the link is opened, too; with `to_file` the token is stored there and kept fresh.
-        Raises what `get_code` and `wait_for_token` raise, and `TokenFileError` if `to_file` is something else today.
+        Raises what `get_code` and `wait_for_token` raise, and `TokenFileError` if the token could not be stored.
         """
         if to_file is not None:
-            with suppress(TokenFileNotFound):
-                read_token(to_file)
+            check_place(to_file)
         token = cls(credentials, **prompt(credentials, open_browser=open_browser))
         if to_file is not None:
             token._local_cache = Path(to_file)

@@ -179,7 +179,9 @@ class Upkeep:
         self._unsaved = True
         self._saving.try_later()
         if first:
-            warnings.warn(f"{error} The token is used, and will be saved later.", RuntimeWarning, stacklevel=2)
+            warnings.warn(
+                f"{error} The token is used, and kept in memory until it can be saved.", RuntimeWarning, stacklevel=2
+            )
 
 
 def _same(one: Held, other: Held) -> bool:

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""The driver of our own library."""

@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: MIT
+"""What our library answers to a vector: its own functions are asked, and what they say is put into neutral words.
+
+Nothing is sent and nobody waits. urllib is stopped where it would connect, with the finished request in its hand, and
+given HTTP to read in its place; the clock is moved by hand. All between those two is the library as it is.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import random
+import socket
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from http.client import HTTPResponse
+from pathlib import Path
+from typing import Final
+from unittest.mock import patch
+from urllib.error import URLError
+from urllib.request import AbstractHTTPHandler, Request
+
+from ytmusic_oauth import GOOGLE, YOUTUBE, Endpoints, OAuthCredentials, OAuthToken, RefreshingToken, UrllibSession
+from ytmusic_oauth import credentials as credentials_module
+from ytmusic_oauth import session, token, upkeep
+from ytmusic_oauth.exceptions import (
+    AccessDenied,
+    AuthorizationPending,
+    BadOAuthClient,
+    DeviceCodeExpired,
+    InvalidGrant,
+    LoginCancelled,
+    MalformedResponse,
+    OAuthError,
+    RateLimited,
+    ServerError,
+    SlowDown,
+    TokenFileError,
+    TokenFileNotFound,
+    TransportError,
+    UnauthorizedOAuthClient,
+)
+from ytmusic_oauth.held import Held
+from ytmusic_oauth.models import AuthCodeDict
+from ytmusic_oauth.protocol import verification_link
+
+__all__ = ["KINDS_OF_ERRORS", "answer"]
+
+KINDS_OF_ERRORS: Final[Mapping[type[OAuthError], str]] = {
+    AuthorizationPending: "authorization_pending",
+    SlowDown: "slow_down",
+    AccessDenied: "access_denied",
+    DeviceCodeExpired: "expired_token",
+    InvalidGrant: "invalid_grant",
+    BadOAuthClient: "invalid_client",
+    UnauthorizedOAuthClient: "unauthorized_client",
+    RateLimited: "rate_limited",
+    ServerError: "server_error",
+    TransportError: "transport",
+    MalformedResponse: "malformed",
+    TokenFileError: "token_file",
+    TokenFileNotFound: "token_file_not_found",
+    LoginCancelled: "cancelled",
+}
+
+NOON: Final = 1_700_000_000
+
+Object = Mapping[str, object]
+# What a vector does not give; vectors/README.md has the same table.
+RFC: Final[Object] = {
+    "device_code_url": "https://auth.example/device",
+    "token_url": "https://auth.example/token",
+    "revoke_url": "https://auth.example/revoke",
+}
+HELD: Final[Object] = {
+    "scope": "music",
+    "token_type": "Bearer",
+    "access_token": "ya29.old",
+    "refresh_token": "1//old",
+    "expires_at": NOON,
+    "expires_in": 3599,
+}
+CODE: Final[Object] = {
+    "device_code": "AH-1Ng",
+    "user_code": "GQVQ-JKEC",
+    "expires_in": 1800,
+    "interval": 5,
+    "verification_url": "https://www.google.com/device",
+}
+GOOD: Final[Mapping[str, Object]] = {
+    "code": {"json": CODE},
+    "token": {"json": {"access_token": "ya29.new", "refresh_token": "1//new"}},
+    "refresh": {"json": {"access_token": "ya29.new"}},
+    "revoke": {},
+}
+
+
+def answer(kind: str, given: Object) -> object:
+    """Answer one vector. Raises `LookupError` on a kind that is not known here."""
+    try:
+        return _ANSWERS[kind](given)
+    except OAuthError as error:
+        return _told(error)
+    except ValueError:
+        return {"raises": "invalid_argument"}
+
+
+def _told(error: OAuthError) -> dict[str, object]:
+    told: dict[str, object] = {
+        "raises": KINDS_OF_ERRORS[type(error)],
+        "error": error.error,
+        "error_description": error.error_description,
+        "status": error.status,
+        "retry_after": error.retry_after,
+    }
+    if isinstance(error, (ServerError, TransportError)):
+        told["retryable"] = error.retryable
+    if isinstance(error, SlowDown):
+        told["interval"] = error.interval
+    if isinstance(error, (MalformedResponse, TokenFileError)):
+        told["key"] = error.key
+    return {part: value for part, value in told.items() if value is not None}
+
+
+# ---- what is given -------------------------------------------------------------------------------
+
+
+def _object(value: object) -> Object:
+    assert isinstance(value, dict)
+    return value
+
+
+def _list(value: object) -> list[object]:
+    assert isinstance(value, list)
+    return value
+
+
+def _text(given: Object, key: str, default: str) -> str:
+    value = given.get(key, default)
+    assert isinstance(value, str)
+    return value
+
+
+def _number(given: Object, key: str, default: float) -> float:
+    value = given.get(key, default)
+    assert isinstance(value, (int, float))
+    return value
+
+
+def _whole(given: Object, key: str, default: int) -> int:
+    value = given.get(key, default)
+    assert isinstance(value, int)
+    return value
+
+
+def _pieces(value: object) -> str:
+    """A text, or a list of texts and `{"repeat": text, "times": n}`."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        return _text(value, "repeat", "") * _whole(value, "times", 0)
+    return "".join(_pieces(piece) for piece in _list(value))
+
+
+def _bytes(given: Object) -> bytes:
+    if "json" in given:
+        return json.dumps(given["json"]).encode()
+    if "base64" in given:
+        return base64.b64decode(_text(given, "base64", ""), validate=True)
+    return _pieces(given.get("text", "")).encode()
+
+
+# ---- a network and a clock in hand ---------------------------------------------------------------
+
+
+class _Read(HTTPResponse):
+    """An answer that nobody has to send."""
+
+    def __init__(self, raw: bytes) -> None:
+        with socket.socket() as unconnected:
+            super().__init__(unconnected, method="POST")
+        self.fp.close()
+        self.fp = io.BufferedReader(io.BytesIO(raw))
+        self.begin()
+
+
+class _World:
+    """Stands in for the module `time`, and for what is behind urllib: what each request `meets`, and then `good`."""
+
+    def __init__(self, meets: Iterable[object], good: Object, wall: float = NOON) -> None:
+        self.wall = wall
+        self.steady = 0.0
+        self.waits: list[float] = []
+        self.requests: list[Request] = []
+        self.asked_at: list[float] = []
+        self._meets: Iterator[object] = iter(meets)
+        self._good = good
+
+    def time(self) -> float:
+        return self.wall
+
+    def monotonic(self) -> float:
+        return self.steady
+
+    def sleep(self, seconds: float) -> None:
+        self.waits.append(round(seconds, 3))
+        self.pass_by(seconds)
+
+    def pass_by(self, seconds: float) -> None:
+        self.wall += seconds
+        self.steady += seconds
+
+    def open(self, request: Request) -> HTTPResponse:
+        self.requests.append(request)
+        self.asked_at.append(round(self.steady, 3))
+        meets = _object(next(self._meets, self._good))
+        self.pass_by(_number(meets, "takes", 0))
+        self.wall += _number(meets, "clock_set_by", 0)
+        # As urllib raises them: before the whole request was sent, and after.
+        if meets.get("fault") == "unreachable":
+            raise URLError(ConnectionRefusedError())
+        if meets.get("fault") == "silent":
+            raise TimeoutError
+        body = _bytes(meets)
+        headers = {"Content-Type": "application/json", "Content-Length": len(body)}
+        headers.update(_object(meets.get("headers", {})))
+        lines = [f"HTTP/1.1 {_whole(meets, 'status', 200)} ", *(f"{name}: {value}" for name, value in headers.items())]
+        return _Read("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
+
+    @contextmanager
+    def entered(self, dice: float = 0.5) -> Iterator[None]:
+        """`dice` is where a random number falls between its least (0) and its most (1)."""
+        with ExitStack() as stack:
+            for module in (credentials_module, session, token, upkeep):
+                stack.enter_context(patch.object(module, "time", self))
+            stack.enter_context(patch.object(random, "uniform", lambda least, most: least + (most - least) * dice))
+            stack.enter_context(
+                patch.object(AbstractHTTPHandler, "do_open", lambda _, connection, request, **options: self.open(request))
+            )
+            yield
+
+
+def _endpoints(given: object) -> Endpoints:
+    if given in {"youtube", "google"}:
+        return YOUTUBE if given == "youtube" else GOOGLE
+    urls = RFC if given == "rfc" else _object(given)
+    known = Endpoints(RFC["device_code_url"], RFC["token_url"])
+    return Endpoints()
+
+
+def _client(given: Object) -> OAuthCredentials:
+    return OAuthCredentials(
+        _text(given, "client_id", "the-id"),
+        _text(given, "client_secret", "the-secret"),
+        UrllibSession({}),
+        endpoints=_endpoints(given.get("endpoints", "rfc")),
+        scope=_text(given, "scope", "https://www.googleapis.com/auth/youtube"),
+    )

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: MIT
+"""The command line: what can be asked, who asks it, and what became of it as an exit status.
+
+Every failure is one plain line on standard error, and never a traceback.
+
+Imports `commands`, `exceptions`, `kinds` and `protocol`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Final
+
+from . import __version__
+from .commands import Client, Options, event, header, login, refresh, revoke, status, tell, token
+from .exceptions import AccessDenied, DeviceCodeExpired, InvalidGrant, OAuthError, TokenFileNotFound
+from .kinds import credential, entry, is_object, json_object
+from .protocol import GOOGLE, OAUTH_SCOPE, YOUTUBE, Endpoints
+
+__all__ = ["DONE", "INTERRUPTED", "LOG_IN_AGAIN", "TRY_LATER", "WRONG", "main"]
+
+DONE: Final = 0
+LOG_IN_AGAIN: Final = 1
+WRONG: Final = 2
+TRY_LATER: Final = 3
+INTERRUPTED: Final = 130
+
+_EPILOG: Final = (
+    "The OAuth client is read from --client-secrets, or from YTMUSIC_OAUTH_CLIENT_ID and YTMUSIC_OAUTH_CLIENT_SECRET, "
+    "or asked for. A fresh token needs none. Exit status: 0 done; 1 log in again; 2 wrong usage, configuration, file "
+    "or server; 3 try later; 130 interrupted."
+)
+_OPTIONS: Final[Mapping[str, str]] = {
+    "--file": "the token file (default: YTMUSIC_OAUTH_FILE, or oauth.json)",
+    "--client-secrets": "the OAuth client, as the JSON that the Google console downloads",
+    "--endpoints": "youtube (default), google, or the URLs of an RFC 8628 server: device code, token, revocation",
+    "--scope": "what to ask for (default: YouTube)",
+    "--open-browser": "open the link, too",
+    "--json": "for machines: a line of JSON for each event",
+    "--yes": "do not ask",
+}
+_CLIENT: Final = ("--client-secrets", "--endpoints")
+_COMMANDS: Final[tuple[tuple[Callable[[Options], None], str, tuple[str, ...]], ...]] = (
+    (login, "log in with a code that you confirm on another device", (*_CLIENT, "--scope", "--open-browser", "--json")),
+    (token, "print the access token, refreshed if it is due", _CLIENT),
+    (header, "print it as an Authorization header, such as curl takes with -H", _CLIENT),
+    (status, "tell what the file holds and how long it lasts: no secret, no network", ("--json",)),
+    (refresh, "get another access token now", _CLIENT),
+    (revoke, "end the login, for every program that uses it", (*_CLIENT, "--yes")),
+)
+
+
+class _Arguments(argparse.Namespace):
+    run: Callable[[Options], None]
+    file: str
+    client_secrets: str | None = None
+    endpoints: Sequence[str] = ("youtube",)
+    scope: str = OAUTH_SCOPE
+    open_browser: bool = False
+    json: bool = False
+    yes: bool = False
+
+    def client(self, scope: str) -> Client:
+        client_id, client_secret = self._client_secrets()
+        return Client(client_id, client_secret, endpoints=_endpoints(self.endpoints), scope=scope)
+
+    def _client_secrets(self) -> tuple[str, str]:
+        if self.client_secrets is None:
+            return (
+                os.environ.get("YTMUSIC_OAUTH_CLIENT_ID") or _ask("Client id: ", _line),
+                os.environ.get("YTMUSIC_OAUTH_CLIENT_SECRET") or _ask("Client secret (not shown): ", _unseen),
+            )
+        with open(self.client_secrets, encoding="utf-8-sig") as file:
+            document = file.read()
+        try:
+            whole = json_object(document)
+            client = whole.get("installed") or whole.get("web")
+            if not is_object(client):
+                raise ValueError('has no client under "installed" or "web"')
+            return entry(client, "client_id", credential), entry(client, "client_secret", credential)
+        except ValueError as error:
+            problem = f"{self.client_secrets} is not the JSON that the Google console downloads: {error}"
+            raise ValueError(problem) from None
+
+
+def _ask(question: str, answer: Callable[[], str]) -> str:
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise ValueError(
+            "the OAuth client is not known: give --client-secrets FILE, or set YTMUSIC_OAUTH_CLIENT_ID and "
+            "YTMUSIC_OAUTH_CLIENT_SECRET"
+        )
+    tell(question, end="")
+    return answer().strip()
+
+
+def _line() -> str:
+    return sys.stdin.readline()
+
+
+def _unseen() -> str:
+    from getpass import getpass
+
+    return getpass("")
+
+
+def _endpoints(names: Sequence[str]) -> Endpoints:
+    known = {"youtube": YOUTUBE, "google": GOOGLE}
+    if len(names) == 1 and names[0] in known:
+        return known[names[0]]
+    if len(names) not in {2, 3}:
+        raise ValueError("--endpoints takes youtube, google, or DEVICE_CODE_URL TOKEN_URL [REVOKE_URL]")
+    return Endpoints(*names)
+
+
+def _parser(program: str) -> argparse.ArgumentParser:
+    purpose = "OAuth for YouTube Music: log in once, then hand the token to whoever asks for it."
+    parser = argparse.ArgumentParser(program, description=purpose, epilog=_EPILOG, allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"ytmusic_oauth {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for run, purpose, options in _COMMANDS:
+        command = commands.add_parser(
+            run.__name__,
+            help=purpose,
+            description=f"{purpose[0].upper()}{purpose[1:]}.",
+            epilog=_EPILOG,
+            allow_abbrev=False,
+            argument_default=argparse.SUPPRESS,
+        )
+        command.set_defaults(run=run, file=os.environ.get("YTMUSIC_OAUTH_FILE") or "oauth.json")
+        for option in ("--file", *options):
+            add = partial(command.add_argument, option, help=_OPTIONS[option])
+            if option in {"--open-browser", "--json", "--yes"}:
+                add(action="store_true")
+            elif option == "--endpoints":
+                add(nargs="+", metavar="NAME")
+            else:
+                add(metavar="SCOPE" if option == "--scope" else "FILE")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command, and return its exit status."""
+    program = os.path.basename(sys.argv[0])
+    if program == "__main__.py":
+        program = f"python -m {__package__}"
+    try:
+        arguments = _parser(program).parse_args(argv, namespace=_Arguments())
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", RuntimeWarning)
+            try:
+                return _run(arguments, program)
+            finally:
+                for warning in caught:
+                    tell(f"ytmusic_oauth: {warning.message}")
+    finally:
+        _flush()
+
+
+def _run(arguments: _Arguments, program: str) -> int:
+    try:
+        arguments.run(arguments)
+    except OAuthError as error:
+        again = isinstance(error, (InvalidGrant, AccessDenied, DeviceCodeExpired, TokenFileNotFound))
+        hint = f" ({program} login --file {arguments.file})" if again else ""
+        exit_status = LOG_IN_AGAIN if again else TRY_LATER if error.retryable else WRONG
+        return _failed(arguments, type(error).__name__, f"{error}{hint}", exit_status)
+    except (KeyboardInterrupt, EOFError, BrokenPipeError):  # the last: whoever read what we print has left
+        return _failed(arguments, "Interrupted", "Interrupted.", INTERRUPTED)
+    except OSError as error:
+        return _failed(arguments, "OSError", f"{error.filename or 'standard output'}: {error.strerror}.", WRONG)
+    except ValueError as error:
+        return _failed(arguments, "ValueError", f"{error}.", WRONG)
+    return DONE
+
+
+def _failed(arguments: _Arguments, kind: str, message: str, exit_status: int) -> int:
+    if arguments.json:
+        with suppress(OSError):
+            event("error", error=kind, message=message, exit_status=exit_status)
+    tell(f"ytmusic_oauth: {message}")
+    return exit_status
+
+
+def _flush() -> None:
+    # What nobody reads, Python would try to write once more at its end, and complain.
+    if (stream := sys.stdout) is not None:
+        try:
+            stream.flush()
+        except OSError:
+            with suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:
+                os.dup2(nowhere.fileno(), stream.fileno())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

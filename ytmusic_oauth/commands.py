@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: MIT
+"""What the command line does: one function for each command.
+
+What was asked for goes to standard output, and all other words to standard error. Only `token` and `header` show a
+secret: the one that they were asked for. Each raises what went wrong; `__main__` says it and chooses the exit status.
+
+Imports `credentials`, `exceptions`, `held`, `kinds`, `messages`, `prompt`, `protocol`, `storage` and `token`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from contextlib import suppress
+from typing import Protocol
+
+from .credentials import OAuthCredentials
+from .exceptions import ServerError
+from .held import Held
+from .kinds import EntryError, entry, is_object, seconds
+from .messages import Answer, Request
+from .prompt import open_link, say
+from .protocol import verification_link
+from .storage import check_place, read_token
+from .token import OAuthToken, RefreshingToken
+
+__all__ = ["Client", "Options", "event", "header", "login", "refresh", "revoke", "status", "tell", "token"]
+
+
+class Options(Protocol):
+    """What a command is told."""
+
+    file: str
+    scope: str
+    open_browser: bool
+    json: bool
+    yes: bool
+
+    def client(self, scope: str) -> Client:
+        """Make the OAuth client; it may have to be asked for, so nobody does that without need."""
+        ...
+
+
+class Client(OAuthCredentials):
+    """Notes what a token has no room for: how long the server lets the login live, in seconds."""
+
+    login_lives_for: int | None = None
+
+    def _send(self, request: Request) -> Answer:
+        answer = super()._send(request)
+        if is_object(answer.body):
+            with suppress(EntryError):
+                self.login_lives_for = entry(answer.body, "refresh_token_expires_in", seconds)
+        return answer
+
+
+def login(options: Options) -> None:
+    """Log in with a code that is confirmed on another device, and write the token file."""
+    check_place(options.file)
+    client = options.client(options.scope)
+    code = client.get_code()
+    link = verification_link(code)
+    if options.json:
+        event("code", link=link, **{key: value for key, value in code.items() if key != "device_code"})
+    else:
+        tell(f"\n  Go to   {link}\n  Code    {code['user_code']}\n")
+    if options.open_browser:
+        open_link(link)
+    counting = not options.json and sys.stderr is not None and sys.stderr.isatty()
+
+    def waiting(seconds_left: float) -> None:
+        if options.json:
+            event("waiting", seconds_left=int(seconds_left))
+        elif counting:
+            tell(f"Waiting; the code lives for {_span(seconds_left)} ", end="\r")
+
+    waiting(code["expires_in"])
+    try:
+        token = RefreshingToken(client, **client.wait_for_token(code, on_wait=waiting))
+    finally:
+        if counting:
+            tell("")
+    token.store_token(options.file)
+    ends_at = None if client.login_lives_for is None else int(time.time()) + client.login_lives_for
+    if options.json:
+        event("token", file=os.path.abspath(options.file), expires_at=token.expires_at, login_ends_at=ends_at)
+        return
+    tell(f"Logged in. The token is in {options.file}, for your eyes only; `token` and `header` hand it out.")
+    if ends_at is not None:
+        tell(
+            f"The server ends this login on {_date(ends_at)}. Google does so after 7 days while the consent screen of "
+            'the OAuth app is in "Testing": publish the app and log in again, and it lasts.'
+        )
+
+
+def token(options: Options) -> None:
+    """Print the access token, refreshed if it is due."""
+    say(_usable(options).access_token)
+
+
+def header(options: Options) -> None:
+    """Print the Authorization header with the access token, refreshed if it is due."""
+    say(f"Authorization: {_usable(options).as_auth()}")
+
+
+def _usable(options: Options) -> OAuthToken:
+    token = OAuthToken(**read_token(options.file))
+    return _refreshing(options) if token.is_expiring else token
+
+
+def _refreshing(options: Options) -> RefreshingToken:
+    scope = read_token(options.file)["scope"]
+    return RefreshingToken.load(options.client(scope), options.file)
+
+
+def status(options: Options) -> None:
+    """Tell what the file holds and how long it lasts: no secret, no network."""
+    token = read_token(options.file)
+    wall, monotonic = time.time(), time.monotonic()
+    held = Held.since(wall, monotonic, token)
+    seconds_left = int(held.life.seconds_left(wall, monotonic))
+    is_expiring = not held.fresh.is_open(wall, monotonic)
+    if options.json:
+        public = {key: value for key, value in token.items() if key not in {"access_token", "refresh_token"}}
+        file = os.path.abspath(options.file)
+        say(json.dumps({"file": file, **public, "seconds_left": seconds_left, "is_expiring": is_expiring}))
+        return
+    lives = f"lives for {_span(seconds_left)}, until {_date(token['expires_at'])}" if seconds_left else "has expired"
+    say(f"file           {options.file}")
+    say(f"scope          {token['scope']}")
+    say(f"access token   {lives}{'; the next use refreshes it' if is_expiring else ''}")
+    say("refresh token  is there; whether it still counts, only the server knows")
+
+
+def refresh(options: Options) -> None:
+    """Get another access token now, whatever the clock says."""
+    token = _refreshing(options)
+    token.refresh()
+    tell(f"Refreshed. The access token lives until {_date(token.expires_at)}.")
+
+
+def revoke(options: Options) -> None:
+    """End the login, for every program that uses it."""
+    token = read_token(options.file)
+    client = options.client(token["scope"])
+    if not options.yes:
+        if sys.stdin is None or not sys.stdin.isatty():
+            raise ValueError("revoke asks before it ends a login; where nobody can answer, add --yes")
+        tell(f"This ends the login in {options.file}, for every program that uses it.")
+        tell("Google ends every grant that you gave to the whole Cloud project. Go on? [y/N] ", end="")
+        if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+            raise KeyboardInterrupt
+    try:
+        client.revoke_token(token["refresh_token"])
+    except ServerError as error:
+        if error.error != "invalid_token":  # what Google says of a login that has ended already
+            raise
+    tell(f"The login has ended, and {options.file} is of no more use.")
+
+
+# ---- words ---------------------------------------------------------------------------------------
+
+
+def tell(line: str, *, end: str = "\n") -> None:
+    """Say something beside what was asked for, if anybody listens."""
+    if sys.stderr is not None:
+        with suppress(OSError):
+            say(line, to=sys.stderr, end=end)
+
+
+def event(kind: str, **parts: object) -> None:
+    """Say what happens to whatever program drives a login: a line of JSON."""
+    say(json.dumps({"event": kind, **parts}))
+
+
+def _span(seconds: float) -> str:
+    from datetime import timedelta
+
+    return str(timedelta(seconds=int(seconds)))
+
+
+def _date(epoch: int) -> str:
+    from datetime import datetime, timezone
+
+    return datetime.fromtimestamp(epoch, timezone.utc).astimezone().isoformat(" ", "minutes")
