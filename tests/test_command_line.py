@@ -551,7 +551,7 @@ def test_curl_can_be_given_the_header(lasting: OAuthToken, tmp_path: Path) -> No
         pytest.param("$oauth token >&-", DONE, id="no standard output"),
         pytest.param("$oauth login </dev/null", WRONG, id="a login with nobody there"),
         pytest.param("($oauth token; echo $? >status) | true; read s <status; exit $s", None, id="a pipe that closes"),
-        pytest.param("($oauth --help; echo $? >status) | true; read s <status; exit $s", DONE, id="help, the same"),
+        pytest.param("($oauth --help; echo $? >status) | true; read s <status; exit $s", None, id="help, the same"),
         pytest.param("$oauth token >/dev/full", WRONG, id="a full disk"),
     ],
 )
@@ -606,3 +606,35 @@ def test_a_fresh_token_loads_nothing_that_it_does_not_need(lasting: OAuthToken, 
     loaded = set(re.findall(r"\| +(\S+)$", done.err, re.MULTILINE))
     assert "ytmusic_oauth.commands" in loaded
     assert loaded & HEAVY == set()
+
+
+IN_A_TERMINAL: Final = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
+
+
+@IN_A_SHELL
+def test_a_person_at_a_real_terminal_logs_in(tmp_path: Path) -> None:
+    """The client is asked for, its secret is not shown, and the countdown stays on one line."""
+    with FakeGoogle(interval=1, approve_after=1.5) as server:
+        command = [sys.executable, "-m", "ytmusic_oauth", "login"]
+        with subprocess.Popen(
+            [sys.executable, "-c", IN_A_TERMINAL, *command, "--endpoints", server.device_code_url, server.token_url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        ) as terminal:
+            assert terminal.stdin is not None
+            assert terminal.stdout is not None
+            shown = b""
+            for question, answer in ((b"Client id: ", CLIENT_ID), (b"Client secret (not shown): ", CLIENT_SECRET)):
+                while not shown.endswith(question):
+                    shown += terminal.stdout.read(1)
+                terminal.stdin.write(f"{answer}\n".encode())
+                terminal.stdin.flush()
+            shown += terminal.stdout.read()
+            assert terminal.wait(30) == DONE
+        assert server.is_live(OAuthToken.from_json(tmp_path / "oauth.json").access_token)
+    assert CLIENT_ID.encode() in shown
+    assert CLIENT_SECRET.encode() not in shown
+    assert re.search(rb"\rWaiting; the code lives for 0:29:5\d ", shown)
+    assert b"Logged in." in shown

@@ -16,6 +16,7 @@ import ytmusic_oauth
 from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FakeGoogle
 from tests.support import Clock
 from ytmusic_oauth import YOUTUBE
+from ytmusic_oauth.__main__ import DONE, INTERRUPTED, LOG_IN_AGAIN, TRY_LATER, WRONG, main
 from ytmusic_oauth.transport import UrllibResponse, UrllibSession
 
 ROOT = Path(__file__).parent.parent
@@ -64,3 +65,20 @@ def test_its_commands_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     named = set(re.findall(r"\bmake ([a-z-]+)", README))
     assert {"demo", "test"} <= named <= targets
+
+
+def test_its_command_line_is_the_one_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    section = README[README.index("### From the command line") : README.index("### Without a terminal")]
+    commands: set[str] = set(re.findall(r"`([a-z]+)`", "".join(re.findall(r"^\| (`[^|]*)\|", section, re.MULTILINE))))
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    told = capsys.readouterr().out
+    assert commands == set(re.findall(r"^    ([a-z]+) ", told, re.MULTILINE))
+    assert set(re.findall(r"\| (\d+) \|", section)) == {
+        str(status) for status in (DONE, LOG_IN_AGAIN, WRONG, TRY_LATER, INTERRUPTED)
+    }
+    for command in commands:
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        told += capsys.readouterr().out
+    assert set(re.findall(r"--[a-z][a-z-]+", section)) <= set(re.findall(r"--[a-z-]+", told))

@@ -73,8 +73,8 @@ class _Arguments(argparse.Namespace):
     def _client_secrets(self) -> tuple[str, str]:
         if self.client_secrets is None:
             return (
-                os.environ.get("YTMUSIC_OAUTH_CLIENT_ID") or _ask("Client id: ", _line),
-                os.environ.get("YTMUSIC_OAUTH_CLIENT_SECRET") or _ask("Client secret (not shown): ", _unseen),
+                os.environ.get("YTMUSIC_OAUTH_CLIENT_ID") or _ask("Client id: "),
+                os.environ.get("YTMUSIC_OAUTH_CLIENT_SECRET") or _ask("Client secret (not shown): ", unseen=True),
             )
         with open(self.client_secrets, encoding="utf-8-sig") as file:
             document = file.read()
@@ -89,24 +89,18 @@ class _Arguments(argparse.Namespace):
             raise ValueError(problem) from None
 
 
-def _ask(question: str, answer: Callable[[], str]) -> str:
+def _ask(question: str, *, unseen: bool = False) -> str:
     if sys.stdin is None or not sys.stdin.isatty():
         raise ValueError(
             "the OAuth client is not known: give --client-secrets FILE, or set YTMUSIC_OAUTH_CLIENT_ID and "
             "YTMUSIC_OAUTH_CLIENT_SECRET"
         )
+    if unseen:
+        from getpass import getpass
+
+        return getpass(question).strip()
     tell(question, end="")
-    return answer().strip()
-
-
-def _line() -> str:
-    return sys.stdin.readline()
-
-
-def _unseen() -> str:
-    from getpass import getpass
-
-    return getpass("")
+    return sys.stdin.readline().strip()
 
 
 def _endpoints(names: Sequence[str]) -> Endpoints:
@@ -158,6 +152,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             finally:
                 for warning in caught:
                     tell(f"ytmusic_oauth: {warning.message}")
+    except BrokenPipeError:  # nobody read the help
+        return INTERRUPTED
     finally:
         _flush()
 
