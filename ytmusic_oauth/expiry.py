@@ -10,8 +10,9 @@ Imports nothing from the package.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import inf
-from typing import Final, NamedTuple
+from typing import Final
 
 __all__ = ["MARGIN", "Window", "fresh", "life", "margin"]
 
@@ -24,7 +25,8 @@ def margin(expires_in: int) -> int:
     return min(MARGIN, expires_in // 2) if expires_in > 0 else MARGIN
 
 
-class Window(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Window:
     """From `opens` until before `closes` on the wall clock (UNIX epoch), and before `ends` on the monotonic one."""
 
     opens: float

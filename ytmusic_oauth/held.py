@@ -16,11 +16,13 @@ from .models import RefreshableTokenDict
 __all__ = ["Held"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Held:
     """A token as it was read or received. It is never changed, only replaced as a whole, by `renewed` for example."""
 
     token: RefreshableTokenDict = field(repr=False)
+    #: the value of an Authorization header (RFC 6750 2.1)
+    auth: str = field(repr=False)
     #: when it lives
     life: Window
     #: when it is not yet expiring
@@ -31,7 +33,8 @@ class Held:
         """Check the values and count their life from one moment on both clocks. Raises `ValueError` naming the key."""
         token = kinds.token_dict(raw)
         whole = life(token["expires_at"], token["expires_in"], wall, monotonic)
-        return cls(token, whole, fresh(whole, token["expires_in"]))
+        auth = f"{token['token_type']} {token['access_token']}"
+        return cls(token, auth, whole, fresh(whole, token["expires_in"]))
 
     def renewed(self, wall: float, monotonic: float, fresh_access: Mapping[str, object]) -> Held:
         """Take over what the answer to a refresh has: new access, and from servers that rotate a new refresh token.

@@ -62,7 +62,7 @@ class Token:
 
     scope: _Value[DefaultScope] = _Value(lambda token: token._held.token["scope"])
     token_type: _Value[Bearer] = _Value(lambda token: token._held.token["token_type"])
-    access_token: _Value[str] = _Value(lambda token: token._usable())
+    access_token: _Value[str] = _Value(lambda token: token._usable().token["access_token"])
     refresh_token: _Value[str] = _Value(lambda token: token._held.token["refresh_token"])
     expires_at: _Value[int] = _Value(lambda token: token._held.token["expires_at"], 0)
     expires_in: _Value[int] = _Value(lambda token: token._held.token["expires_in"], 0)
@@ -102,7 +102,7 @@ class Token:
 
     def as_auth(self) -> str:
         """The value of an Authorization header (RFC 6750 2.1)."""
-        return f"{self.token_type} {self.access_token}"
+        return self._usable().auth
 
     @property
     def is_expiring(self) -> bool:
@@ -116,8 +116,8 @@ class Token:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Token) and type(other) is type(self) and self.as_dict() == other.as_dict()
 
-    def _usable(self) -> str:
-        return self._held.token["access_token"]
+    def _usable(self) -> Held:
+        return self._held
 
     def _hold(self, held: Held) -> None:
         self._held = held
@@ -238,9 +238,13 @@ class RefreshingToken(OAuthToken):
             return False
         return self.credentials == other.credentials and self.local_cache == other.local_cache
 
-    def _usable(self) -> str:
+    def _usable(self) -> Held:
+        held = self._held
+        fresh = held.fresh  # asked before every request, and so without a call of `is_open`
+        if fresh.opens <= time.time() < fresh.closes and time.monotonic() < fresh.ends and not self._upkeep.is_unsaved:
+            return held
         self._tend()
-        return super()._usable()
+        return self._held
 
     def _tend(self, *, now: bool = False) -> None:
         self._upkeep.tend(lambda: self._held, self._hold, self.credentials, now=now)

@@ -43,7 +43,7 @@ class Upkeep:
         # Where the file is now, wherever the process goes.
         self.path = None if path is None else os.path.abspath(path)
         self._on_disk = on_disk
-        self._unsaved = unsaved
+        self.is_unsaved = unsaved
         self._turns = Turns()
         self._refused: tuple[str, OAuthError] | None = None
         self._refreshing = _Patience()
@@ -51,7 +51,7 @@ class Upkeep:
 
     def __reduce__(self) -> tuple[type[Upkeep], tuple[str | None, RefreshableTokenDict | None, bool]]:
         # A copy, also one in another process, knows the file, and makes its own experience with the rest.
-        return Upkeep, (self.path, self._on_disk, self._unsaved)
+        return Upkeep, (self.path, self._on_disk, self.is_unsaved)
 
     def tend(
         self, held: Callable[[], Held], hold: Callable[[Held], None], credentials: Credentials, *, now: bool = False
@@ -106,7 +106,7 @@ class Upkeep:
         wall, monotonic = time.time(), time.monotonic()
         patient = self._refreshing.is_over(monotonic)
         if held.fresh.is_open(wall, monotonic):
-            return self._unsaved and patient and self._saving.is_over(monotonic)
+            return self.is_unsaved and patient and self._saving.is_over(monotonic)
         return patient or not held.life.is_open(wall, monotonic)
 
     def _round(self, held: Held, hold: Callable[[Held], None], credentials: Credentials, now: bool) -> None:
@@ -118,8 +118,8 @@ class Upkeep:
                 if not adopted.fresh.is_open(time.time(), time.monotonic()) or (now and _same(adopted, held)):
                     adopted = self._refreshed(adopted, credentials)
                     hold(adopted)
-                    self._unsaved = self.path is not None
-                if self.path is not None and self._unsaved:
+                    self.is_unsaved = self.path is not None
+                if self.path is not None and self.is_unsaved:
                     try:
                         if trouble is not None:  # whatever the file is now, it is not ours to replace
                             raise trouble
@@ -148,11 +148,11 @@ class Upkeep:
             news = on_disk != self._on_disk
         else:  # a file that we never saw may well be older than what we hold
             fresher = on_disk["expires_at"] > held.token["expires_at"]
-            news = fresher and not self._unsaved and there.fresh.is_open(time.time(), time.monotonic())
+            news = fresher and not self.is_unsaved and there.fresh.is_open(time.time(), time.monotonic())
         self._on_disk = on_disk
         if not news:
             return held, None
-        self._unsaved = False
+        self.is_unsaved = False
         return there, None
 
     def _refreshed(self, held: Held, credentials: Credentials) -> Held:
@@ -171,12 +171,12 @@ class Upkeep:
 
     def _write(self, held: Held, path: str, alone: bool) -> None:
         write_token(path, held.token, alone=alone)
-        self._on_disk, self._unsaved = held.token, False
+        self._on_disk, self.is_unsaved = held.token, False
         self._saving.reset()
 
     def _put_off(self, error: TokenFileError) -> None:
         first = self._saving.failures == 0
-        self._unsaved = True
+        self.is_unsaved = True
         self._saving.try_later()
         if first:
             warnings.warn(
