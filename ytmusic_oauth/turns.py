@@ -23,6 +23,8 @@ class Turns:
     since, it was yours too.
     """
 
+    __slots__ = ("_error", "_locks", "_worker", "number")
+
     def __init__(self) -> None:
         self.number = 0
         self._error: OAuthError | None = None

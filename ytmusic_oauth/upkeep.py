@@ -37,6 +37,8 @@ _LONG_WAIT: Final = 100.0
 class Upkeep:
     """What is remembered between rounds: the file, if there is one, and what it had in it when last read or written."""
 
+    __slots__ = ("_on_disk", "_refreshing", "_refused", "_saving", "_turns", "is_unsaved", "path")
+
     def __init__(
         self, path: str | None = None, on_disk: RefreshableTokenDict | None = None, unsaved: bool = False
     ) -> None:
@@ -190,6 +192,8 @@ def _same(one: Held, other: Held) -> bool:
 
 class _Patience:
     """When something that failed may be tried again: after a pause that grows, or as long as a server asked for."""
+
+    __slots__ = ("_until", "failures")
 
     def __init__(self) -> None:
         self.reset()
