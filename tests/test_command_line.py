@@ -98,6 +98,7 @@ def test_a_login_shows_link_and_code_waits_by_itself_and_writes_the_file(
     user_code = re.search(r"Code +(\S+)\n", done.err)
     assert user_code
     assert f"Go to   {server.verification_url}?user_code={user_code[1]}\n" in done.err
+    assert done.err.count("Waiting; the code lives for 0:30:00") == 1
     assert "Logged in. The token is in oauth.json" in done.err
     path = tmp_path / "oauth.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

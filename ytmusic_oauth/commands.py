@@ -68,19 +68,19 @@ def login(options: Options) -> None:
         tell(f"\n  Go to   {link}\n  Code    {code['user_code']}\n")
     if options.open_browser:
         open_link(link)
-    counting = not options.json and sys.stderr is not None and sys.stderr.isatty()
+    on_terminal = sys.stderr is not None and sys.stderr.isatty()
 
     def waiting(seconds_left: float) -> None:
         if options.json:
             event("waiting", seconds_left=int(seconds_left))
-        elif counting:
-            tell(f"Waiting; the code lives for {_span(seconds_left)} ", end="\r")
+        elif on_terminal or seconds_left == code["expires_in"]:
+            tell(f"Waiting; the code lives for {_span(seconds_left)} ", end="\r" if on_terminal else "\n")
 
     waiting(code["expires_in"])
     try:
         token = RefreshingToken(client, **client.wait_for_token(code, on_wait=waiting))
     finally:
-        if counting:
+        if on_terminal and not options.json:
             tell("")
     token.store_token(options.file)
     ends_at = None if client.login_lives_for is None else int(time.time()) + client.login_lives_for
