@@ -583,7 +583,7 @@ def test_ctrl_c_in_a_login_is_one_line_and_130(tmp_path: Path) -> None:
         variables = {**os.environ, "PYTHONPATH": str(ROOT), ID: CLIENT_ID, SECRET: CLIENT_SECRET}
         with subprocess.Popen(command, cwd=tmp_path, env=variables, stderr=subprocess.PIPE, text=True) as login:
             assert login.stderr is not None
-            while not login.stderr.readline().startswith("  Code"):
+            while not login.stderr.readline().startswith("Waiting"):
                 pass
             login.send_signal(signal.SIGINT)
             assert login.wait(30) == INTERRUPTED
