@@ -141,7 +141,9 @@ def test_a_session_gets_the_form_a_familiar_user_agent_and_half_a_minute() -> No
     }
 
 
-@pytest.mark.parametrize(("own", "used"), [(5, 5), (2.5, 2.5), (None, 30), (object(), 30)], ids=str)
+@pytest.mark.parametrize(
+    ("own", "used"), [(5, 5), (2.5, 2.5), (None, 30), (object(), 30)], ids=["5", "2.5", "none", "something else"]
+)
 def test_a_session_with_a_time_out_of_its_own_keeps_it(own: object, used: float) -> None:
     class Timed(Plain):
         timeout = own
