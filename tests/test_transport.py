@@ -54,7 +54,7 @@ GOOD: Final = Reply(200, {"access_token": "ya29.fake", "expires_in": 3599})
 def refresh(session: UrllibSession, server: FakeGoogle) -> BaseTokenDict:
     """One request and no more: nothing is tried again."""
     request = refresh_request(endpoints(server), CLIENT_ID, CLIENT_SECRET, "1//fake-refresh")
-    return parse_refresh(request, send(session, request), sent=NOON, scope="")
+    return parse_refresh(request, send(session, request), sent=NOON)
 
 
 def post(session: UrllibSession, url: str) -> int:

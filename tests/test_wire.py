@@ -75,7 +75,7 @@ ASK_REVOCATION: Final = revoke_request(RFC, *CLIENT, "1//old")
 READ: Final[Mapping[str, Callable[[Answer], object]]] = {
     "code": lambda answer: parse_code(ASK_CODE, answer),
     "poll": lambda answer: parse_token(ASK_TOKEN, answer, sent=SENT, scope="what was asked for"),
-    "refresh": lambda answer: parse_refresh(ASK_REFRESH, answer, sent=SENT, scope="what was asked for"),
+    "refresh": lambda answer: parse_refresh(ASK_REFRESH, answer, sent=SENT),
     "revocation": lambda answer: parse_revocation(ASK_REVOCATION, answer),
 }
 GOOD: Final[Mapping[str, Mapping[str, object]]] = {"code": CODE, "poll": TOKEN, "refresh": ACCESS, "revocation": {}}
@@ -327,9 +327,11 @@ def test_a_token_type_is_sent_on_as_bearer(asked: str, sent: object) -> None:
 
 
 @pytest.mark.parametrize("body", [without("scope", TOKEN), {**TOKEN, "scope": None}], ids=["missing", "null"])
-@pytest.mark.parametrize("asked", ["poll", "refresh"])
-def test_a_token_without_a_scope_has_the_one_that_was_asked_for(asked: str, body: Mapping[str, object]) -> None:
-    assert READ[asked](Answer(200, body)) == {**TOKEN, "scope": "what was asked for", "expires_at": 1_700_003_599}
+@pytest.mark.parametrize(("asked", "scope"), [("poll", "what was asked for"), ("refresh", "")])
+def test_without_a_scope_a_login_has_what_was_asked_for_and_a_refresh_changes_nothing(
+    asked: str, scope: str, body: Mapping[str, object]
+) -> None:
+    assert READ[asked](Answer(200, body)) == {**TOKEN, "scope": scope, "expires_at": 1_700_003_599}
 
 
 # ---- refusals ------------------------------------------------------------------------------------

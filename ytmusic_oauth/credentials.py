@@ -140,13 +140,14 @@ class OAuthCredentials(Credentials):
         """Ask for a new access token. Token must have been created by the same OAuth client (seed).
 
         Where the server sent a new refresh token too, the answer is a `RefreshableTokenDict`, and the old one is dead.
+        Where it sent no scope, that is empty, and the token keeps its own.
         In passing trouble it is tried three times. Raises `InvalidGrant` and `UnauthorizedOAuthClient`.
         """
         request = protocol.refresh_request(self.endpoints, self.client_id, self.client_secret, refresh_token)
 
         def ask() -> BaseTokenDict:
             sent = time.time()
-            return protocol.parse_refresh(request, self._send(request), sent=sent, scope=self.scope)
+            return protocol.parse_refresh(request, self._send(request), sent=sent)
 
         return self._retried(ask, repeatable=self.endpoints.refresh_is_repeatable)
 

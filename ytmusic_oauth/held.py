@@ -43,4 +43,6 @@ class Held:
         """
         kinds.entry(fresh_access, "access_token", kinds.credential)
         expires_at = int(wall) + kinds.entry(fresh_access, "expires_in", kinds.lifetime)
-        return self.since(wall, monotonic, {**self.token, **fresh_access, "expires_at": expires_at})
+        renewed = {**self.token, **fresh_access, "expires_at": expires_at}
+        renewed["scope"] = kinds.entry(renewed, "scope", kinds.text) or self.token["scope"]
+        return self.since(wall, monotonic, renewed)

@@ -165,11 +165,15 @@ def refresh_request(endpoints: Endpoints, client_id: str, client_secret: str, re
     return Request(endpoints.token_url, {**form, "refresh_token": check("refresh_token", refresh_token, credential)})
 
 
-def parse_refresh(request: Request, answer: Answer, *, sent: float, scope: str) -> BaseTokenDict:
-    """Read it, as `parse_token`; it is a whole `RefreshableTokenDict` if the server rotated the refresh token."""
+def parse_refresh(request: Request, answer: Answer, *, sent: float) -> BaseTokenDict:
+    """Read it, as `parse_token`; it is a whole `RefreshableTokenDict` if the server rotated the refresh token.
+
+    An empty `scope` is the one that the token has already.
+    """
 
     def token(body: Mapping[str, object]) -> BaseTokenDict:
-        return _access(body, scope) if body.get("refresh_token") is None else _token(body, sent, scope)
+        # RFC 6749 6: "if omitted is treated as equal to the scope originally granted", which only the token knows.
+        return _access(body, "") if body.get("refresh_token") is None else _token(body, sent, "")
 
     return _parse(request, answer, token)
 

@@ -151,7 +151,7 @@ class _Headers(Protocol):
 def _header(response: Response, name: str) -> str:
     headers: object = getattr(response, "headers", None)
     pairs = headers.items() if isinstance(headers, _Headers) else ()
-    return next((str(value) for key, value in pairs if str(key).lower() == name), "")
+    return next((str(value).strip() for key, value in pairs if str(key).lower() == name), "")
 
 
 # ---- trying again --------------------------------------------------------------------------------

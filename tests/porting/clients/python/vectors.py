@@ -23,9 +23,19 @@ from unittest.mock import patch
 from urllib.error import URLError
 from urllib.request import AbstractHTTPHandler, Request
 
-from ytmusic_oauth import GOOGLE, YOUTUBE, Endpoints, OAuthCredentials, OAuthToken, RefreshingToken, UrllibSession
-from ytmusic_oauth import credentials as credentials_module
-from ytmusic_oauth import session, token, upkeep
+from ytmusic_oauth import (
+    GOOGLE,
+    YOUTUBE,
+    Endpoints,
+    OAuthCredentials,
+    OAuthToken,
+    RefreshingToken,
+    UrllibSession,
+    credentials,
+    session,
+    token,
+    upkeep,
+)
 from ytmusic_oauth.exceptions import (
     AccessDenied,
     AuthorizationPending,
@@ -44,8 +54,8 @@ from ytmusic_oauth.exceptions import (
     UnauthorizedOAuthClient,
 )
 from ytmusic_oauth.held import Held
-from ytmusic_oauth.models import AuthCodeDict
-from ytmusic_oauth.protocol import verification_link
+from ytmusic_oauth.models import AuthCodeDict, LinkedAuthCodeDict
+from ytmusic_oauth.protocol import OAUTH_SCOPE, verification_link
 
 __all__ = ["KINDS_OF_ERRORS", "answer"]
 
@@ -144,8 +154,7 @@ def _text(given: Object, key: str, default: str) -> str:
     return value
 
 
-def _number(given: Object, key: str, default: float) -> float:
-    value = given.get(key, default)
+def _seconds(value: object) -> float:
     assert isinstance(value, (int, float))
     return value
 
@@ -217,8 +226,8 @@ class _World:
         self.requests.append(request)
         self.asked_at.append(round(self.steady, 3))
         meets = _object(next(self._meets, self._good))
-        self.pass_by(_number(meets, "takes", 0))
-        self.wall += _number(meets, "clock_set_by", 0)
+        self.pass_by(_seconds(meets.get("takes", 0)))
+        self.wall += _seconds(meets.get("clock_set_by", 0))
         # As urllib raises them: before the whole request was sent, and after.
         if meets.get("fault") == "unreachable":
             raise URLError(ConnectionRefusedError())
@@ -234,21 +243,32 @@ class _World:
     def entered(self, dice: float = 0.5) -> Iterator[None]:
         """`dice` is where a random number falls between its least (0) and its most (1)."""
         with ExitStack() as stack:
-            for module in (credentials_module, session, token, upkeep):
+            for module in (credentials, session, token, upkeep):
                 stack.enter_context(patch.object(module, "time", self))
             stack.enter_context(patch.object(random, "uniform", lambda least, most: least + (most - least) * dice))
             stack.enter_context(
-                patch.object(AbstractHTTPHandler, "do_open", lambda _, connection, request, **options: self.open(request))
+                patch.object(
+                    AbstractHTTPHandler, "do_open", lambda _, connection, request, **options: self.open(request)
+                )
             )
             yield
 
 
 def _endpoints(given: object) -> Endpoints:
-    if given in {"youtube", "google"}:
-        return YOUTUBE if given == "youtube" else GOOGLE
-    urls = RFC if given == "rfc" else _object(given)
-    known = Endpoints(RFC["device_code_url"], RFC["token_url"])
-    return Endpoints()
+    if given == "youtube":
+        return YOUTUBE
+    if given == "google":
+        return GOOGLE
+    told = RFC if given == "rfc" else _object(given)
+    return Endpoints(
+        _text(told, "device_code_url", ""),
+        _text(told, "token_url", ""),
+        _text(told, "revoke_url", "") if "revoke_url" in told else None,
+        device_grant=_text(told, "device_grant", Endpoints.device_grant),
+        device_code_parameter=_text(told, "device_code_parameter", Endpoints.device_code_parameter),
+        authenticate_everywhere=bool(told.get("authenticate_everywhere", True)),
+        refresh_is_repeatable=bool(told.get("refresh_is_repeatable", False)),
+    )
 
 
 def _client(given: Object) -> OAuthCredentials:
@@ -257,5 +277,172 @@ def _client(given: Object) -> OAuthCredentials:
         _text(given, "client_secret", "the-secret"),
         UrllibSession({}),
         endpoints=_endpoints(given.get("endpoints", "rfc")),
-        scope=_text(given, "scope", "https://www.googleapis.com/auth/youtube"),
+        scope=_text(given, "scope", OAUTH_SCOPE),
     )
+
+
+def _call(name: str, given: Object) -> object:
+    client = _client(given)
+    if name == "code":
+        return client.get_code()
+    if name == "token":
+        return client.token_from_code(_text(given, "device_code", "AH-1Ng"))
+    if name == "refresh":
+        return client.refresh_token(_text(given, "token", "1//held"))
+    assert name == "revoke"
+    client.revoke_token(_text(given, "token", "1//held"))
+    return None
+
+
+def _token(given: Object) -> RefreshingToken:
+    values = {**HELD, **given}
+    return RefreshingToken(
+        _client({}),
+        scope=_text(values, "scope", ""),
+        token_type=_text(values, "token_type", ""),
+        access_token=_text(values, "access_token", ""),
+        refresh_token=_text(values, "refresh_token", ""),
+        expires_at=_whole(values, "expires_at", 0),
+        expires_in=_whole(values, "expires_in", 0),
+    )
+
+
+# ---- one function for each kind of vector --------------------------------------------------------
+
+
+def _requests(given: Object) -> object:
+    call = _text(given, "call", "")
+    world = _World([], GOOD[call])
+    with world.entered():
+        _call(call, given)
+    [request] = world.requests
+    if "show" in given:
+        return request.get_header(_text(given, "show", "").capitalize())
+    assert isinstance(request.data, bytes)
+    return {request.get_method().lower(): request.full_url, "fields": sorted(request.data.decode("ascii").split("&"))}
+
+
+def _endpoint_urls(given: Object) -> object:
+    _endpoints({**RFC, **given})
+    return "accepted"
+
+
+def _answers(given: Object) -> object:
+    call = _text(given, "to", "")
+    world = _World([given] * 3, {}, _seconds(given.get("sent", NOON)))
+    with world.entered():
+        return _call(call, given)
+
+
+def _bodies(given: Object) -> object:
+    try:
+        return _answers(given)
+    except OAuthError as error:
+        return {part: value for part, value in _told(error).items() if part != "key"}
+
+
+def _shown(given: Object) -> object:
+    said_in = _text(given, "in", "error_description")
+    refusal = {"error": "invalid_scope", said_in: given["said"]}
+    try:
+        return _answers({"to": "refresh", **given, "status": 400, "json": refusal})
+    except OAuthError as error:
+        return _told(error)[said_in]
+
+
+def _expiry(given: Object) -> object:
+    wall, monotonic = map(_seconds, _list(given["read"]))
+    held = Held.since(wall, monotonic, {**HELD, **given})
+    wall, monotonic = map(_seconds, _list(given["now"]))
+    return {
+        "expiring": not held.fresh.is_open(wall, monotonic),
+        "seconds_left": round(held.life.seconds_left(wall, monotonic), 3),
+    }
+
+
+def _polling(given: Object) -> object:
+    code = {key: value for key, value in CODE.items() if key not in {"expires_in", "interval"}}
+    asked = {"json": {**code, **_object(given["code"])}, "takes": given.get("code_takes", 0)}
+    world = _World([asked, *_list(given["meets"])], GOOD["token"])
+    end: object = "good"
+    with world.entered():
+        client = _client(given)
+        code_shown = client.get_code()
+        world.pass_by(_seconds(given.get("read_for", 0)))
+        try:
+            client.wait_for_token(code_shown)
+        except OAuthError as error:
+            end = _told(error)
+    return {"polls": world.asked_at[1:], "ended": round(world.steady, 3), "end": end}
+
+
+def _retries(given: Object) -> object:
+    call = _text(given, "call", "")
+    world = _World(_list(given["meets"]), GOOD[call])
+    end: object = "good"
+    with world.entered(_seconds(given.get("dice", 0.5))):
+        try:
+            _call(call, given)
+        except OAuthError as error:
+            end = _told(error)
+    return {"waits": world.waits, "end": end}
+
+
+def _renewal(given: Object) -> object:
+    world = _World(_list(given["meets"]), {}, _seconds(given.get("sent", NOON)))
+    with world.entered():
+        held = _token(_object(given.get("held", {})))
+        held.credentials = _client(given)
+        try:
+            held.refresh()
+        except OAuthError as error:
+            return {**_told(error), "token": held.as_dict()}
+        return {"token": held.as_dict()}
+
+
+def _files(given: Object) -> object:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "oauth.json")
+        if "write" in given:
+            _token(_object(given["write"])).store_token(os.fspath(path))
+            return path.read_bytes().decode()
+        path.write_bytes(_bytes(_object(given["read"])))
+        return OAuthToken.from_json(path).as_dict()
+
+
+def _links(given: Object) -> object:
+    code: AuthCodeDict = {
+        "device_code": "AH-1Ng",
+        "user_code": _text(given, "user_code", "GQVQ-JKEC"),
+        "expires_in": 1800,
+        "interval": 5,
+        "verification_url": _text(given, "verification_url", "https://a.example/d"),
+    }
+    if "verification_uri_complete" not in given:
+        return verification_link(code)
+    linked: LinkedAuthCodeDict = {**code, "verification_uri_complete": _text(given, "verification_uri_complete", "")}
+    return verification_link(linked)
+
+
+def _authorization(given: Object) -> object:
+    # Read long before it expires: nothing is asked for.
+    with _World([], {}, NOON - 3599).entered():
+        return _token(given).as_auth()
+
+
+_ANSWERS: Final[Mapping[str, Callable[[Object], object]]] = {
+    "requests": _requests,
+    "endpoints": _endpoint_urls,
+    "answers": _answers,
+    "refusals": _answers,
+    "entries": _answers,
+    "bodies": _bodies,
+    "shown": _shown,
+    "links": _links,
+    "authorization": _authorization,
+    "expiry": _expiry,
+    "polling": _polling,
+    "retries": _retries,
+    "renewal": _renewal,
+    "files": _files,
+}
