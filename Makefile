@@ -2,12 +2,13 @@
 PYTHON ?= python3
 VENV := .venv
 TOOLS := .venv-tools
+INTEROP := .venv-interop
 PYTHONS := $(addprefix python3.,10 11 12 13 14 15) $(sort $(wildcard $(HOME)/.pyenv/versions/3.1*/bin/python3))
 PLATFORMS := linux darwin win32
 TYPE_VERSIONS := 3.10 3.11 3.12 3.13 3.14 3.15
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test types test-all torture coverage lint format clean
+.PHONY: help demo test types test-all torture interop coverage lint format clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +38,10 @@ test-all:  ## the tests on every Python from 3.10 on that is installed here, als
 torture: $(VENV)/ready  ## the worst day, for longer: hundreds of kills, deeper schedules, real mounts (as root)
 	YTMUSIC_OAUTH_TORTURE=1 $(VENV)/bin/python -m pytest tests/test_processes.py tests/test_simulation.py
 
+interop: $(INTEROP)/ready  ## beside ytmusicapi, requests, httpx, OAuth servers, a proxy and a browser that others wrote
+	$(INTEROP)/bin/python -m mypy --config-file tests/interop/mypy.ini
+	$(INTEROP)/bin/python -m pytest tests/interop
+
 coverage: $(TOOLS)/ready  ## the tests again, failing where a branch of the package is not run
 	$(TOOLS)/bin/python -m coverage run -m pytest -q
 	$(TOOLS)/bin/python -m coverage report
@@ -61,4 +66,12 @@ $(VENV)/ready: tests/requirements.txt
 $(TOOLS)/ready: tests/requirements.txt tests/requirements-tools.txt
 	$(PYTHON) -m venv --clear $(TOOLS)
 	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/requirements.txt -r tests/requirements-tools.txt
+	@touch $@
+
+# Without npm, the parts that need Node are left out, and `make interop` says so.
+$(INTEROP)/ready: tests/requirements.txt tests/interop/requirements.txt tests/interop/package-lock.json
+	$(PYTHON) -m venv --clear $(INTEROP)
+	$(INTEROP)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/requirements.txt -r tests/interop/requirements.txt
+	cp tests/interop/package.json tests/interop/package-lock.json $(INTEROP)
+	if command -v npm >/dev/null; then cd $(INTEROP) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error; fi
 	@touch $@

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+"""What is here to be run against, in which version; at the end, the table of what ran."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Generator, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from ytmusic_oauth.kinds import json_object, text
+
+ROOT: Final = Path(__file__).parents[2]
+#: where `npm ci` was run
+NODE_MODULES: Final = Path(sys.prefix) / "node_modules"
+
+
+def found(program: str) -> str:
+    """The program's path; skip the test where it is missing."""
+    path = shutil.which(program)
+    if path is None:
+        pytest.skip(f"there is no {program}")
+    return path
+
+
+def _says(*command: str) -> str:
+    if shutil.which(command[0]) is None:
+        return "missing"
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("built")[0].strip()
+
+
+def _npm(package: str) -> str:
+    manifest = NODE_MODULES / package / "package.json"
+    return text(json_object(manifest.read_text("utf-8"))["version"]) if manifest.exists() else "missing"
+
+
+# The table of the README: what is named in a test's mark `beside`, and what it shows.
+SHOWN: Final[Mapping[str, str]] = {
+    "ytmusicapi": "its `YTMusic` with our credentials or our token inside; its files read by us, ours by it",
+    "requests": "a `requests.Session` as `session=`: proxies, TLS, no redirect followed",
+    "httpx": "an `httpx.Client` as `session=`: the same",
+    "oidc-provider": "a certified server: each turn of a login, a refresh, a revocation",
+    "Authlib": "a server made of it: the same",
+    "proxy.py": "a proxy with CONNECT and a password",
+    "playwright-core": "Chromium confirms the code that `login --open-browser` leads to",
+    "pyright": "every public name has a type",
+    "mypy": "the slices in `typings/` are true of the real packages",
+}
+_NPM: Final = frozenset({"oidc-provider", "playwright-core", "pyright"})
+_passed: Final[Counter[str]] = Counter()
+_left_out: Final[dict[str, str]] = {}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "beside(name): what it is run against, a row of the README's table")
+
+
+def row(name: str) -> str:
+    """The row of the table."""
+    return f"| {name} | {_npm(name) if name in _NPM else version(name)} | {SHOWN[name]} |"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    names = [str(mark.args[0]) for mark in item.iter_markers("beside")]
+    if report.when == "call" and report.passed:
+        _passed.update(names)
+    elif report.skipped:
+        _left_out.update(dict.fromkeys(names, str(call.excinfo and call.excinfo.value)))
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    say = terminalreporter.write_line
+    system = [f"Python {sys.version.split()[0]}", f"Node {_says('node', '--version')}", _says("chromium", "--version")]
+    terminalreporter.section("what ran beside what")
+    say(f"On {', '.join(system)}.\n")
+    say("| beside | version | what is shown |")
+    say("|---|---|---|")
+    for name in SHOWN:
+        if _passed[name]:
+            say(row(name))
+    say("")
+    for name, reason in _left_out.items():
+        say(f"NOT RUN: {name}: {reason}", red=True)
