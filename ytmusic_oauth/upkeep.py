@@ -149,7 +149,7 @@ class Upkeep:
         if self._on_disk is not None:
             news = on_disk != self._on_disk
         else:  # a file that we never saw may well be older than what we hold
-            fresher = on_disk["expires_at"] > held.token["expires_at"]
+            fresher = on_disk["expires_at"] > held.token["expires_at"] and not _same(there, held)
             news = fresher and not self.is_unsaved and there.fresh.is_open(time.time(), time.monotonic())
         self._on_disk = on_disk
         if not news:
