@@ -3,6 +3,9 @@
 
 from collections.abc import Mapping
 
+class RequestException(OSError): ...
+class ConnectionError(RequestException): ...
+
 class Response:
     status_code: int
     headers: Mapping[str, str]
