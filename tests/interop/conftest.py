@@ -21,6 +21,13 @@ ROOT: Final = Path(__file__).parents[2]
 NODE_MODULES: Final = Path(sys.prefix) / "node_modules"
 
 
+@pytest.fixture(autouse=True)
+def _no_certificates_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whom to trust is what a test says."""
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "NETRC"):
+        monkeypatch.delenv(name, raising=False)
+
+
 def found(program: str) -> str:
     """The program's path; skip the test where it is missing."""
     path = shutil.which(program)

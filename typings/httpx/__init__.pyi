@@ -2,6 +2,7 @@
 # The slice of httpx that a `Session` needs: enough to prove that one fits, without installing it.
 
 from collections.abc import Mapping
+from ssl import SSLContext
 from typing import Final
 
 class UseClientDefault: ...
@@ -17,7 +18,10 @@ class Response:
 
 class Client:
     follow_redirects: bool
-    def __init__(self, *, follow_redirects: bool = False) -> None: ...
+    def __init__(
+        self, *, verify: SSLContext | bool = True, proxy: str | None = None, follow_redirects: bool = False
+    ) -> None: ...
+    def close(self) -> None: ...
     def post(
         self,
         url: str,

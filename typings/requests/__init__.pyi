@@ -14,6 +14,8 @@ class Response:
 
 class Session:
     proxies: dict[str, str]
+    verify: bool | str | None
+    def close(self) -> None: ...
     def get_redirect_target(self, resp: Response) -> str | None: ...
     def post(
         self,
