@@ -45,7 +45,7 @@ class Upkeep:
         # Where the file is now, wherever the process goes.
         self.path = None if path is None else os.path.abspath(path)
         self._on_disk = on_disk
-        self.is_unsaved = unsaved
+        self.is_unsaved: bool = unsaved
         self._turns = Turns()
         self._refused: tuple[str, OAuthError] | None = None
         self._refreshing = _Patience()
