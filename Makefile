@@ -39,7 +39,6 @@ torture: $(VENV)/ready  ## the worst day, for longer: hundreds of kills, deeper 
 	YTMUSIC_OAUTH_TORTURE=1 $(VENV)/bin/python -m pytest tests/test_processes.py tests/test_simulation.py
 
 interop: $(INTEROP)/ready  ## beside ytmusicapi, requests, httpx, OAuth servers, a proxy and a browser that others wrote
-	$(INTEROP)/bin/python -m mypy --config-file tests/interop/mypy.ini
 	$(INTEROP)/bin/python -m pytest tests/interop
 
 coverage: $(TOOLS)/ready  ## the tests again, failing where a branch of the package is not run

@@ -59,6 +59,7 @@ SHOWN: Final[Mapping[str, str]] = {
     "pyright": "every public name has a type",
     "mypy": "the slices in `typings/` are true of the real packages",
 }
+HEAD: Final = ("| beside | version | what is shown |", "|---|---|---|")
 _NPM: Final = frozenset({"oidc-provider", "playwright-core", "pyright"})
 _passed: Final[Counter[str]] = Counter()
 _left_out: Final[dict[str, str]] = {}
@@ -66,6 +67,11 @@ _left_out: Final[dict[str, str]] = {}
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "beside(name): what it is run against, a row of the README's table")
+
+
+def is_there(name: str) -> bool:
+    """Whether it was installed; what comes from npm is not, where there is no npm."""
+    return name not in _NPM or _npm(name) != "missing"
 
 
 def row(name: str) -> str:
@@ -91,8 +97,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     system = [f"Python {sys.version.split()[0]}", f"Node {_says('node', '--version')}", _says("chromium", "--version")]
     terminalreporter.section("what ran beside what")
     say(f"On {', '.join(system)}.\n")
-    say("| beside | version | what is shown |")
-    say("|---|---|---|")
+    for line in HEAD:
+        say(line)
     for name in SHOWN:
         if _passed[name]:
             say(row(name))

@@ -11,8 +11,7 @@ class Request:
     def args(self) -> Mapping[str, str]: ...
     @property
     def form(self) -> Mapping[str, str]: ...
-    @property
-    def headers(self) -> Mapping[str, str]: ...
+    headers: Mapping[str, str]
 
 class Flask:
     config: dict[str, object]

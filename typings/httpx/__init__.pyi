@@ -3,16 +3,12 @@
 
 from collections.abc import Mapping
 from ssl import SSLContext
-from typing import Final
 
-class UseClientDefault: ...
-
-USE_CLIENT_DEFAULT: Final[UseClientDefault]
+from httpx._client import UseClientDefault
 
 class Response:
     status_code: int
-    @property
-    def headers(self) -> Mapping[str, str]: ...
+    headers: Mapping[str, str]
     history: list[Response]
     def json(self) -> object: ...
 

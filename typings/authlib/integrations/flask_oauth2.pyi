@@ -10,9 +10,9 @@ from flask import Flask, Response
 class AuthorizationServer:
     def __init__(
         self,
-        app: Flask,
-        query_client: Callable[[str], ClientMixin | None],
-        save_token: Callable[[dict[str, str], OAuth2Request], None],
+        app: Flask | None = None,
+        query_client: Callable[[str], ClientMixin | None] | None = None,
+        save_token: Callable[[dict[str, str], OAuth2Request], None] | None = None,
     ) -> None: ...
     def register_grant(self, grant_cls: type[BaseGrant]) -> None: ...
     def register_endpoint(self, endpoint: type[TokenEndpoint | DeviceAuthorizationEndpoint]) -> None: ...

@@ -15,5 +15,4 @@ class RefreshTokenGrant(BaseGrant):
     INCLUDE_NEW_REFRESH_TOKEN: bool
 
 class TokenEndpoint:
-    ENDPOINT_NAME: str
     CLIENT_AUTH_METHODS: list[str]

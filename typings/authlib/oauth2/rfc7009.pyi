@@ -3,4 +3,5 @@
 
 from authlib.oauth2.rfc6749 import TokenEndpoint
 
-class RevocationEndpoint(TokenEndpoint): ...
+class RevocationEndpoint(TokenEndpoint):
+    ENDPOINT_NAME: str
