@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -36,10 +37,11 @@ def found(program: str) -> str:
     return path
 
 
-def _says(*command: str) -> str:
-    if shutil.which(command[0]) is None:
-        return "missing"
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("built")[0].strip()
+def _says(program: str) -> str:
+    if shutil.which(program) is None:
+        return "no version: it is missing"
+    told = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+    return re.sub(r"^\D*([\d.]+).*", r"\1", told.strip())
 
 
 def _npm(package: str) -> str:
@@ -52,6 +54,7 @@ SHOWN: Final[Mapping[str, str]] = {
     "ytmusicapi": "its `YTMusic` with our credentials or our token inside; its files read by us, ours by it",
     "requests": "a `requests.Session` as `session=`: proxies, TLS, no redirect followed",
     "httpx": "an `httpx.Client` as `session=`: the same",
+    "httpx2": "an `httpx2.Client` as `session=`: the same",
     "oidc-provider": "a certified server: each turn of a login, a refresh, a revocation",
     "Authlib": "a server made of it: the same",
     "proxy.py": "a proxy with CONNECT and a password",
@@ -62,7 +65,7 @@ SHOWN: Final[Mapping[str, str]] = {
 HEAD: Final = ("| beside | version | what is shown |", "|---|---|---|")
 _NPM: Final = frozenset({"oidc-provider", "playwright-core", "pyright"})
 _passed: Final[Counter[str]] = Counter()
-_left_out: Final[dict[str, str]] = {}
+_left_out: Final[Counter[str]] = Counter()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -88,13 +91,13 @@ def pytest_runtest_makereport(
     if report.when == "call" and report.passed:
         _passed.update(names)
     elif report.skipped:
-        _left_out.update(dict.fromkeys(names, str(call.excinfo and call.excinfo.value)))
+        _left_out[f"{item.path.name}: {call.excinfo and call.excinfo.value}"] += 1
     return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     say = terminalreporter.write_line
-    system = [f"Python {sys.version.split()[0]}", f"Node {_says('node', '--version')}", _says("chromium", "--version")]
+    system = [f"Python {sys.version.split()[0]}", f"Node {_says('node')}", f"Chromium {_says('chromium')}"]
     terminalreporter.section("what ran beside what")
     say(f"On {', '.join(system)}.\n")
     for line in HEAD:
@@ -103,5 +106,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         if _passed[name]:
             say(row(name))
     say("")
-    for name, reason in _left_out.items():
-        say(f"NOT RUN: {name}: {reason}", red=True)
+    for what, count in _left_out.items():
+        say(f"NOT RUN: {count} tests of {what}", red=True)

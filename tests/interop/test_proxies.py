@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 import httpx
+import httpx2
 import pytest
 import requests
 
@@ -137,10 +138,18 @@ def by_httpx_in_the_environment(url: str, server: FakeGoogle, monkeypatch: pytes
     return OAuthCredentials(CLIENT_ID, CLIENT_SECRET, session=its, endpoints=endpoints(server)), its.close
 
 
+def by_httpx2_in_the_environment(url: str, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch) -> Client:
+    monkeypatch.setenv("HTTPS_PROXY", url)
+    monkeypatch.setenv("SSL_CERT_FILE", AUTHORITY)
+    its = httpx2.Client()
+    return OAuthCredentials(CLIENT_ID, CLIENT_SECRET, session=its, endpoints=endpoints(server)), its.close
+
+
 IN_THE_ENVIRONMENT: Final = [
     by_environment,
     pytest.param(by_requests_in_the_environment, marks=pytest.mark.beside("requests")),
     pytest.param(by_httpx_in_the_environment, marks=pytest.mark.beside("httpx")),
+    pytest.param(by_httpx2_in_the_environment, marks=pytest.mark.beside("httpx2")),
 ]
 WAYS: Final = [
     by_proxies,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A `requests.Session` and an `httpx.Client` as `session=`: what holds for ours, and what the README says does not."""
+"""Other people's sessions as `session=`: what holds for ours, and what the README says does not."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import httpx
+import httpx2
 import pytest
 import requests
 
@@ -43,9 +44,16 @@ def by_httpx(server: FakeGoogle, verify: str | None) -> tuple[OAuthCredentials, 
     return OAuthCredentials(CLIENT_ID, CLIENT_SECRET, session=its, endpoints=endpoints(server)), its.close
 
 
+def by_httpx2(server: FakeGoogle, verify: str | None) -> tuple[OAuthCredentials, Callable[[], None]]:
+    context = ssl.create_default_context(cafile=verify)
+    its = httpx2.Client(verify=context, follow_redirects=True)
+    return OAuthCredentials(CLIENT_ID, CLIENT_SECRET, session=its, endpoints=endpoints(server)), its.close
+
+
 KINDS: Final = [
     pytest.param(by_requests, marks=pytest.mark.beside("requests"), id="requests"),
     pytest.param(by_httpx, marks=pytest.mark.beside("httpx"), id="httpx"),
+    pytest.param(by_httpx2, marks=pytest.mark.beside("httpx2"), id="httpx2"),
 ]
 
 

@@ -8,6 +8,7 @@ import importlib
 import inspect
 import json
 import re
+import subprocess
 import sys
 import typing
 import webbrowser
@@ -256,6 +257,41 @@ def test_its_example_runs(server: FakeGoogle, file: str, monkeypatch: pytest.Mon
     its = names["ytmusic"]
     assert isinstance(its, ytmusicapi.YTMusic)
     assert server.is_live(sent_by(its, server))
+
+
+# ---- all of it at once ---------------------------------------------------------------------------
+
+SWAPPED: Final = """
+import sys
+import ytmusic_oauth
+from ytmusic_oauth import credentials, exceptions, models, token
+
+sys.modules["ytmusicapi.auth.oauth"] = ytmusic_oauth
+for module in (credentials, exceptions, models, token):
+    sys.modules["ytmusicapi.auth.oauth." + module.__name__.rpartition(".")[2]] = module
+
+import ytmusicapi
+from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET
+
+url, file = sys.argv[1:]
+assert ytmusicapi.OAuthCredentials is ytmusic_oauth.OAuthCredentials
+endpoints = ytmusic_oauth.Endpoints(url + "/device/code", url + "/token", authenticate_everywhere=False)
+client = ytmusicapi.OAuthCredentials(CLIENT_ID, CLIENT_SECRET, endpoints=endpoints)
+music = ytmusicapi.YTMusic(file, oauth_credentials=client)
+assert type(music._token) is ytmusic_oauth.RefreshingToken
+assert music.auth_type == ytmusicapi.auth.types.AuthType.OAUTH_CUSTOM_CLIENT
+music._token.expires_at = 1
+print(music._token.as_auth())
+"""
+
+
+def test_all_of_ytmusicapi_runs_on_this_package_in_place_of_its_own(server: FakeGoogle, file: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SWAPPED, server.url, file], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert server.is_live(done.stdout.strip().removeprefix("Bearer "))
+    assert done.stdout.strip().endswith(on_disk(file)["access_token"])
 
 
 # ---- signature by signature ----------------------------------------------------------------------

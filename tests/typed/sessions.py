@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import httpx
+import httpx2
 import requests
 
 from ytmusic_oauth import OAuthCredentials, UrllibSession
@@ -29,6 +30,7 @@ def every_session_fits(client_id: str, client_secret: str) -> list[OAuthCredenti
         OAuthCredentials(client_id, client_secret, requests.Session()),
         OAuthCredentials(client_id, client_secret, requests.Session(), {"https": "http://127.0.0.1:8080"}),
         OAuthCredentials(client_id, client_secret, session=httpx.Client()),
+        OAuthCredentials(client_id, client_secret, session=httpx2.Client()),
         OAuthCredentials(client_id, client_secret, session=UrllibSession(timeout=5)),
         OAuthCredentials(client_id, client_secret, session=Own()),
         OAuthCredentials(client_id, client_secret, None),
@@ -40,4 +42,5 @@ def as_a_session(session: Session) -> Response:
 
 
 def every_answer_fits() -> list[Response]:
-    return [as_a_session(each) for each in (requests.Session(), httpx.Client(), UrllibSession(), Own())]
+    sessions: list[Session] = [requests.Session(), httpx.Client(), httpx2.Client(), UrllibSession(), Own()]
+    return [as_a_session(each) for each in sessions]
