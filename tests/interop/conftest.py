@@ -57,6 +57,7 @@ SHOWN: Final[Mapping[str, str]] = {
     "httpx2": "an `httpx2.Client` as `session=`: the same",
     "oidc-provider": "a certified server: each turn of a login, a refresh, a revocation",
     "Authlib": "a server made of it: the same",
+    "django-oauth-toolkit": "a server with pages of its own: the same, but for what it leaves to its clients",
     "proxy.py": "a proxy with CONNECT and a password",
     "playwright-core": "Chromium confirms the code that `login --open-browser` leads to",
     "pyright": "every public name has a type",
