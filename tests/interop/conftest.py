@@ -39,7 +39,7 @@ def found(program: str) -> str:
 
 def _says(program: str) -> str:
     if shutil.which(program) is None:
-        return "no version: it is missing"
+        return "missing"
     told = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
     return re.sub(r"^\D*([\d.]+).*", r"\1", told.strip())
 
@@ -66,6 +66,7 @@ SHOWN: Final[Mapping[str, str]] = {
 HEAD: Final = ("| beside | version | what is shown |", "|---|---|---|")
 _NPM: Final = frozenset({"oidc-provider", "playwright-core", "pyright"})
 _passed: Final[Counter[str]] = Counter()
+_failed: Final[set[str]] = set()
 _left_out: Final[Counter[str]] = Counter()
 
 
@@ -91,6 +92,8 @@ def pytest_runtest_makereport(
     names = [str(mark.args[0]) for mark in item.iter_markers("beside")]
     if report.when == "call" and report.passed:
         _passed.update(names)
+    elif report.failed:
+        _failed.update(names)
     elif report.skipped:
         _left_out[f"{item.path.name}: {call.excinfo and call.excinfo.value}"] += 1
     return report
@@ -104,7 +107,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for line in HEAD:
         say(line)
     for name in SHOWN:
-        if _passed[name]:
+        if _passed[name] and name not in _failed:
             say(row(name))
     say("")
     for what, count in _left_out.items():

@@ -7,7 +7,6 @@ import builtins
 import os
 import re
 import stat
-import threading
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -46,8 +45,6 @@ _RELEASE: Final = version("ytmusicapi").rpartition(".")[0]
 _TABLE: Final = _README.partition(f"| ytmusicapi {_RELEASE} | here |\n|---|---|\n")[2].partition("\n\n")[0]
 LINES: Final[list[str]] = re.findall(r"^\| (.+?) \| .* \|$", _TABLE, re.MULTILINE)
 _proven: Final[list[str]] = []
-
-
 _Test = TypeVar("_Test")
 
 
@@ -192,20 +189,16 @@ def test_no_network(server: FakeGoogle, clock: Clock, theirs: its.RefreshingToke
 @differs("redirects are followed, secrets and all")
 def test_redirects(server: FakeGoogle) -> None:
     with FakeGoogle() as elsewhere:
-        for ask in (
-            its.OAuthCredentials(CLIENT_ID, CLIENT_SECRET).refresh_token,
-            client(server).refresh_token,
-            OAuthCredentials(CLIENT_ID, CLIENT_SECRET, requests.Session(), endpoints=endpoints(server)).refresh_token,
-        ):
-            server.script("token", redirect(f"{elsewhere.url}/elsewhere"))
-            if ask.__module__.startswith("ytmusicapi"):
-                ask("1//fake-refresh")
-                [stolen] = elsewhere.requests_to("/elsewhere")
-                assert stolen.form["client_secret"] == CLIENT_SECRET
-                assert stolen.form["refresh_token"] == "1//fake-refresh"
-            else:
-                with pytest.raises(TransportError, match="redirect"):
-                    ask("1//fake-refresh")
+        over_there = redirect(f"{elsewhere.url}/elsewhere")
+        server.script("token", over_there)
+        its.OAuthCredentials(CLIENT_ID, CLIENT_SECRET).refresh_token("1//fake-refresh")
+        [stolen] = elsewhere.transcript
+        assert (stolen.form["client_secret"], stolen.form["refresh_token"]) == (CLIENT_SECRET, "1//fake-refresh")
+
+        for session in (UrllibSession(), requests.Session()):
+            server.script("token", over_there)
+            with pytest.raises(TransportError, match="redirect"):
+                OAuthCredentials(CLIENT_ID, CLIENT_SECRET, session, endpoints=endpoints(server)).refresh_token("1//f")
         assert len(elsewhere.transcript) == 1
 
 
@@ -256,22 +249,19 @@ def test_looking(server: FakeGoogle, clock: Clock, theirs: its.RefreshingToken, 
 @differs("16 threads send 16 refreshes")
 def test_threads(server: FakeGoogle, clock: Clock, theirs: its.RefreshingToken, ours: RefreshingToken) -> None:
     clock.advance(3600)
-    counts: list[int] = []
-    for read in (lambda: theirs.access_token, lambda: ours.access_token):
-        before, started = said_of(server), threading.Barrier(17)
+    assert read_by_sixteen(lambda: theirs.access_token, server, arriving=16) == 16
+    assert read_by_sixteen(lambda: ours.access_token, server, arriving=1) == 1
 
-        def reading(read: Callable[[], str] = read, started: threading.Barrier = started) -> str:
-            started.wait(10)
-            return read()
 
-        with ThreadPoolExecutor(16) as pool:
-            with server.hold("token"):
-                futures = [pool.submit(reading) for _ in range(16)]
-                started.wait(10)
-                server.wait_for_requests(before + (1 if counts else 16), "token")
-            assert all(server.is_live(future.result(10)) for future in futures)
-        counts.append(said_of(server) - before)
-    assert counts == [16, 1]
+def read_by_sixteen(read: Callable[[], str], server: FakeGoogle, *, arriving: int) -> int:
+    """How many refreshes are sent by sixteen threads that read while so many of them are under way."""
+    before = said_of(server)
+    with ThreadPoolExecutor(16) as pool:
+        with server.hold("token"):
+            reads = [pool.submit(read) for _ in range(16)]
+            server.wait_for_requests(before + arriving, "token")
+        assert all(server.is_live(each.result(10)) for each in reads)
+    return said_of(server) - before
 
 
 # ---- the file ------------------------------------------------------------------------------------
