@@ -94,7 +94,6 @@ class Authlib:
         credentials: dict[str, _Credential] = {}
         grants: list[_Grant] = []
         app = Flask(__name__)
-        # No extension of Flask's own is registered: a server in a test has no template and no session.
         app.config["OAUTH2_REFRESH_TOKEN_GENERATOR"] = True
         listener = make_server("127.0.0.1", 0, app, threaded=True)
         url = f"http://127.0.0.1:{listener.server_port}"
