@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .package import PACKAGE, ROOT, version
+from .vendoring import MANIFEST
 
 __all__ = ["lay_out"]
 
@@ -33,7 +34,7 @@ def lay_out(package: Path, tree: Path) -> None:
             shutil.copy2(path, tree)
     for name in ("tests", "typings"):
         shutil.copytree(ROOT / name, tree / name, ignore=_CACHES)
-    shutil.copytree(package, tree / PACKAGE.name, ignore=_CACHES)
+    shutil.copytree(package, tree / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__", MANIFEST))
 
 
 def main(argv: Sequence[str]) -> int:
