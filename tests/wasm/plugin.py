@@ -50,7 +50,7 @@ pytest.MonkeyPatch().setattr(socket.socket, "bind", _bind, raising=False)
 sys.modules["hypothesis"] = _WithoutHypothesis("hypothesis")
 
 # Of no use without: processes, users and signals; another Hypothesis; a lock that somebody else could have.
-_ELSEWHERE: Final = frozenset({"test_processes.py", "test_conversation.py", "test_lock.py"})
+_ELSEWHERE: Final = frozenset({"test_processes.py", "test_conversation.py", "test_lock.py", "test_windows.py"})
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
