@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 TOOLS := .venv-tools
+FUZZ := .venv-fuzz
+ATHERIS := 3.0.0
 PYTHONS := $(addprefix python3.,10 11 12 13 14 15) $(sort $(wildcard $(HOME)/.pyenv/versions/3.1*/bin/python3))
 PLATFORMS := linux darwin win32
 TYPE_VERSIONS := 3.10 3.11 3.12 3.13 3.14 3.15
@@ -9,7 +11,7 @@ TYPE_VERSIONS := 3.10 3.11 3.12 3.13 3.14 3.15
 PYODIDE := 314.0.7
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test types test-all test-wasm torture coverage lint format zipapp vendor dist clean
+.PHONY: help demo test types test-all test-wasm torture fuzz coverage lint format zipapp vendor dist clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +52,9 @@ test-wasm: $(VENV)/ready  ## the tests in WebAssembly: Pyodide in Node
 torture: $(VENV)/ready  ## the worst day, for longer: hundreds of kills, deeper schedules, real mounts (as root)
 	YTMUSIC_OAUTH_TORTURE=1 $(VENV)/bin/python -m pytest tests/test_processes.py tests/test_simulation.py
 
+fuzz: $(FUZZ)/ready  ## spoiled input for every parser, for SECONDS=60; SEED= to do it again
+	$(FUZZ)/bin/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
+
 coverage: $(TOOLS)/ready  ## the tests again, failing where a branch of the package is not run
 	$(TOOLS)/bin/python -m coverage run -m pytest -q
 	$(TOOLS)/bin/python -m coverage report
@@ -78,6 +83,12 @@ clean:  ## remove what the other targets made
 $(VENV)/ready: tests/requirements.txt
 	$(PYTHON) -m venv --clear $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/requirements.txt
+	@touch $@
+
+$(FUZZ)/ready: tests/requirements.txt
+	$(PYTHON) -m venv --clear $(FUZZ)
+	$(FUZZ)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/requirements.txt
+	-$(FUZZ)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: atheris==$(ATHERIS)
 	@touch $@
 
 $(TOOLS)/ready: tests/requirements.txt tests/requirements-tools.txt
