@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // A browser as BROWSER names one: Chromium without a window, and a person at it who answers what a device asks for.
-// node chromium.mjs FOLDER_WITH_NODE_MODULES CHROMIUM ANSWER LINK; says what the last page says.
+// node chromium.mjs FOLDER_WITH_NODE_MODULES CHROMIUM ANSWER FILE LINK; at the end, the file has what the last page says.
 
+import { renameSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
-const [folder, executablePath, answer, link] = process.argv.slice(2);
+const [folder, executablePath, answer, file, link] = process.argv.slice(2);
 const { chromium } = createRequire(`${folder}/`)("playwright-core");
 const args = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"];
 args.push("--disable-component-update", "--disable-sync");
@@ -21,7 +22,8 @@ try {
     for (const field of await page.locator("input[required]").all()) await field.fill("fake");
     await Promise.all([page.waitForNavigation(), button.click()]);
   }
-  console.error(await page.locator("body").innerText());
+  writeFileSync(`${file}.part`, await page.locator("body").innerText());
 } finally {
   await browser.close();
 }
+renameSync(`${file}.part`, file);

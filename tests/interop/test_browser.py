@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -25,20 +26,26 @@ SCRIPT: Final = Path(__file__).with_name("chromium.mjs")
 
 def login(
     endpoints: Endpoints, answer: str, file: Path, *, client_id: str, client_secret: str, scope: str
-) -> subprocess.CompletedProcess[str]:
-    """The command, in the hands of somebody who presses the button named `answer`."""
+) -> tuple[int, str]:
+    """The command's exit status, in the hands of somebody who presses the button named `answer`, and the last page."""
     node, chromium = found("node"), found("chromium")
     if not (NODE_MODULES / "playwright-core").exists():
         pytest.skip("npm installed nothing")
+    page = file.with_suffix(".page")
     command = [sys.executable, "-m", "ytmusic_oauth", "login", "--open-browser", "--file", str(file), "--scope", scope]
     command += ["--endpoints", endpoints.device_code_url, endpoints.token_url]
     environment = {
         **os.environ,
-        "BROWSER": f"{node} {SCRIPT} {NODE_MODULES.parent} {chromium} {answer} %s",
+        "BROWSER": f"{node} {SCRIPT} {NODE_MODULES.parent} {chromium} {answer} {page} %s",
         "YTMUSIC_OAUTH_CLIENT_ID": client_id,
         "YTMUSIC_OAUTH_CLIENT_SECRET": client_secret,
     }
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    until = time.monotonic() + 60
+    while not page.exists():  # the browser is closed a moment after the login has ended
+        assert time.monotonic() < until, done.stderr
+        time.sleep(0.05)
+    return done.returncode, page.read_text("utf-8")
 
 
 @pytest.mark.parametrize("links", [("verification_uri",), ("verification_uri", "verification_uri_complete")])
@@ -47,7 +54,7 @@ def test_a_person_answers_on_the_page_of_the_fake(answer: str, links: tuple[str,
     dialect = replace(DIALECTS["rfc"], links=links)
     with FakeGoogle(interval=1, dialect=dialect) as server:
         endpoints = Endpoints(server.device_code_url, server.token_url)
-        done = login(
+        exit_status, page = login(
             endpoints,
             answer,
             tmp_path / "oauth.json",
@@ -55,11 +62,11 @@ def test_a_person_answers_on_the_page_of_the_fake(answer: str, links: tuple[str,
             client_secret=CLIENT_SECRET,
             scope="fake-scope",
         )
-        assert "Done with ABCD-0001" in done.stderr, done.stderr
+        assert "Done with ABCD-0001" in page
         [decision] = [each for each in server.requests_to("page") if each.method == "POST"]
         assert decision.form == {"user_code": "ABCD-0001", "decision": answer}
         assert "Chrome/" in decision.headers["user-agent"]
-        assert done.returncode == (DONE if answer == "Allow" else LOG_IN_AGAIN)
+        assert exit_status == (DONE if answer == "Allow" else LOG_IN_AGAIN)
         if answer == "Allow":
             assert server.is_live(OAuthToken.from_json(tmp_path / "oauth.json").access_token)
         assert (tmp_path / "oauth.json").exists() == (answer == "Allow")
@@ -69,9 +76,9 @@ def test_a_person_answers_on_the_page_of_the_fake(answer: str, links: tuple[str,
 def test_a_person_answers_on_the_pages_of_a_real_server(tmp_path: Path) -> None:
     with oidc_provider(rotating=False) as server:
         file = tmp_path / "oauth.json"
-        done = login(
+        exit_status, page = login(
             server.endpoints, "Continue", file, client_id="device", client_secret=SECRET, scope="openid offline_access"
         )
-        assert "Sign-in Success" in done.stderr, done.stderr
-        assert done.returncode == DONE
+        assert "Sign-in Success" in page
+        assert exit_status == DONE
         assert server.takes(OAuthToken.from_json(file).as_auth())

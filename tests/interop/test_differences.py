@@ -311,7 +311,7 @@ def test_a_failed_save(
     clock.advance(3600)
     with pytest.raises(FileNotFoundError):
         assert theirs.access_token
-    with pytest.warns(RuntimeWarning, match="kept in memory"):
+    with pytest.warns(RuntimeWarning, match="in memory"):
         refreshed = ours.access_token
     assert server.is_live(refreshed)
     with warnings.catch_warnings():
