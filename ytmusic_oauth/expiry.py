@@ -47,10 +47,11 @@ def life(expires_at: int, expires_in: int, wall: float, monotonic: float) -> Win
 
     `wall` and `monotonic` are the clocks at one moment: when the token was asked for, or read from its file.
     """
+    closes = float(expires_at)  # as the clocks are: Python is slow to compare a float with an int
     if expires_in <= 0:
-        return Window(-inf, expires_at, monotonic + expires_at - wall)
+        return Window(-inf, closes, monotonic + closes - wall)
     # A token that claims to live longer than its whole life was stamped by a clock that was ahead.
-    return Window(expires_at - expires_in, expires_at, monotonic + min(expires_at - wall, expires_in))
+    return Window(closes - expires_in, closes, monotonic + min(closes - wall, expires_in))
 
 
 def fresh(life: Window, expires_in: int) -> Window:
