@@ -21,6 +21,8 @@ class Held:
     """A token as it was read or received. It is never changed, only replaced as a whole, by `renewed` for example."""
 
     token: RefreshableTokenDict = field(repr=False)
+    #: as it is in `token`
+    access_token: str = field(repr=False)
     #: the value of an Authorization header (RFC 6750 2.1)
     auth: str = field(repr=False)
     #: when it lives
@@ -34,7 +36,7 @@ class Held:
         token = kinds.token_dict(raw)
         whole = life(token["expires_at"], token["expires_in"], wall, monotonic)
         auth = f"{token['token_type']} {token['access_token']}"
-        return cls(token, auth, whole, fresh(whole, token["expires_in"]))
+        return cls(token, token["access_token"], auth, whole, fresh(whole, token["expires_in"]))
 
     def renewed(self, wall: float, monotonic: float, fresh_access: Mapping[str, object]) -> Held:
         """Take over what the answer to a refresh has: new access, and from servers that rotate a new refresh token.
