@@ -22,7 +22,6 @@ from typing import Generic, TypeVar, overload
 from .credentials import Credentials, OAuthCredentials
 from .held import Held
 from .models import BaseTokenDict, Bearer, DefaultScope, RefreshableTokenDict
-from .prompt import prompt
 from .storage import check_place, read_token
 from .upkeep import Upkeep
 
@@ -200,6 +199,8 @@ class RefreshingToken(OAuthToken):
         With `open_browser` the link is opened, too; with `to_file` the token is stored there and kept fresh.
         Raises what `get_code` and `wait_for_token` raise, and `TokenFileError` if the token could not be stored.
         """
+        from .prompt import prompt
+
         if to_file is not None:
             check_place(to_file)
         token = cls(credentials, **prompt(credentials, open_browser=open_browser))
