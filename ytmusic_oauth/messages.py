@@ -115,7 +115,7 @@ def showable(said: object, request: Request) -> str | None:
     """Make it fit for an error: without the secrets of the request, plain or percent-encoded. None if it is no text."""
     if not isinstance(said, str) or not said:
         return None
-    secrets = [value for key, value in request.form.items() if key not in _PUBLIC]
+    secrets = [value for key, value in request.form.items() if key not in _PUBLIC and len(value) <= len(said)]
     for secret in sorted(secrets, key=len, reverse=True):  # one may be a part of another
         spellings = (f"(?:{re.escape(character)}|%{ord(character):02x})" for character in secret)
         said = re.sub("".join(spellings), "[redacted]", said, flags=re.IGNORECASE)
