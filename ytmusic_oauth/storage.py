@@ -70,7 +70,7 @@ def write_token(path: str, token: RefreshableTokenDict, *, alone: bool) -> None:
     `alone` is what `lock.locked` answered: whether nobody else can be writing.
     """
     content = json.dumps(token, indent=1).encode()
-    target = os.path.realpath(path)
+    target = os.path.realpath(path) if os.path.islink(path) else path
     try:
         before = _status(target)
         if before is not None:
