@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 TOOLS := .venv-tools
 FUZZ := .venv-fuzz
+BENCH := .venv-bench
+PEERS := .venv-peers
 ATHERIS := 3.0.0
 PYTHONS := $(addprefix python3.,10 11 12 13 14 15) $(sort $(wildcard $(HOME)/.pyenv/versions/3.1*/bin/python3))
 PLATFORMS := linux darwin win32
@@ -11,10 +13,10 @@ TYPE_VERSIONS := 3.10 3.11 3.12 3.13 3.14 3.15
 PYODIDE := 314.0.7
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test types test-all test-wasm torture fuzz coverage lint format zipapp vendor dist clean
+.PHONY: help demo test types test-all test-wasm torture fuzz bench bench-peers coverage lint format zipapp vendor dist clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo:  ## watch a device login, a refresh and the token file happen over HTTP, against a fake server
 	@$(PYTHON) -m tests.demo
@@ -55,6 +57,12 @@ torture: $(VENV)/ready  ## the worst day, for longer: hundreds of kills, deeper 
 fuzz: $(FUZZ)/ready  ## spoiled input for every parser, for SECONDS=60; SEED= to do it again
 	$(FUZZ)/bin/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
 
+bench: $(BENCH)/ready zipapp  ## what things cost, as ratios to what Python itself must spend; ONLY="as_auth import" for some
+	@$(BENCH)/bin/python -m tests.bench $(ONLY)
+
+bench-peers: $(PEERS)/ready  ## what the same costs with ytmusicapi, google-auth, Authlib, msal and requests-oauthlib
+	@$(PEERS)/bin/python -m tests.bench --peers
+
 coverage: $(TOOLS)/ready  ## the tests again, failing where a branch of the package is not run
 	$(TOOLS)/bin/python -m coverage run -m pytest -q
 	$(TOOLS)/bin/python -m coverage report
@@ -89,6 +97,15 @@ $(FUZZ)/ready: tests/requirements.txt
 	$(PYTHON) -m venv --clear $(FUZZ)
 	$(FUZZ)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/requirements.txt
 	-$(FUZZ)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: atheris==$(ATHERIS)
+	@touch $@
+
+$(BENCH)/ready:  # nothing is installed there: what starts with every Python here would be a part of each floor
+	$(PYTHON) -m venv --clear --without-pip $(BENCH)
+	@touch $@
+
+$(PEERS)/ready: tests/bench/peers.txt
+	$(PYTHON) -m venv --clear $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/bench/peers.txt
 	@touch $@
 
 $(TOOLS)/ready: tests/requirements.txt tests/requirements-tools.txt

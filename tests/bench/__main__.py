@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: MIT
 """The table: what each thing costs, what was to be reached, and whether it is. Ends with 1 where it is not.
 
-`python -m tests.bench`, or with words that a row must have: `python -m tests.bench as_auth import`.
+`python -m tests.bench`, or with words of which a row must have one: `python -m tests.bench as_auth import`. With
+`--peers`, what others cost, where they are installed.
 """
 
 from __future__ import annotations
 
 import sys
 import tempfile
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
@@ -15,6 +17,7 @@ from typing import Final, NamedTuple, TypeVar
 from tests.bench.cases import COMPARISONS, ZIPAPP, Comparison, Count, counts, zipapp
 from tests.bench.growth import EXPONENT, GROWTHS, Growth, grown
 from tests.bench.measuring import ROOT, compared
+from tests.bench.peers import imports, reads
 
 __all__ = ["main"]
 
@@ -25,9 +28,9 @@ FOLDER: Final = ROOT / "build"
 def main(words: Sequence[str]) -> int:
     """Print what has one of the words, or all; answer the exit status."""
     print(f"Python {sys.version.split()[0]} on {sys.platform}. Each ratio is the median of pairs measured in turns.")
-    tables = (ratios(words), numbers(words), growth(words))
+    tables = [peers()] if "--peers" in words else [ratios(words), numbers(words), growth(words)]
     missed = [row.what for table in tables for row in table if row.is_missed]
-    print(f"\nMissed: {'; '.join(missed)}." if missed else "\nEverything is reached.")
+    print(f"\nMissed: {'; '.join(missed)}." if missed else "\nNothing is missed.")
     return 1 if missed else 0
 
 
@@ -48,12 +51,15 @@ def ratios(words: Sequence[str]) -> Iterator[Row]:
             continue
         with tempfile.TemporaryDirectory(dir=FOLDER) as folder, case.prepared(Path(folder)) as (cost, floor):
             found = compared(cost, floor, case.rounds)
-        row = Row(case.what, found.misses(case.at_most))
+        row = Row(case.what, case.at_most is not None and found.misses(case.at_most))
         quartiles = f"{found.low:.2f}-{found.high:.2f}"
+        at_most = "" if case.at_most is None else f"{case.at_most:.2f}"
         print(
-            f"{case.what:31} {found.median:6.2f} {quartiles:>11} {found.best:13.2f} {case.at_most:8.2f} "
+            f"{case.what:31} {found.median:6.2f} {quartiles:>11} {found.best:13.2f} {at_most:>8} "
             f"{shown(found.cost):>8} {shown(found.floor):>8}  {case.spent}; {case.floor}{mark(row)}"
         )
+        if row.is_missed and case.because:
+            print(textwrap.indent(textwrap.fill(f"Why: {case.because}.", 110), " " * 8))
         yield row
 
 
@@ -80,6 +86,20 @@ def growth(words: Sequence[str]) -> Iterator[Row]:
             f"  CPU for each {case.one} at {each}{mark(row)}"
         )
         yield row
+
+
+def peers() -> Iterator[Row]:
+    """What others cost, and what is to be reached beside them."""
+    print(f"\n{'An import, over the bare interpreter':36} {'times':>6} {'quartiles':>11} {'modules':>8}")
+    for each in imports(rounds=15):
+        row = Row(f"import {each.name}", each.is_missed)
+        low, high = each.found.low - 1, each.found.high - 1
+        print(f"{each.name:36} {each.found.median - 1:6.1f} {f'{low:.1f}-{high:.1f}':>11} {each.modules:8}{mark(row)}")
+        yield row
+    print(f"\n{'A header of a fresh token, to the floor':36} {'ratio':>6} {'quartiles':>11}")
+    for read in reads(rounds=40):
+        quartiles = f"{read.found.low:.1f}-{read.found.high:.1f}"
+        print(f"{read.name:36} {read.found.median:6.1f} {quartiles:>11}          {read.statement}")
 
 
 _T = TypeVar("_T", Comparison, Count, Growth)

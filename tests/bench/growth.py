@@ -122,7 +122,10 @@ def parsing() -> Callable[[int], Spent]:
     grown_to: dict[int, list[tuple[Document, str]]] = {}
 
     def parse(document: Document, body: str) -> None:
-        answer = Answer(document.status, json_object(body), "application/json")
+        content = None
+        with suppress(ValueError):
+            content = json_object(body)
+        answer = Answer(document.status, content, "application/json")
         with suppress(OAuthError):
             if document.to == "code":
                 parse_code(request, answer)
