@@ -29,6 +29,7 @@ from ytmusic_oauth.models import RefreshableTokenDict
 __all__ = [
     "COMPARISONS",
     "IMPORT",
+    "LOADED_ANYWAY",
     "ZIPAPP",
     "Comparison",
     "Count",

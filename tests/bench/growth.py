@@ -27,8 +27,8 @@ from ytmusic_oauth.protocol import parse_code, parse_refresh, parse_revocation, 
 
 __all__ = ["EXPONENT", "GROWTHS", "Grown", "Growth", "grown"]
 
-#: An exponent: a tenth above linear is a quarter more at ten times the size, as caches of the processor overflow.
-EXPONENT: Final = 1.1
+#: Linear, and what larger memory costs Python itself: ten thousand small dictionaries, after a thousand, make 1.19.
+EXPONENT: Final = 1.2
 
 
 class Spent(NamedTuple):
