@@ -58,10 +58,10 @@ fuzz: $(FUZZ)/ready  ## spoiled input for every parser, for SECONDS=60; SEED= to
 	$(FUZZ)/bin/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
 
 bench: $(BENCH)/ready zipapp  ## what things cost, as ratios to what Python itself must spend; ONLY="as_auth import" for some
-	@$(BENCH)/bin/python -m tests.bench $(ONLY)
+	@$(BENCH)/bin/python -m tests.bench.table $(ONLY)
 
 bench-peers: $(PEERS)/ready  ## what the same costs with ytmusicapi, google-auth, Authlib, msal and requests-oauthlib
-	@$(PEERS)/bin/python -m tests.bench --peers
+	@$(PEERS)/bin/python -m tests.bench.table --peers
 
 coverage: $(TOOLS)/ready  ## the tests again, failing where a branch of the package is not run
 	$(TOOLS)/bin/python -m coverage run -m pytest -q

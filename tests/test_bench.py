@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import __main__ as table
-from tests.bench import cases
+from tests.bench import cases, table
 from tests.bench.cases import COMPARISONS, ZIPAPP, Comparison, Count, counts, zipapp
 from tests.bench.growth import GROWTHS, Growth, Spent, grown
 from tests.bench.measuring import compared

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
 from urllib.parse import urlencode
 
-from tests.bench.measuring import ROOT, Measure, called, child, children, compared, on_the_wall, repeated
+from tests.bench.measuring import ROOT, Measure, called, child, children, on_the_wall, repeated
 from ytmusic_oauth import Endpoints, OAuthCredentials, RefreshingToken
 from ytmusic_oauth.models import RefreshableTokenDict
 
@@ -165,15 +165,15 @@ def readers_of_nothing(folder: Path) -> Iterator[Pair]:
 
 @contextmanager
 def readers_of_a_token(folder: Path) -> Iterator[Pair]:
-    """What ours cost beyond that."""
-    of_the_lock = compared(readers(Plain(), THREADS), readers(Plain(), 1), 10).median
+    """What ours cost beyond that, as the lock is in the same moment."""
+    locked, free = readers(Plain(), THREADS), readers(Plain(), 1)
     token = fresh_token()
     alone = readers(token, 1)
-    yield readers(token, THREADS), lambda: alone() * of_the_lock
+    yield readers(token, THREADS), lambda: alone() * locked() / free()
 
 
 def readers(token: Plain | RefreshingToken, threads: int) -> Measure:
-    """So many reads, whoever does them."""
+    """So many reads, whoever does them: in CPU time, for the lock is never idle while one of them has reads to do."""
 
     def measure() -> float:
         start = threading.Barrier(threads + 1)
@@ -192,9 +192,9 @@ def readers(token: Plain | RefreshingToken, threads: int) -> Measure:
             for thread in running:
                 thread.join()
 
-        return on_the_wall(let_go)()
+        return called(let_go)()
 
-    return measure
+    return lambda: min(measure() for _ in range(3))  # what else the machine does only adds to it
 
 
 # ---- a refresh, and a save -----------------------------------------------------------------------
@@ -284,8 +284,8 @@ COMPARISONS: Final = (
     ),
     Comparison("token.as_auth()", "a method that compares one clock and returns", as_auth, 2.5, 100),
     Comparison("token.access_token", "a property that does", access_token, 2.5, 100),
-    Comparison("64 threads, that method", "one thread", readers_of_nothing, None, 15, "clock"),
-    Comparison("64 threads, token.as_auth()", "one thread, times that", readers_of_a_token, 1.1, 15, "clock"),
+    Comparison("64 threads, that method", "one thread", readers_of_nothing, None, 15),
+    Comparison("64 threads, token.as_auth()", "one thread, times that", readers_of_a_token, 1.1, 15),
     Comparison("token.refresh() over loopback", "http.client POST, json.loads", refresh, 2.5, 60),
     Comparison("token.store_token(path)", "write, fsync, rename", store, 1.3, 600, "clock"),
 )

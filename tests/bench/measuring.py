@@ -5,8 +5,8 @@ The two take turns: A B, B A, A B and so on. Each pair gives one ratio, for what
 median of many is the result, and the quartiles are its noise. The ratio of the two cheapest is a cross-check: nothing
 runs faster by accident. A target is missed where the better quarter of the pairs misses it, and the cheapest do too.
 
-What only computes is measured in CPU time, which other programs do not lengthen; what waits, for a disk or for other
-threads, by the clock on the wall.
+What computes is measured in CPU time, which other programs hardly lengthen; what waits for a disk, by the clock on the
+wall.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The table: what each thing costs, what was to be reached, and whether it is. Ends with 1 where it is not.
 
-`python -m tests.bench`, or with words of which a row must have one: `python -m tests.bench as_auth import`. With
+`python -m tests.bench.table`, or with words of which a row must have one, such as `as_auth import`. With
 `--peers`, what others cost, where they are installed.
 """
 
