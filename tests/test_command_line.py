@@ -10,6 +10,7 @@ import io
 import json
 import os
 import re
+import runpy
 import shlex
 import signal
 import stat
@@ -411,6 +412,13 @@ def test_a_login_that_is_refreshed_while_its_user_thinks_is_ended_all_the_same(
     assert not server.can_refresh(OAuthToken.from_json(file).refresh_token)
 
 
+def test_a_server_that_does_not_end_a_login_is_believed(shell: Shell, server: FakeGoogle, file: Path) -> None:
+    server.script("revoke", Reply(400, {"error": "unsupported_token_type"}))
+    done = shell("revoke", "--yes")
+    assert (done.status, "unsupported_token_type" in done.err) == (WRONG, True)
+    assert "has ended" not in done.err
+
+
 def test_nobody_there_to_ask_means_no(shell: Shell, server: FakeGoogle, file: Path) -> None:
     done = shell("revoke")
     assert (done.status, done.out) == (WRONG, "")
@@ -624,6 +632,66 @@ def test_a_name_that_is_empty_is_wrong_usage(capsys: pytest.CaptureFixture[str],
         main(["login", option, ""])
     assert ended.value.code == WRONG
     assert f"argument {option}: the name of the file is empty" in capsys.readouterr().err
+
+
+class Output(io.StringIO):
+    """What cannot be written to, or not to the end."""
+
+    def __init__(self, error: OSError, *, late: bool) -> None:
+        super().__init__()
+        self._error, self._late = error, late
+
+    def write(self, text: str) -> int:
+        if self._late:
+            return len(text)
+        raise self._error
+
+    def flush(self) -> None:
+        raise self._error
+
+
+@pytest.mark.parametrize("command", ["token", "--help"])
+@pytest.mark.parametrize("late", [False, True])
+def test_whoever_stops_reading_ends_it_quietly(
+    shell: Shell, file: Path, monkeypatch: pytest.MonkeyPatch, command: str, late: bool
+) -> None:
+    monkeypatch.setattr(sys, "stdout", Output(BrokenPipeError(), late=late))
+    try:
+        status = main([command])
+    except SystemExit as ended:  # as argparse ends it
+        status = DONE if ended.code == 0 else WRONG
+    assert status in {DONE, INTERRUPTED}
+
+
+def test_without_a_standard_error_it_fails_in_silence(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    assert shell("token", "--file", "none.json") == (LOG_IN_AGAIN, "", "")
+
+
+@pytest.mark.parametrize("command", ["token", "header", "status"])
+def test_what_was_asked_for_and_could_not_be_said_is_not_done(
+    shell: Shell, file: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    for output, words in (
+        (None, "standard output: Bad file descriptor."),
+        (
+            Output(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), late=False),
+            "standard output: No space left on device.",
+        ),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdout", output)
+            patch.setattr(sys, "stderr", told := io.StringIO())
+            assert main([command]) == WRONG
+        assert told.getvalue() == f"ytmusic_oauth: {words}\n"
+
+
+def test_it_runs_as_a_module(shell: Shell, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["ytmusic_oauth", "status"])
+    monkeypatch.delitem(sys.modules, "ytmusic_oauth.__main__")
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("ytmusic_oauth", run_name="__main__")
+    assert ended.value.code == DONE
 
 
 # ---- real processes ------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from tests.support import NOON
 from ytmusic_oauth import TokenFileError, TokenFileNotFound
 from ytmusic_oauth.lock import locked
 from ytmusic_oauth.models import RefreshableTokenDict
-from ytmusic_oauth.storage import read_token, write_token
+from ytmusic_oauth.storage import check_place, read_token, write_token
 
 ROOT: Final = Path(__file__).parents[1]
 MIB: Final = 2**20
@@ -438,6 +438,23 @@ def test_a_failure_leaves_the_old_file_and_names_it(
     assert os.strerror(number) in str(failed.value)
     assert file.read_bytes() == OLD_BYTES
     assert is_alone(file)
+
+
+def test_a_login_has_a_place_where_only_the_file_itself_can_be_written(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a single file that is mounted into a container."""
+    real = os.open
+
+    def mounted(path: str, flags: int, mode: int = 0o777) -> int:
+        if path != str(file):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        return real(path, flags, mode)
+
+    monkeypatch.setattr(os, "open", mounted)
+    check_place(str(file))
+    with pytest.raises(TokenFileError, match="No token file can be written here: Read-only"):
+        check_place(str(tmp_path / "other.json"))
 
 
 def test_a_new_file_in_a_directory_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -159,23 +159,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     program = os.path.basename(sys.argv[0]).encode("ascii", "backslashreplace").decode()
     if program == "__main__.py":
         program = f"python -m {__package__}"
-    try:
-        arguments = _parser(program).parse_args(argv, namespace=_Arguments())
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", RuntimeWarning)
-            try:
-                return _run(arguments, program)
-            finally:
-                for warning in caught:
-                    tell(f"ytmusic_oauth: {warning.message}")
-    except BrokenPipeError:  # nobody read the help
-        return INTERRUPTED
-    finally:
-        _flush()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", RuntimeWarning)
+        try:
+            return _run(argv, program)
+        finally:
+            for warning in caught:
+                tell(f"ytmusic_oauth: {warning.message}")
+            _flush()
 
 
-def _run(arguments: _Arguments, program: str) -> int:
+def _run(argv: Sequence[str] | None, program: str) -> int:
+    arguments = _Arguments()
     try:
+        _parser(program).parse_args(argv, arguments)
         arguments.run(arguments)
     except OAuthError as error:
         again = isinstance(error, (InvalidGrant, AccessDenied, DeviceCodeExpired, TokenFileNotFound))

@@ -192,10 +192,9 @@ def show(line: str) -> None:
         raise OSError(errno.EBADF, os.strerror(errno.EBADF), "standard output")
     try:
         say(line)
-    except BrokenPipeError:
-        raise
     except OSError as error:
-        raise OSError(error.errno, error.strerror, "standard output") from None
+        error.filename = "standard output"
+        raise
 
 
 def tell(line: str, *, end: str = "\n") -> None:
