@@ -41,7 +41,7 @@ class Scenario:
     play: Callable[[Stage], None]
     ways: Ways = "youtube"
     #: what the system must have
-    needs: Sequence[str] = ()
+    needs: str = ""
     #: about how many seconds it waits: the longest are started first
     waits: float = 0
 
@@ -53,8 +53,7 @@ class Scenario:
     @property
     def lacking(self) -> str:
         """Why it cannot be played on this system; "" if it can."""
-        missing = [name for name in self.needs if not _HAS[name]]
-        return f"this system has no {' and no '.join(missing)}" if missing else ""
+        return f"this system has no {self.needs}" if self.needs and not _HAS[self.needs] else ""
 
 
 _HAS: Final[Mapping[str, bool]] = {
@@ -72,7 +71,7 @@ SCENARIOS: Final[list[Scenario]] = []
 
 
 def scenario(
-    name: str, why: str, *, ways: Ways = "youtube", needs: Sequence[str] = (), waits: float = 0
+    name: str, why: str, *, ways: Ways = "youtube", needs: str = "", waits: float = 0
 ) -> Callable[[Callable[[Stage], None]], None]:
     """Enter a function into the list."""
 
@@ -572,7 +571,7 @@ def _(stage: Stage) -> None:
 @scenario(
     "file/replaced-as-a-whole",
     "a backup by hard links shows it: what is overwritten in place is half a file when the power goes",
-    needs=("hard links",),
+    needs="hard links",
 )
 def _(stage: Stage) -> None:
     stage.write(stage.grant())
@@ -587,7 +586,7 @@ def _(stage: Stage) -> None:
 @scenario(
     "file/a-symbolic-link",
     "the file lies on another disk; the link must not become a file",
-    needs=("symbolic links"),
+    needs="symbolic links",
 )
 def _(stage: Stage) -> None:
     stage.others.update({"elsewhere", "link"})
@@ -603,7 +602,7 @@ def _(stage: Stage) -> None:
 
 
 @scenario(
-    "file/a-file-that-everybody-could-read", "ytmusicapi wrote it: the next save takes that back", needs=("file modes",)
+    "file/a-file-that-everybody-could-read", "ytmusicapi wrote it: the next save takes that back", needs="file modes"
 )
 def _(stage: Stage) -> None:
     stage.umask = 0o022
@@ -614,7 +613,7 @@ def _(stage: Stage) -> None:
 @scenario(
     "file/never-half-and-never-readable",
     "others look while it is saved thirty times: at all that lies there",
-    needs=("file modes",),
+    needs="file modes",
 )
 def _(stage: Stage) -> None:
     stage.umask = 0
@@ -674,7 +673,7 @@ def _(stage: Stage) -> None:
     stage.requests("token", 0)
 
 
-@scenario("file/a-pipe-is-no-file", "somebody waits for ever to read it", needs=("named pipes",))
+@scenario("file/a-pipe-is-no-file", "somebody waits for ever to read it", needs="named pipes")
 def _(stage: Stage) -> None:
     if sys.platform != "win32":
         os.mkfifo(stage.file)
@@ -706,7 +705,7 @@ _FULL_DISK: Final = (sys.executable, "-ISc", _LIMITED)
 @scenario(
     "file/a-full-disk",
     "the token is good and can be used; the old file is all that is left of the login",
-    needs=("limits on files",),
+    needs="limits on files",
 )
 def _(stage: Stage) -> None:
     stage.write(stage.grant(lives=-1))
@@ -718,7 +717,7 @@ def _(stage: Stage) -> None:
 
 
 @scenario(
-    "file/a-disk-that-was-full", "kept in memory until it can be saved", needs=("limits on another's files",), waits=2
+    "file/a-disk-that-was-full", "kept in memory until it can be saved", needs="limits on another's files", waits=2
 )
 def _(stage: Stage) -> None:
     stage.write(stage.grant(lives=-1))
@@ -738,7 +737,7 @@ def _(stage: Stage) -> None:
 @scenario(
     "file/killed-in-the-middle-of-a-save",
     "the old token or the new one, whole; and not more litter each time",
-    needs=("signals",),
+    needs="signals",
     waits=4,
 )
 def _(stage: Stage) -> None:
@@ -870,7 +869,7 @@ def _(stage: Stage) -> None:
 @scenario(
     "concurrency/the-lock-dies-with-its-holder",
     "killed in the middle of a refresh, it must not lock out the next for long",
-    needs=("signals",),
+    needs="signals",
     waits=2,
 )
 def _(stage: Stage) -> None:
