@@ -158,7 +158,7 @@ class Child:
     def tell(self, line: str) -> None:
         """Write a line to its standard input; if it has ended, that is seen when it is heard."""
         assert self.process.stdin is not None
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):  # the other end is closed, or this one
             self.process.stdin.write(line.encode() + b"\n")
             self.process.stdin.flush()
 

@@ -109,11 +109,12 @@ def keep() -> None:
 
     for line in sys.stdin:
         order, _, times = line.strip().partition(" ")
+        call = refresh if order == "refresh" else hand_out
         if times:
             with ThreadPoolExecutor(int(times)) as threads:
-                say([answer for answer, _ in threads.map(come_of, [hand_out] * int(times))])
+                say([answer for answer, _ in threads.map(come_of, [call] * int(times))])
         else:
-            say(come_of(refresh if order == "refresh" else hand_out)[0])
+            say(come_of(call)[0])
 
 
 def vectors() -> None:

@@ -37,7 +37,6 @@ from ytmusic_oauth import (
     upkeep,
 )
 from ytmusic_oauth.exceptions import OAuthError
-from ytmusic_oauth.held import Held
 from ytmusic_oauth.models import AuthCodeDict, LinkedAuthCodeDict
 from ytmusic_oauth.protocol import OAUTH_SCOPE, verification_link
 
@@ -302,13 +301,17 @@ def _shown(given: Object) -> object:
 
 
 def _expiry(given: Object) -> object:
-    wall, monotonic = map(_seconds, _list(given["read"]))
-    held = Held.since(wall, monotonic, {**HELD, **given})
-    wall, monotonic = map(_seconds, _list(given["now"]))
-    return {
-        "expiring": not held.fresh.is_open(wall, monotonic),
-        "seconds_left": round(held.life.seconds_left(wall, monotonic), 3),
-    }
+    world = _World([], GOOD["refresh"])
+    world.wall, world.steady = map(_seconds, _list(given["read"]))
+    with world.entered():
+        token = _token(given)
+        world.wall, world.steady = map(_seconds, _list(given["now"]))
+        seconds_left = token._held.life.seconds_left(world.wall, world.steady)
+        expiring: object = token.is_expiring
+        token.as_auth()
+    if expiring != bool(world.requests):
+        expiring = f"is_expiring is {expiring}, and to use it sends {len(world.requests)} requests"
+    return {"expiring": expiring, "seconds_left": round(seconds_left, 3)}
 
 
 def _polling(given: Object) -> object:
