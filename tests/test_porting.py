@@ -224,3 +224,13 @@ def test_the_guide_points_at_scenarios_that_there_are() -> None:
     named: set[str] = set(re.findall(rf"`((?:{'|'.join(LEVELS)})/[a-z0-9-]+)`", PORTING))
     assert len(named) > 10
     assert named <= {each.id for each in SCENARIOS}
+
+
+def test_the_readme_counts_right() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    told = re.search(r"some (\d+) vectors and (\d+) live scenarios", readme)
+    assert told
+    assert abs(int(told[1]) - len(read_vectors())) <= 10
+    assert abs(int(told[2]) - len(SCENARIOS)) <= 5
+    assert "breaks it in a hundred ways" in readme
+    assert len(BREAKS) >= 100

@@ -14,6 +14,8 @@ from .runner import Outcome, Result, levels
 __all__ = ["for_machines", "for_people", "is_passed"]
 
 _WIDTH: Final = 110
+# Nobody reads more failures of one level at once.
+_MOST: Final = 20
 
 
 def is_passed(results: Sequence[Result]) -> bool:
@@ -41,11 +43,20 @@ def _lines(client: str, results: Sequence[Result], seconds: float) -> Iterator[s
         if failed:
             yield f"{level}: {verdict}"
             yield ""
-        for result in failed:
+        for result in failed[:_MOST]:
             yield f"  FAILED  {result.id}"
-            yield _part("expected", result.expected)
-            yield _part("came", result.came)
-            yield _part("why", result.why)
+            for name, text in (
+                ("given", result.given),
+                ("expected", result.expected),
+                ("came", result.came),
+                ("saw", f"the server was asked: {result.saw}" if result.saw else ""),
+                ("why", result.why),
+            ):
+                if text:
+                    yield _part(name, text)
+            yield ""
+        if len(failed) > _MOST:
+            yield f"  and {len(failed) - _MOST} more of this level; --json has them all"
             yield ""
     if skipped := list(_skipped(results)):
         yield from (*skipped, "")

@@ -6,13 +6,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from time import monotonic
 from typing import Final, Literal, TypeAlias
 
 from .scenarios import LEVELS, SCENARIOS, Scenario
-from .stage import Child, Stage, Wrong
+from .stage import Child, Stage, Wrong, shown
 from .vector import Vector, answered, read_vectors
 
 __all__ = ["Level", "Outcome", "Result", "certify", "known_names", "levels", "skips_of"]
@@ -31,8 +31,10 @@ class Result:
     level: str
     why: str
     outcome: Outcome
+    given: str = ""  # to a vector
     expected: str = ""
     came: str = ""
+    saw: str = ""  # what a scenario's server was asked
     reason: str = ""  # why it was skipped
     seconds: float = 0.0
 
@@ -48,13 +50,13 @@ def skips_of(command: Sequence[str]) -> Mapping[str, str]:
     told = Child(command, "skips", dict(os.environ), limit=20).finish()
     what = "`skips` says what the port leaves out, {} or {what: reason}, and ends with 0"
     if told.status != 0:
-        raise Wrong(what, f"exit status {told.status}; {told.out[:300]!r}; {told.tail!r}")
+        raise Wrong(what, told.end)
     skips = told.answer
     unknown = sorted(set(skips) - known_names(read_vectors()))
     if unknown:
         raise Wrong(what, f"there is no level, no scenario and no vector of the name {unknown[0]}")
     if not all(isinstance(reason, str) and reason.strip() for reason in skips.values()):
-        raise Wrong(what, f"a reason that is none: {skips}")
+        raise Wrong(what, f"a reason that is none: {shown(skips)}")
     return {what: str(reason) for what, reason in skips.items()}
 
 
@@ -114,30 +116,25 @@ def _vectors(command: Sequence[str], vectors: Iterable[Vector], skips: Mapping[s
             asked.append(vector)
     for each in answered(command, asked):
         vector, wrong = each.vector, each.wrong
-        if wrong is not None:
-            yield Result(vector.id, vector.level, vector.why, "failed", wrong.expected, wrong.came)
-        else:
-            outcome: Outcome = "skipped" if each.skip else "passed"
-            yield Result(vector.id, vector.level, vector.why, outcome, reason=each.skip)
+        outcome: Outcome = "failed" if wrong is not None else "skipped" if each.skip else "passed"
+        expected, came = ("", "") if wrong is None else (wrong.expected, wrong.came)
+        given = "" if wrong is None else shown(vector.given)
+        yield Result(vector.id, vector.level, vector.why, outcome, given, expected, came, reason=each.skip)
 
 
 def _scenario(command: Sequence[str], scenario: Scenario, skips: Mapping[str, str]) -> Result:
-    started = monotonic()
-
-    def result(outcome: Outcome, expected: str = "", came: str = "", reason: str = "") -> Result:
-        seconds = round(monotonic() - started, 1)
-        return Result(scenario.id, scenario.level, scenario.why, outcome, expected, came, reason, seconds)
-
+    played = Result(scenario.id, scenario.level, scenario.why, "passed")
     if reason := _reason(skips, scenario.id, scenario.level) or scenario.lacking:
-        return result("skipped", reason=reason)
+        return replace(played, outcome="skipped", reason=reason)
+    started = monotonic()
+    stage = Stage(command, scenario.ways)
     try:
-        stage = Stage(command, scenario.ways)
         with stage.lit():
             scenario.play(stage)
             stage.judge()
     except Wrong as wrong:
-        return result("failed", wrong.expected, wrong.came)
-    return result("passed")
+        played = replace(played, outcome="failed", expected=wrong.expected, came=wrong.came, saw=stage.saw)
+    return replace(played, seconds=round(monotonic() - started, 1))
 
 
 def levels(results: Iterable[Result]) -> dict[str, Level]:

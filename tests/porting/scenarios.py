@@ -20,7 +20,7 @@ from typing import Final
 from urllib.parse import quote
 
 from .fake_google import CLIENT_ID, FAULTS, PENDING_AS_200_DIALECT, FakeGoogle, Raw, Reply, drip, redirect
-from .stage import LIMIT, SCOPE, SECRET, URN, Object, Stage, Ways, Wrong, expect
+from .stage import LIMIT, SCOPE, SECRET, URN, Object, Stage, Ways, Wrong, expect, shown
 
 if sys.platform != "win32":
     import resource
@@ -104,7 +104,7 @@ def _(stage: Stage) -> None:
     stage.form(poll, **form)
     issued = {"scope": SCOPE, "token_type": "Bearer", "expires_in": 3599}
     issued |= {"access_token": "ya29.fake-access-1", "refresh_token": "1//fake-refresh-1"}
-    expect({**token, **issued} == token, f"what the server issued, {issued}", token)
+    expect({**token, **issued} == token, f"what the server issued: {shown(issued)}", token)
     expires_at = token["expires_at"]
     right = isinstance(expires_at, int) and before + 3599 <= expires_at + 1 and expires_at <= time.time() + 3599
     expect(right, "expires_at is when it was asked for, and expires_in later", token)
@@ -242,7 +242,7 @@ def _(stage: Stage) -> None:
     keeper = stage.start("keep", held)
     for _ in range(5):
         token = stage.good_answer(keeper.ask("token"), "keep")
-        expect(token == held, f"what is held, {held}", token)
+        expect(token == held, f"what is held: {shown(held)}", token)
     stage.requests("token", 0)
 
 
@@ -259,7 +259,7 @@ def _refreshed_at(stage: Stage, margin: int, expires_in: int) -> None:
             break
     else:
         raise Wrong("a driver that starts within 20 s", "it did not")
-    expect(token == held, f"more than {margin} s are left: what is held, {held}", token)
+    expect(token == held, f"more than {margin} s are left: {shown(held)}", token)
     time.sleep(max(0.0, due + 0.1 - time.time()))
     token = stage.good_answer(keeper.ask("token"), "keep")
     expect(token["access_token"] != held["access_token"], f"{margin} s are left: another access token", token)
@@ -317,7 +317,7 @@ def _(stage: Stage) -> None:
     for pause in (0, 0, 2):
         time.sleep(pause)
         token = stage.good_answer(keeper.ask("token"), "keep")
-        expect(token == held, f"what is held, {held}", token)
+        expect(token == held, f"what is held: {shown(held)}", token)
     stage.requests("token", 1)
 
 
@@ -350,7 +350,7 @@ def _(stage: Stage) -> None:
     keeper = stage.start("keep", held)
     stage.raised_answer(keeper.ask("refresh"), "keep", "malformed", key="expires_in")
     token = stage.good_answer(keeper.ask("token"), "keep")
-    expect(token == held, f"what is held, {held}", token)
+    expect(token == held, f"what is held: {shown(held)}", token)
 
 
 # ---- polling -------------------------------------------------------------------------------------
@@ -535,7 +535,7 @@ def _(stage: Stage) -> None:
     stage.write(held)
     before = stage.file.stat()
     token = stage.good(stage.run("token", file=True))
-    expect(token == held, f"what is in the file, {held}", token)
+    expect(token == held, f"what is in the file: {shown(held)}", token)
     stage.untouched()
     expect(stage.file.stat().st_ino == before.st_ino, "nothing is written", "the file was replaced")
     stage.requests("token", 0)
@@ -546,7 +546,7 @@ def _(stage: Stage) -> None:
     held = stage.grant()
     stage.write(b"\xef\xbb\xbf" + json.dumps({"filepath": None, **held, "note": [1]}).encode())
     token = stage.good(stage.run("token", file=True))
-    expect(token == held, f"what is in the file, {held}", token)
+    expect(token == held, f"what is in the file: {shown(held)}", token)
     stage.untouched()
 
 
@@ -584,7 +584,7 @@ def _(stage: Stage) -> None:
     before = (stage.folder / "backup").read_bytes()
     stage.saved(stage.good(stage.run("refresh", file=True)))
     came = (stage.folder / "backup").read_bytes()
-    expect(came == before, "the old file is whole, and a new one in its place", repr(came))
+    expect(came == before, "the old file is whole, and a new one in its place", came)
 
 
 @scenario(
@@ -766,7 +766,7 @@ def _(stage: Stage) -> None:
         try:
             there: object = json.loads(stage.file.read_bytes())
         except ValueError:
-            raise Wrong("a whole token in the file after a kill", repr(stage.file.read_bytes())) from None
+            raise Wrong("a whole token in the file after a kill", stage.file.read_bytes()) from None
         expect(isinstance(there, dict) and {*there} == {*held}, "a whole token in the file after a kill", there)
     litter = {path.name for path in stage.folder.iterdir()} - {"oauth.json", "oauth.json.lock"}
     expect(len(litter) <= 1, "one file of litter at most after twelve kills", sorted(litter))
@@ -867,7 +867,7 @@ def _(stage: Stage) -> None:
     stage.good_answer(keeper.ask("token"), "keep")  # it has read the file, and could not refresh
     token = stage.good(stage.run("refresh", file=True))
     came = stage.good_answer(keeper.ask("refresh"), "keep")
-    expect(came == token, f"what the other process has got, {token}", came)
+    expect(came == token, f"what the other process has got: {shown(token)}", came)
     stage.requests("token", 2)
 
 
@@ -883,7 +883,7 @@ def _(stage: Stage) -> None:
     new = stage.grant()
     stage.write(new)
     token = stage.good_answer(keeper.ask("token"), "keep")
-    expect(token == new, f"what is in the file now, {new}", token)
+    expect(token == new, f"what is in the file now: {shown(new)}", token)
 
 
 @scenario(
@@ -1000,7 +1000,7 @@ def _(stage: Stage) -> None:
         answer = keeper.ask("refresh")
         expect(answer.get("raises") in {"malformed", "transport"}, f"`{name}` raises malformed or transport", answer)
     token = stage.good_answer(keeper.ask("token"), "keep")
-    expect(token == held, f"what is held, {held}", token)
+    expect(token == held, f"what is held: {shown(held)}", token)
 
 
 @scenario("hostile/text-for-a-terminal", "escape sequences can rewrite what a person has read, or type for him")

@@ -69,8 +69,8 @@ def expect(right: bool, expected: str, came: object) -> None:
 
 
 def shown(value: object) -> str:
-    """As JSON, not too long."""
-    text = json.dumps(value, default=str)
+    """As JSON, not too long; bytes as a text."""
+    text = json.dumps(value.decode(errors="backslashreplace") if isinstance(value, bytes) else value, default=str)
     return text if len(text) <= 600 else f"{text[:600]} ..."
 
 
@@ -90,15 +90,19 @@ class Told:
         lines = self.out.splitlines()
         what = f"`{self.verb}` says one line of JSON on standard output, and ends"
         if self.status is None:
-            raise Wrong(what, f"it still ran after {self.seconds:.0f} s, and had said {self.out!r}, {self.tail!r}")
+            raise Wrong(what, self.end)
         if len(lines) != 1:
-            raise Wrong(what, f"{len(lines)} lines: {self.out[:300]!r}; exit status {self.status}, {self.tail!r}")
+            raise Wrong(what, f"{len(lines)} lines; {self.end}")
         return decoded(lines[0], what)
 
     @property
-    def tail(self) -> str:
-        """The end of what it said to a person."""
-        return self.words[-500:]
+    def end(self) -> str:
+        """How it ended."""
+        killed = f"it had to be killed after {self.seconds:.0f} s"
+        end = killed if self.status is None else f"exit status {self.status}"
+        said = ((self.out[-300:], "output"), (self.words[-500:], "error"))
+        told = [f"on standard {where}: {shown(what)}" for what, where in said if what]
+        return "; ".join([end, *(told or ["it said nothing"])])
 
 
 def decoded(line: str, what: str) -> Object:
@@ -119,7 +123,6 @@ class Child:
         self, command: Sequence[str], verb: str, environment: Mapping[str, str], *, limit: float, umask: int = -1
     ) -> None:
         self.verb = verb
-        self.limit = limit
         self._started = time.monotonic()
         self._timed_out = False
         self._words: list[str] = []
@@ -167,11 +170,7 @@ class Child:
         assert self.process.stdout is not None
         line = self.process.stdout.readline().decode(errors="replace")
         if not line.endswith("\n"):
-            ended = self.finish()
-            came = (
-                f"it had to be killed after {self.limit:.0f} s" if ended.status is None else f"it ended: {ended.status}"
-            )
-            raise Wrong(f"`{self.verb}` answers a line with a line", f"{came}; {line + ended.out!r}; {ended.tail!r}")
+            raise Wrong(f"`{self.verb}` answers a line with a line", self.finish(line).end)
         return line
 
     def heard(self) -> Object:
@@ -195,8 +194,8 @@ class Child:
             raise Wrong(f"`{self.verb}` answers {line!r} with a list of JSON objects", heard[:300])
         return answers
 
-    def finish(self) -> Told:
-        """Close its input, and wait until it has ended."""
+    def finish(self, said: str = "") -> Told:
+        """Close its input, and wait until it has ended; `said` is what was heard of its last line."""
         assert self.process.stdout is not None
         if self.process.stdin is not None:
             with contextlib.suppress(OSError):
@@ -210,7 +209,7 @@ class Child:
             self.process.stderr.close()
         seconds = time.monotonic() - self._started
         words = "".join(self._words)
-        return Told(self.verb, None if self._timed_out else status, out.decode(errors="replace"), words, seconds)
+        return Told(self.verb, None if self._timed_out else status, said + out.decode(errors="replace"), words, seconds)
 
 
 @dataclass
@@ -308,7 +307,7 @@ class Stage:
     def good(self, told: Told) -> Object:
         """A token, and exit status 0. Returns the six values."""
         token = self.good_answer(told.answer, told.verb)
-        expect(told.status == 0, f"exit status 0 from `{told.verb}`: it is done", f"{told.status}; {told.tail!r}")
+        expect(told.status == 0, f"exit status 0 from `{told.verb}`: it is done", told.end)
         return token
 
     def good_answer(self, answer: Object, verb: str) -> Object:
@@ -327,7 +326,7 @@ class Stage:
         """An error of this kind, with these parts, and the exit status that goes with it. Returns all parts."""
         answer = self.raised_answer(told.answer, told.verb, kind, **parts)
         status = 1 if kind in _LOG_IN_AGAIN else 3 if kind == "rate_limited" or answer.get("retryable") is True else 2
-        expect(told.status == status, f"exit status {status} for {kind}", f"{told.status}; {told.tail!r}")
+        expect(told.status == status, f"exit status {status} for {kind}", told.end)
         expect(bool(told.words.strip()), "words for a person on standard error", "nothing")
         return answer
 
@@ -407,7 +406,13 @@ class Stage:
     def untouched(self) -> None:
         """The file is as it was written."""
         came = self.file.read_bytes() if self.file.exists() else b"no file"
-        expect(came == self._written, f"the file is as it was: {self._written!r}", repr(came))
+        expect(came == self._written, f"the file is as it was: {shown(self._written)}", came)
+
+    @property
+    def saw(self) -> str:
+        """What the server was asked, and when."""
+        transcript = self.server.transcript
+        return "; ".join(f"{each.at - transcript[0].at:.2f} s {_told([each])}" for each in transcript) or "nothing"
 
     # ---- what holds in every scenario --------------------------------------------------------------
 
@@ -457,12 +462,12 @@ class Stage:
 
     def _judge_words(self, told: Told) -> None:
         secret = _SECRETS.search(told.words)
-        expect(secret is None, "no secret on standard error", told.tail)
+        expect(secret is None, "no secret on standard error", told.end)
         raised = told.out if told.verb != "keep" and '"raises"' in told.out else ""
         expect(_SECRETS.search(raised) is None, "no secret in what is raised", raised)
         words = told.words.replace("\r\n", "\n")
         found = sorted({f"U+{ord(sign):04X}" for sign in words if sign != "\n" and category(sign) in _DRIVING})
-        expect(not found, "no control character on a terminal", f"{found} in {words[-300:]!r}")
+        expect(not found, "no control character on a terminal", f"{found} in {shown(words[-300:])}")
 
     def _judge_folder(self) -> None:
         allowed = {self.file.name, f"{self.file.name}.lock", *self.others}
@@ -479,9 +484,9 @@ class Stage:
         except ValueError:
             token = None
         if not isinstance(token, dict):
-            raise Wrong("a whole token in the file", repr(content[:300]))
+            raise Wrong("a whole token in the file", content)
         same = content == json.dumps({key: token.get(key) for key in KEYS}, indent=1).encode()
-        expect(same, "the file as ytmusicapi writes it: six keys in its order, one space of indent", repr(content))
+        expect(same, "the file as ytmusicapi writes it: six keys in its order, one space of indent", content)
         if os.name != "nt":
             mode = stat.S_IMODE(self.file.stat().st_mode)
             expect(mode == 0o600, "mode 0600: the file is for its owner's eyes only", f"{mode:04o}")

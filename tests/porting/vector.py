@@ -6,7 +6,8 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,8 +17,9 @@ from .stage import Child, Object, Wrong, shown
 __all__ = ["Answered", "Vector", "answered", "read_vectors", "same"]
 
 FOLDER: Final = Path(__file__).parent / "vectors"
-# Seconds for all of them.
-LIMIT: Final = 60.0
+# Seconds for all of them; and how often the driver is started for them.
+_LIMIT: Final = 60.0
+_STARTS: Final = 10
 
 
 @dataclass(frozen=True)
@@ -63,38 +65,42 @@ def same(one: object, other: object) -> bool:
 
 
 def answered(command: Sequence[str], vectors: Sequence[Vector]) -> Iterator[Answered]:
-    """Put them to the driver, one after the other."""
-    if not vectors:
-        return
-    environment: Mapping[str, str] = {
-        name: value for name, value in os.environ.items() if not name.upper().startswith("OAUTH_")
-    }
-    child = Child(command, "vectors", environment, limit=LIMIT)
-    asking = threading.Thread(target=_ask, args=(child, vectors), daemon=True)
-    asking.start()
-    broken: Wrong | None = None
-    try:
-        for vector in vectors:
-            if broken is None:
+    """Put them to the driver, one after the other. If one ends it, it is started anew for those behind it."""
+    left = list(vectors)
+    for _ in range(_STARTS):
+        if not left:
+            return
+        with _asking(command, left) as child:
+            while left:
+                vector = left.pop(0)
                 try:
                     answer = child.heard()
                 except Wrong as wrong:
-                    # It has ended, and this is the vector that it was asked.
-                    broken = Wrong(shown(vector.right), wrong.came)
-                else:
-                    yield _compared(vector, answer)
-                    continue
-            yield Answered(vector, broken)
-            broken = Wrong(shown(vector.right), "no answer: the driver has ended before")
+                    yield Answered(vector, Wrong(shown(vector.right), wrong.came))
+                    break
+                yield _compared(vector, answer)
+    for vector in left:
+        yield Answered(vector, Wrong(shown(vector.right), f"not asked: the driver has ended {_STARTS} times"))
+
+
+@contextmanager
+def _asking(command: Sequence[str], vectors: Sequence[Vector]) -> Iterator[Child]:
+    environment = {name: value for name, value in os.environ.items() if not name.upper().startswith("OAUTH_")}
+    child = Child(command, "vectors", environment, limit=_LIMIT)
+    lines = [json.dumps({"id": each.id, "kind": each.kind, "given": each.given}) for each in vectors]
+
+    def ask() -> None:
+        for line in lines:
+            child.tell(line)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    try:
+        yield child
     finally:
         child.kill()
-        child.finish()
         asking.join()
-
-
-def _ask(child: Child, vectors: Sequence[Vector]) -> None:
-    for vector in vectors:
-        child.tell(json.dumps({"id": vector.id, "kind": vector.kind, "given": vector.given}))
+        child.finish()
 
 
 def _compared(vector: Vector, answer: Object) -> Answered:
@@ -104,4 +110,4 @@ def _compared(vector: Vector, answer: Object) -> Answered:
         return Answered(vector, skip=str(answer["skip"]))
     if same(answer.get("answer"), vector.right):
         return Answered(vector)
-    return Answered(vector, Wrong(f"given {shown(vector.given)}: {shown(vector.right)}", answer.get("answer")))
+    return Answered(vector, Wrong(shown(vector.right), answer.get("answer")))
