@@ -22,6 +22,7 @@ __all__ = ["main"]
 PASSED: Final = 0
 FAILED: Final = 1
 WRONG: Final = 2
+INTERRUPTED: Final = 130
 
 
 class _Arguments(argparse.Namespace):
@@ -46,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "porting",
         description="Certifies a port: puts all vectors and scenarios to its driver (see DRIVER.md).",
-        epilog="Exit status: 0 all that was asked is passed; 1 something failed; 2 the driver or the usage is wrong.",
+        epilog="Exit status: 0 passed, but for what was skipped; 1 failed; 2 wrong driver or usage; 130 interrupted.",
     )
     parser.add_argument("--client", metavar="COMMAND", help='how the driver is started, such as "node my_client.js"')
     parser.add_argument(
@@ -99,9 +100,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         if on_terminal:
             print(f"{done} asked, the last one {result.id:<80.80}", end="\r", file=sys.stderr, flush=True)
 
-    results = certify(command, skips=skips, only=arguments.only or ["*"], jobs=arguments.jobs, progress=progress)
-    if on_terminal:
-        print(" " * 110, end="\r", file=sys.stderr, flush=True)
+    try:
+        results = certify(command, skips=skips, only=arguments.only or ["*"], jobs=arguments.jobs, progress=progress)
+    except KeyboardInterrupt:
+        print("\nInterrupted.", file=sys.stderr)
+        return INTERRUPTED
+    finally:
+        if on_terminal:
+            print(" " * 110, end="\r", file=sys.stderr, flush=True)
     if not results:
         parser.error("nothing has such an id; --list shows them all")
     if arguments.json:

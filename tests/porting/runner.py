@@ -72,6 +72,7 @@ def certify(
     """Put everything to the driver whose id fits a pattern of `only`. With `stop`, no more is begun after a failure."""
     skips = skips or {}
     results: list[Result] = []
+    stages: list[Stage] = []
 
     def fits(name: str) -> bool:
         return any(fnmatchcase(name, pattern) for pattern in only)
@@ -90,7 +91,8 @@ def certify(
         vectors = []
     with ThreadPoolExecutor(jobs or _AT_ONCE * (os.cpu_count() or 1)) as threads:
         running: list[Future[list[Result]]] = [
-            threads.submit(lambda scenario: [_scenario(command, scenario, skips)], scenario) for scenario in scenarios
+            threads.submit(lambda scenario: [_scenario(command, scenario, skips, stages)], scenario)
+            for scenario in scenarios
         ]
         running.append(threads.submit(lambda: list(_vectors(command, vectors, skips))))
         try:
@@ -99,7 +101,10 @@ def certify(
                     if took(result):
                         return results
         finally:
+            # After a failure that is enough, or Ctrl-C, nobody has to wait for the others.
             threads.shutdown(wait=False, cancel_futures=True)
+            for stage in [*stages]:
+                stage.kill()
     return results
 
 
@@ -122,18 +127,21 @@ def _vectors(command: Sequence[str], vectors: Iterable[Vector], skips: Mapping[s
         yield Result(vector.id, vector.level, vector.why, outcome, given, expected, came, reason=each.skip)
 
 
-def _scenario(command: Sequence[str], scenario: Scenario, skips: Mapping[str, str]) -> Result:
+def _scenario(command: Sequence[str], scenario: Scenario, skips: Mapping[str, str], stages: list[Stage]) -> Result:
     played = Result(scenario.id, scenario.level, scenario.why, "passed")
     if reason := _reason(skips, scenario.id, scenario.level) or scenario.lacking:
         return replace(played, outcome="skipped", reason=reason)
     started = monotonic()
     stage = Stage(command, scenario.ways)
+    stages.append(stage)
     try:
         with stage.lit():
             scenario.play(stage)
             stage.judge()
     except Wrong as wrong:
         played = replace(played, outcome="failed", expected=wrong.expected, came=wrong.came, saw=stage.saw)
+    finally:
+        stages.remove(stage)
     return replace(played, seconds=round(monotonic() - started, 1))
 
 

@@ -212,7 +212,7 @@ class Child:
         return Told(self.verb, None if self._timed_out else status, said + out.decode(errors="replace"), words, seconds)
 
 
-@dataclass
+@dataclass(eq=False)
 class Stage:
     """One scenario's own server, folder and children."""
 
@@ -244,10 +244,15 @@ class Stage:
             with self.server:
                 yield
         finally:
+            self.kill()
             for child in self._children:
-                child.kill()
                 child.finish()
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def kill(self) -> None:
+        """End whatever runs here."""
+        for child in [*self._children]:
+            child.kill()
 
     # ---- the driver ------------------------------------------------------------------------------
 
