@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -23,7 +23,8 @@ from .fake_google import CLIENT_ID, FAULTS, PENDING_AS_200_DIALECT, FakeGoogle, 
 from .stage import LIMIT, SCOPE, SECRET, URN, Object, Stage, Ways, Wrong, expect, shown
 
 if sys.platform != "win32":
-    import resource
+    with suppress(ImportError):
+        import resource
 
 __all__ = ["LEVELS", "SCENARIOS", "Scenario"]
 
@@ -231,6 +232,35 @@ def _(stage: Stage) -> None:
     stage.server.script("token", Reply(403, {"error_code": "rate_limit_exceeded"}, {"Retry-After": "60"}))
     stage.raised(stage.run("refresh", stage.grant()), "rate_limited", status=403, retry_after=60)
     stage.requests("token", 1)
+
+
+@scenario(
+    "wire/an-answer-in-any-framing",
+    "RFC 9112 6: in chunks, as Google sends it, up to the end of the connection, or byte by byte; and tokens are long",
+    ways="rfc",
+)
+def _(stage: Stage) -> None:
+    def body(n: int) -> bytes:
+        text = f"ya29.fake-{n}{'x' * 5000}"
+        return json.dumps({"access_token": text, "expires_in": 3599, "token_type": "Bearer"}).encode()
+
+    first, rest = body(0)[:77], body(0)[77:]
+    chunks = b"4D;a=b\r\n%b\r\n%x\r\n%b\r\n0\r\nx-after: all\r\n\r\n" % (first, len(rest), rest)
+    lines = b"HTTP/1.1 200 OK\r\ncontent-type:application/json\r\n"
+    dripped = Raw([lines + b"content-length:%d\r\n\r\n" % len(body(2)), *_bit_by_bit(body(2))])
+    stage.server.script("token", Raw([lines + b"transfer-encoding:chunked\r\n\r\n" + chunks]))
+    stage.server.script("token", Raw([lines + b"connection:close\r\n\r\n" + body(1)]), dripped)
+    keeper = stage.start("keep", stage.grant())
+    for n, framing in enumerate(("in chunks", "up to the end of the connection", "in a hundred pieces")):
+        token = stage.good_answer(keeper.ask("refresh"), "keep")
+        right = token["access_token"] == json.loads(body(n))["access_token"]
+        expect(right, f"the access token of the answer that comes {framing}", token)
+
+
+def _bit_by_bit(body: bytes) -> Iterator[bytes | float]:
+    size = len(body) // 100 + 1
+    for start in range(0, len(body), size):
+        yield from (body[start : start + size], 0.001)
 
 
 # ---- expiry --------------------------------------------------------------------------------------

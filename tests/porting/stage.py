@@ -150,6 +150,11 @@ class Child:
         self._timed_out = True
         self.kill()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has."""
+        return self.process.poll() is not None
+
     def kill(self) -> None:
         """End it without a warning, and whatever it has started."""
         if sys.platform == "win32":
@@ -353,11 +358,14 @@ class Stage:
         expect(dict(request.form) == fields, f"the form {shown(fields)}", request.form)
 
     def wait_for_requests(self, n: int, endpoint: str) -> None:
-        """Until they have come."""
-        try:
-            self.server.wait_for_requests(n, endpoint)
-        except TimeoutError:
-            raise Wrong(f"{n} requests to the {endpoint} endpoint", _told(self.server.requests_to(endpoint))) from None
+        """Until they have come, for as long as somebody is there to send them."""
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            with contextlib.suppress(TimeoutError):
+                return self.server.wait_for_requests(n, endpoint, 0.25)
+            if all(child.has_ended for child in self._children):
+                break
+        raise Wrong(f"{n} requests to the {endpoint} endpoint", _told(self.server.requests_to(endpoint)))
 
     # ---- tokens ----------------------------------------------------------------------------------
 
