@@ -559,6 +559,13 @@ def _(stage: Stage) -> None:
     stage.requests("code", 0)
 
 
+@scenario("file/a-folder-that-is-not-there", "a typing error in a path: found before a person has confirmed a code")
+def _(stage: Stage) -> None:
+    nowhere = {"OAUTH_TOKEN_FILE": str(stage.folder / "nowhere" / "oauth.json")}
+    stage.raised(stage.finish(stage.start("login", changed=nowhere, limit=10)), "token_file")
+    stage.requests("code", 0)
+
+
 @scenario("file/a-token-is-read", "another process wrote it, and it is fresh: nothing is asked, and nothing is written")
 def _(stage: Stage) -> None:
     held = stage.grant()
@@ -705,6 +712,21 @@ def _(stage: Stage) -> None:
     stage.raised(stage.run("token", file=True), "token_file", key="refresh_token")
     stage.untouched()
     stage.requests("token", 0)
+
+
+@scenario(
+    "file/what-the-file-has-become",
+    "somebody has put something else there meanwhile: the token can be used, and his file is not ours to replace",
+)
+def _(stage: Stage) -> None:
+    stage.write(stage.grant(lives=-1))
+    stage.server.script("token", Reply(503, "", {"Retry-After": "30"}))
+    keeper = stage.start("keep", file=True)
+    stage.raised_answer(keeper.ask("token"), "keep", "server_error")  # it has read the file
+    stage.write({"cookie": "of-another-program"})
+    token = stage.good_answer(keeper.ask("token"), "keep")
+    expect(token["access_token"] == "ya29.fake-access-2", "the refreshed token, ya29.fake-access-2", token)
+    stage.untouched()
 
 
 @scenario("file/a-pipe-is-no-file", "somebody waits for ever to read it", needs="named pipes")

@@ -696,6 +696,20 @@ BREAKS: Final = (
         "return False",
         hint="file/a-disk-*",
     ),
+    Break(
+        "upkeep.py",
+        "a file that is somebody else's by now is overwritten",
+        "                        if trouble is not None:",
+        "                        if False:",
+        hint="file/what-*",
+    ),
+    Break(
+        "storage.py",
+        "a person confirms a code, and then there is no such folder",
+        "    if not os.access(os.path.dirname(os.path.realpath(path)), os.W_OK) and not os.access(path, os.W_OK):",
+        "    if False:",
+        hint="file/a-folder-*",
+    ),
     # ---- many at once ----
     Break(
         "upkeep.py",
