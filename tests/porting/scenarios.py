@@ -59,6 +59,7 @@ class Scenario:
 
 _HAS: Final[Mapping[str, bool]] = {
     "file modes": os.name != "nt",
+    "folder that root may not write": hasattr(os, "geteuid") and os.geteuid() != 0,
     "hard links": hasattr(os, "link"),
     "named pipes": hasattr(os, "mkfifo"),
     "signals": os.name != "nt",
@@ -622,6 +623,21 @@ def _(stage: Stage) -> None:
     stage.saved(stage.good(stage.run("refresh", file=True)))
     came = (stage.folder / "backup").read_bytes()
     expect(came == before, "the old file is whole, and a new one in its place", came)
+
+
+@scenario(
+    "file/a-folder-that-may-not-be-written",
+    "a single file that is mounted into a container is like it: where no rename can work, the file is written in place",
+    needs="folder that root may not write",
+)
+def _(stage: Stage) -> None:
+    stage.write(stage.grant())
+    stage.folder.chmod(0o500)
+    try:
+        told = stage.run("refresh", file=True)
+    finally:
+        stage.folder.chmod(0o700)
+    stage.saved(stage.good(told))
 
 
 @scenario(
