@@ -1,7 +1,10 @@
 # One target for each thing that a contributor does. Needs Python 3.10 or later and make; each target sets itself up.
 PYTHON ?= python3
-VENV := .venv
-TOOLS := .venv-tools
+# What is named on the command line, and not by some variable of the environment. Another Python has environments of its own.
+given = $(if $(filter command,$(origin $(1))),$($(1)))
+OF := $(subst /,-,$(call given,PYTHON))
+VENV := .venv$(OF)
+TOOLS := .venv-tools$(OF)
 FUZZ := .venv-fuzz
 ATHERIS := 3.0.0
 PYTHONS := $(addprefix python3.,10 11 12 13 14 15) $(sort $(wildcard $(HOME)/.pyenv/versions/3.1*/bin/python3))
@@ -12,6 +15,7 @@ TYPE_VERSIONS := 3.10 3.11 3.12 3.13 3.14 3.15
 PYODIDE := 314.0.7
 
 .DEFAULT_GOAL := help
+unexport PYTHONSAFEPATH
 .PHONY: help demo test types test-all test-wasm torture fuzz certify kit-bites coverage lint format zipapp vendor dist clean
 
 help:  ## list the targets
@@ -21,9 +25,9 @@ demo:  ## watch a device login, a refresh and the token file happen over HTTP, a
 	@$(PYTHON) -m tests.demo
 
 test: $(VENV)/ready  ## mypy and every test; PYTHON=python3.12 for another Python, PACKAGE=path/to/a/copy for a vendored copy
-ifdef PACKAGE
-	@$(PYTHON) -m tests.release.suite "$(PACKAGE)" build/suite
-	@$(MAKE) --no-print-directory -C build/suite test PACKAGE= VENV="$(abspath $(VENV))"
+ifneq ($(call given,PACKAGE),)
+	@$(PYTHON) -m tests.release.suite '$(PACKAGE)' build/suite
+	@$(MAKE) --no-print-directory -C build/suite test PACKAGE= VENV=../../$(VENV)
 else
 	@$(MAKE) --no-print-directory types TYPE_VERSIONS="$(firstword $(TYPE_VERSIONS)) $(lastword $(TYPE_VERSIONS))"
 	$(VENV)/bin/python -m pytest
@@ -47,7 +51,7 @@ test-all:  ## the tests on every Python from 3.10 on that is installed here, als
 test-wasm: $(VENV)/ready  ## the tests in WebAssembly: Pyodide in Node
 	@if node --version >/dev/null 2>&1; then \
 		npm install --silent --no-save --no-package-lock --ignore-scripts --prefix build/wasm pyodide@$(PYODIDE) && \
-		node tests/wasm/run.mjs build/wasm/node_modules/pyodide "$(abspath $(VENV))/bin/python"; \
+		node tests/wasm/run.mjs build/wasm/node_modules/pyodide "$(CURDIR)/$(VENV)/bin/python"; \
 	else echo "make test-wasm: there is no Node here; nothing was tested"; fi
 
 torture: $(VENV)/ready  ## the worst day, for longer: hundreds of kills, deeper schedules, real mounts (as root)
@@ -78,7 +82,7 @@ zipapp:  ## the command line as one file, dist/ytmusic_oauth.pyz
 	@$(PYTHON) -m tests.release.single_file dist/ytmusic_oauth.pyz
 
 vendor:  ## DEST=path/to/app/_vendor: copy the package into another program, or update the copy there
-	@$(PYTHON) -m tests.release.vendoring "$(DEST)"
+	@$(PYTHON) -m tests.release.vendoring '$(call given,DEST)'
 
 dist: $(TOOLS)/ready  ## a wheel and an sdist, looked into before they are handed out
 	@$(TOOLS)/bin/python -m tests.release.distribution dist

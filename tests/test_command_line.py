@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import builtins
+import errno
 import getpass
 import io
 import json
@@ -14,21 +16,25 @@ import stat
 import subprocess
 import sys
 import time
-import webbrowser
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Final, NamedTuple
 
 import pytest
 
 from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FAULTS, RFC_DIALECT, FakeGoogle, Reply
-from tests.support import NOON, Clock, logged_in
-from ytmusic_oauth import OAuthToken
+from tests.support import NOON, Clock, client, logged_in
+from ytmusic_oauth import OAuthToken, RefreshingToken
 from ytmusic_oauth.__main__ import DONE, INTERRUPTED, LOG_IN_AGAIN, TRY_LATER, WRONG, main
 from ytmusic_oauth.storage import write_token
 
 ID: Final = "YTMUSIC_OAUTH_CLIENT_ID"
 SECRET: Final = "YTMUSIC_OAUTH_CLIENT_SECRET"
+
+
+def full(*_: object) -> int:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 class Outcome(NamedTuple):
@@ -67,6 +73,7 @@ class Shell:
 
     def somebody_types(self, *lines: str) -> None:
         self._patch.setattr(sys, "stdin", Terminal("".join(f"{line}\n" for line in lines)))
+        self._patch.setattr(sys.stderr, "isatty", lambda: True)
         self._patch.setattr(getpass, "getpass", lambda prompt: sys.stdin.readline())
 
 
@@ -108,14 +115,27 @@ def test_a_login_shows_link_and_code_waits_by_itself_and_writes_the_file(
 def test_a_login_opens_a_browser_only_if_it_is_asked_to(
     shell: Shell, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened: list[str] = []
-    monkeypatch.setattr(webbrowser, "open", opened.append)
+    started: list[Sequence[str]] = []
+
+    def start(command: Sequence[str], **_: object) -> SimpleNamespace:
+        started.append(command)
+        return SimpleNamespace()
+
+    monkeypatch.setattr(subprocess, "Popen", start)
     server.approve_after = 0
     shell("login")
-    assert opened == []
+    assert started == []
     shell("login", "--open-browser")
-    assert len(opened) == 1
-    assert opened[0].startswith(f"{server.verification_url}?user_code=")
+    [[*_, link]] = started
+    assert link.startswith(f"{server.verification_url}?user_code=")
+
+
+def test_where_no_browser_starts_the_login_goes_on(
+    shell: Shell, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    server.approve_after = 0
+    assert shell("login", "--open-browser").status == DONE
 
 
 def test_a_terminal_shows_how_long_the_code_lives_even_a_narrow_one(
@@ -165,9 +185,13 @@ def test_whoever_is_in_testing_is_told_when_the_login_ends_and_why(shell: Shell,
     done = shell("login")
     assert re.search(r"ends this login on 2023-11-2\d \d\d:\d\d[+-]", done.err)
     assert '"Testing"' in done.err
+    server.refresh_token_lifetime = 10 * 604799
+    done = shell("login")
+    assert "ends this login" in done.err
+    assert "Testing" not in done.err, "that is a matter of seven days"
 
 
-@pytest.mark.parametrize("where", ["package.json", "missing/oauth.json", "."])
+@pytest.mark.parametrize("where", ["package.json", "missing/oauth.json", ".", "new/", f"{'n' * 240}.json"])
 def test_a_login_that_could_not_be_stored_is_not_begun(
     shell: Shell, server: FakeGoogle, tmp_path: Path, where: str
 ) -> None:
@@ -177,6 +201,19 @@ def test_a_login_that_could_not_be_stored_is_not_begun(
     assert done.err.startswith(f"ytmusic_oauth: {where}: ")
     assert server.transcript == []
     assert (tmp_path / "package.json").read_text() == "{}"
+    assert [path.name for path in tmp_path.iterdir()] == ["package.json"]
+
+
+def test_a_login_is_not_begun_where_the_disk_is_full(
+    shell: Shell, server: FakeGoogle, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, asked = file.read_bytes(), len(server.transcript)
+    monkeypatch.setattr(os, "write", full)
+    done = shell("login")
+    monkeypatch.undo()
+    assert (done.status, "No space left on device" in done.err) == (WRONG, True)
+    assert len(server.transcript) == asked
+    assert file.read_bytes() == before
 
 
 def test_a_login_that_fails_leaves_the_old_one(shell: Shell, server: FakeGoogle, file: Path) -> None:
@@ -211,9 +248,6 @@ def test_a_token_that_is_due_is_refreshed_and_saved(shell: Shell, server: FakeGo
 def test_a_token_that_cannot_be_saved_is_handed_out_with_a_warning(
     shell: Shell, server: FakeGoogle, file: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> int:
-        raise OSError(28, "No space left on device")
-
     clock.advance(3590)
     monkeypatch.setattr(os, "write", full)
     done = shell("token")
@@ -254,7 +288,7 @@ def test_who_has_to_log_in_is_told_how(shell: Shell, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(sys, "argv", ["/usr/lib/ytmusic_oauth/__main__.py"])
     done = shell("token", "--file", "none.json")
     assert (done.status, done.out) == (LOG_IN_AGAIN, "")
-    assert done.err.endswith("(python -m ytmusic_oauth login --file none.json)\n")
+    assert done.err.endswith("(python -m ytmusic_oauth login, with the same options)\n")
 
 
 def test_the_file_can_be_named_in_the_environment(
@@ -322,6 +356,28 @@ def test_a_refresh_is_done_now_and_keeps_the_scope_of_the_login(shell: Shell, se
     assert OAuthToken.from_json(file).scope == "openid"
 
 
+def test_a_refresh_that_could_not_be_saved_is_none(
+    shell: Shell, server: FakeGoogle, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that rotates has ended the token that the file still has: whoever runs this has to know."""
+    monkeypatch.setattr(os, "write", full)
+    done = shell("refresh")
+    monkeypatch.undo()
+    assert (done.status, "Refreshed" in done.err) == (WRONG, False)
+
+
+@pytest.mark.parametrize("scope", ["", "tab\tand\nline"])
+def test_a_token_of_any_scope_is_kept_up(
+    shell: Shell, server: FakeGoogle, file: Path, clock: Clock, scope: str
+) -> None:
+    """GitHub's Apps have none."""
+    token = OAuthToken.from_json(file)
+    token.scope = scope
+    write_token(str(file), token.as_dict(), alone=True)
+    clock.advance(3590)
+    assert shell("token").status == shell("refresh").status == shell("revoke", "--yes").status == DONE
+
+
 def test_a_login_is_ended_without_asking_if_told_so(shell: Shell, server: FakeGoogle, file: Path) -> None:
     assert shell("revoke", "--yes").status == DONE
     assert not server.can_refresh(OAuthToken.from_json(file).refresh_token)
@@ -338,6 +394,21 @@ def test_whoever_ends_a_login_is_told_what_that_ends_and_asked(
     assert (done.status, done.out) == (status, "")
     assert "every grant that you gave to the whole Cloud project" in done.err
     assert server.can_refresh(OAuthToken.from_json(file).refresh_token) == (status != DONE)
+
+
+def test_a_login_that_is_refreshed_while_its_user_thinks_is_ended_all_the_same(
+    shell: Shell, server: FakeGoogle, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.rotate = True
+    shell.somebody_types()
+
+    def refresh_and_agree() -> str:
+        RefreshingToken.load(client(server, rotates=True), file).refresh()
+        return "y"
+
+    monkeypatch.setattr(builtins, "input", refresh_and_agree)
+    assert shell("revoke").status == DONE
+    assert not server.can_refresh(OAuthToken.from_json(file).refresh_token)
 
 
 def test_nobody_there_to_ask_means_no(shell: Shell, server: FakeGoogle, file: Path) -> None:
@@ -379,12 +450,15 @@ def test_the_client_comes_from_the_file_of_the_google_console(
         json.dumps({"installed": {"client_id": [CLIENT_SECRET], "client_secret": CLIENT_SECRET}}),
         json.dumps({"installed": {"client_id": CLIENT_ID, "client_secret": f"{CLIENT_SECRET} "}}),
         json.dumps({"type": "service_account", "private_key": CLIENT_SECRET}),
+        json.dumps(
+            {"installed": {"client_id": CLIENT_ID, "client_secret": f"\xff{CLIENT_SECRET}"}}, ensure_ascii=False
+        ),
     ],
 )
 def test_a_file_with_no_client_in_it_is_named_and_not_quoted(
     shell: Shell, server: FakeGoogle, tmp_path: Path, content: str
 ) -> None:
-    (tmp_path / "client.json").write_text(content)
+    (tmp_path / "client.json").write_text(content, encoding="latin-1")
     done = shell("login", "--client-secrets", "client.json")
     assert (done.status, done.out) == (WRONG, "")
     assert done.err.startswith("ytmusic_oauth: client.json is not the JSON that the Google console downloads: ")
@@ -406,6 +480,37 @@ def test_somebody_at_a_terminal_is_asked_for_the_client(shell: Shell, server: Fa
     done = shell("login")
     assert (done.status, done.out) == (DONE, "")
     assert CLIENT_SECRET not in done.err
+
+
+@pytest.mark.parametrize("typed", [[], [CLIENT_ID]])
+def test_whoever_types_no_client_goes_away_in_peace(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, typed: list[str]
+) -> None:
+    def end(question: str) -> str:
+        raise EOFError
+
+    shell.nobody_knows_the_client()
+    shell.somebody_types(*typed)
+    monkeypatch.setattr(getpass, "getpass", end)
+    assert shell("login").status == INTERRUPTED
+
+
+def test_what_is_typed_is_not_quoted(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def mistype() -> str:
+        return b"canary \xff".decode()
+
+    shell.nobody_knows_the_client()
+    shell.somebody_types()
+    monkeypatch.setattr(builtins, "input", mistype)
+    done = shell("login")
+    assert (done.status, done.err.splitlines()[-1]) == (WRONG, "Client id: ytmusic_oauth: What was typed is not text.")
+
+
+def test_a_question_that_nobody_sees_is_not_asked(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell.nobody_knows_the_client()
+    shell.somebody_types(CLIENT_ID, CLIENT_SECRET)
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    assert shell("login").status == WRONG
 
 
 def test_only_what_is_missing_is_asked_for(shell: Shell, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -497,10 +602,28 @@ def test_ctrl_c_is_one_line(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_name_that_drives_a_terminal_is_shown_tame(shell: Shell) -> None:
-    done = shell("token", "--file", "\x1b[2Jnone\r\udcff.json")
+    done = shell("token", "--file", "\x1b[2Jnone\r\n\udcff.json")
     assert done.status == LOG_IN_AGAIN
     assert "\x1b" not in done.err
     assert "\r" not in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_a_scope_forges_no_line_of_the_status(shell: Shell, file: Path) -> None:
+    honest = shell("status").out
+    token = OAuthToken.from_json(file)
+    token.scope = "s\naccess token   lives for 99 days"
+    write_token(str(file), token.as_dict(), alone=True)
+    assert len(shell("status").out.splitlines()) == len(honest.splitlines())
+
+
+@pytest.mark.parametrize("option", ["--file", "--client-secrets"])
+def test_a_name_that_is_empty_is_wrong_usage(capsys: pytest.CaptureFixture[str], option: str) -> None:
+    """As when a variable of a script is not set: nothing is stored in a file that has no name."""
+    with pytest.raises(SystemExit) as ended:
+        main(["login", option, ""])
+    assert ended.value.code == WRONG
+    assert f"argument {option}: the name of the file is empty" in capsys.readouterr().err
 
 
 # ---- real processes ------------------------------------------------------------------------------
@@ -510,16 +633,12 @@ IN_A_SHELL: Final = pytest.mark.skipif(os.name == "nt", reason="these are the wa
 
 
 def sh(script: str, folder: Path, *flags: str, **variables: str) -> Outcome:
-    """Run a script of the shell, in which `$oauth` is the command."""
+    """Run a script of the shell, in which `oauth` is the command."""
+    command = shlex.join([sys.executable, *flags, "-m", "ytmusic_oauth"])
     done = subprocess.run(
-        ["/bin/sh", "-c", script],
+        ["/bin/sh", "-c", f'oauth() {{ {command} "$@"; }}\n{script}'],
         cwd=folder,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(ROOT),
-            "oauth": shlex.join([sys.executable, *flags, "-m", "ytmusic_oauth"]),
-            **variables,
-        },
+        env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
         capture_output=True,
         text=True,
         timeout=60,
@@ -540,20 +659,20 @@ def lasting(server: FakeGoogle, tmp_path: Path) -> OAuthToken:
 
 @IN_A_SHELL
 def test_curl_can_be_given_the_header(lasting: OAuthToken, tmp_path: Path) -> None:
-    assert sh('printf "<%s>" "$($oauth header)"', tmp_path).out == f"<Authorization: {lasting.as_auth()}>"
+    assert sh('printf "<%s>" "$(oauth header)"', tmp_path).out == f"<Authorization: {lasting.as_auth()}>"
 
 
 @IN_A_SHELL
 @pytest.mark.parametrize(
     ("script", "status"),
     [
-        pytest.param("$oauth token <&-", DONE, id="no standard input"),
-        pytest.param("$oauth token 2>&-", DONE, id="no standard error"),
-        pytest.param("$oauth token >&-", DONE, id="no standard output"),
-        pytest.param("$oauth login </dev/null", WRONG, id="a login with nobody there"),
-        pytest.param("($oauth token; echo $? >status) | true; read s <status; exit $s", None, id="a pipe that closes"),
-        pytest.param("($oauth --help; echo $? >status) | true; read s <status; exit $s", None, id="help, the same"),
-        pytest.param("$oauth token >/dev/full", WRONG, id="a full disk"),
+        pytest.param("oauth token <&-", DONE, id="no standard input"),
+        pytest.param("oauth token 2>&-", DONE, id="no standard error"),
+        pytest.param("oauth token >&-", WRONG, id="no standard output"),
+        pytest.param("oauth login </dev/null", WRONG, id="a login with nobody there"),
+        pytest.param("(oauth token; echo $? >status) | true; read s <status; exit $s", None, id="a pipe that closes"),
+        pytest.param("(oauth --help; echo $? >status) | true; read s <status; exit $s", None, id="help, the same"),
+        pytest.param("oauth token >/dev/full", WRONG, id="a full disk"),
     ],
 )
 def test_a_process_ends_without_a_traceback(
@@ -570,9 +689,29 @@ def test_a_process_ends_without_a_traceback(
 
 @IN_A_SHELL
 def test_a_terminal_of_ascii_gets_ascii(tmp_path: Path) -> None:
-    done = sh("$oauth status --file höchst.json", tmp_path, PYTHONIOENCODING="ascii")
+    done = sh("oauth status --file höchst.json", tmp_path, PYTHONIOENCODING="ascii")
     assert done.status == LOG_IN_AGAIN
     assert "h\\xf6chst.json" in done.err
+    copied = tmp_path / "höchst.py"
+    copied.write_text("from ytmusic_oauth.__main__ import main\nmain()\n", "utf-8")
+    done = sh(f"{shlex.quote(sys.executable)} höchst.py --help", tmp_path, PYTHONIOENCODING="ascii")
+    assert (done.status, done.err) == (DONE, "")
+
+
+@IN_A_SHELL
+def test_a_browser_neither_holds_up_a_login_nor_talks_into_its_events(tmp_path: Path) -> None:
+    browser = tmp_path / "browser"
+    browser.write_text('#!/bin/sh\necho "$1" >link\necho chatter\nmkfifo never\nread x <never\n')
+    browser.chmod(0o700)
+    with FakeGoogle(interval=1, approve_after=0) as server:
+        urls = f"{server.device_code_url} {server.token_url}"
+        known = {ID: CLIENT_ID, SECRET: CLIENT_SECRET, "BROWSER": f"{browser} %s"}
+        done = sh(f"oauth login --json --open-browser --endpoints {urls}", tmp_path, "-X", "dev", **known)
+        assert (done.status, done.err) == (DONE, "")
+        assert [event["event"] for event in done.events] == ["code", "waiting", "token"]
+        assert (tmp_path / "link").read_text().strip() == done.events[0]["link"]
+    with (tmp_path / "never").open("w"):
+        pass  # now the browser ends
 
 
 @IN_A_SHELL
@@ -602,7 +741,7 @@ HEAVY: Final = frozenset({
 @IN_A_SHELL
 @pytest.mark.parametrize("command", ["token", "header", "status --json"])
 def test_a_fresh_token_loads_nothing_that_it_does_not_need(lasting: OAuthToken, tmp_path: Path, command: str) -> None:
-    done = sh(f"$oauth {command}", tmp_path, "-S", "-X", "importtime")
+    done = sh(f"oauth {command}", tmp_path, "-S", "-X", "importtime")
     assert done.status == DONE
     loaded = set(re.findall(r"\| +(\S+)$", done.err, re.MULTILINE))
     assert "ytmusic_oauth.commands" in loaded

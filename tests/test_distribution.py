@@ -231,9 +231,19 @@ def test_what_somebody_else_put_there_is_refused_in_one_sentence_and_not_touched
 
 def test_the_package_itself_is_no_copy_of_it(tmp_path: Path) -> None:
     tree = checkout(tmp_path / "tree")
-    done = script("vendoring", ".", tree=tree)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert not (tree / "ytmusic_oauth" / MANIFEST).exists()
+    before = contents(tree)
+    for place in (".", "ytmusic_oauth"):
+        done = script("vendoring", place, tree=tree)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert {name for name in contents(tree) if "__pycache__" not in name} == before.keys()
+
+
+def test_a_copy_of_another_name_is_updated_where_it_is(older: Path) -> None:
+    renamed = older.rename(older.parent / "login")
+    vendor(renamed)
+    assert not (renamed / "gone.py").exists()
+    assert f"ytmusic_oauth {version()}" in (renamed / MANIFEST).read_text("utf-8")
+    assert [path.name for path in renamed.iterdir() if path.is_dir()] == []
 
 
 def test_nothing_outside_of_the_copy_is_removed_whatever_its_list_says(older: Path, tmp_path: Path) -> None:
@@ -346,6 +356,13 @@ def test_a_folder_that_is_no_copy_is_refused(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert f"{tmp_path} is no copy of the package" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_tests_do_not_remove_the_copy_that_they_are_to_test(renamed: Path, tmp_path: Path) -> None:
+    before = contents(renamed)
+    done = script("suite", renamed, tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert contents(renamed) == before
 
 
 # ---- sdist and wheel: make dist ------------------------------------------------------------------

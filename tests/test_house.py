@@ -54,7 +54,7 @@ PLAN: Final[Mapping[str, Room]] = {
     "upkeep": Room("credentials exceptions held kinds lock models storage turns", "os time warnings"),
     "prompt": Room("credentials models protocol", "sys"),
     "token": Room("credentials held models prompt storage upkeep", "os pathlib time"),
-    "commands": Room("credentials exceptions held kinds messages prompt protocol storage token", "os sys time"),
+    "commands": Room("credentials exceptions held kinds lock messages prompt protocol storage token", "os sys time"),
 }
 DOORS: Final = frozenset({"__init__", "__main__"})
 PURE: Final = ("exceptions", "models", "kinds", "expiry", "messages", "protocol", "device", "held")
@@ -68,7 +68,9 @@ OWNERS: Final[Mapping[str, frozenset[str]]] = {
     "webbrowser": frozenset({"prompt"}),
     "random": frozenset({"credentials"}),
     "warnings": frozenset({"upkeep", "__main__"}),
-    **dict.fromkeys(("argparse", "logging", "subprocess", "tempfile", "asyncio"), frozenset({"__main__"})),
+    "argparse": frozenset({"__main__"}),
+    "subprocess": frozenset({"commands"}),
+    **dict.fromkeys(("logging", "tempfile", "asyncio"), frozenset()),
 }
 OPENING: Final = frozenset({"open", "io.open", "os.open", "os.fdopen", "os.replace", "os.rename", "os.unlink"})
 OPENING_METHODS: Final = frozenset({"read_text", "read_bytes", "write_text", "write_bytes", "touch", "unlink"})

@@ -131,7 +131,7 @@ def test_a_file_that_is_something_else_is_kept_and_the_user_not_bothered(server:
 
 
 def test_a_place_where_nothing_can_be_written_is_found_out_before_the_login(server: FakeGoogle, tmp_path: Path) -> None:
-    with pytest.raises(TokenFileError, match=r"missing/oauth\.json: No token file can be written here\."):
+    with pytest.raises(TokenFileError, match=r"missing/oauth\.json: No token file can be written here: "):
         RefreshingToken.prompt_for_token(client(server), to_file=str(tmp_path / "missing" / "oauth.json"))
     assert server.transcript == []
 

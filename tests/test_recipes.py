@@ -19,6 +19,7 @@ from ytmusic_oauth import (
     LoginCancelled,
     OAuthError,
     RefreshingToken,
+    TokenFileError,
     TokenFileNotFound,
 )
 
@@ -168,6 +169,21 @@ def test_a_dialog_that_is_denied_says_so(server: FakeGoogle, gui: Gui) -> None:
     assert [type(outcome) for outcome in gui.outcomes] == [AccessDenied]
 
 
+def test_a_dialog_ends_once_whatever_its_program_does_then(server: FakeGoogle, gui: Gui, tmp_path: Path) -> None:
+    ended: list[RefreshingToken | OAuthError] = []
+
+    def store(outcome: RefreshingToken | OAuthError) -> None:
+        ended.append(outcome)
+        assert isinstance(outcome, RefreshingToken)
+        outcome.store_token(str(tmp_path / "missing" / "oauth.json"))
+
+    gui.login = dialog.Login(client(server), gui.screen, store)
+    server.approve(server.user_codes()[-1])
+    with pytest.raises(TokenFileError):
+        gui.run(20)
+    assert len(ended) == 1
+
+
 def test_a_dialog_that_is_cancelled_asks_nobody_any_more(server: FakeGoogle, gui: Gui) -> None:
     gui.run(1)
     gui.screen.canceled = True
@@ -178,7 +194,7 @@ def test_a_dialog_that_is_cancelled_asks_nobody_any_more(server: FakeGoogle, gui
 
 # ---- a web service -------------------------------------------------------------------------------
 
-USERS = ["Ada", "../Bob", "..", "Grace@example.org/x", "Zoë"]
+USERS = ["Ada", "ada", "../Bob", "..", "Grace@example.org/x", "Zoë" * 100]
 
 
 @pytest.fixture
@@ -196,7 +212,7 @@ def test_a_service_keeps_its_accounts_apart_and_in_their_folder(
     headers = {user: accounts.authorization(user) for user in USERS}
     assert len(set(headers.values())) == len(USERS)
     assert all(server.is_live(header.removeprefix("Bearer ")) for header in headers.values())
-    assert len(list((tmp_path / "accounts").iterdir())) == len(USERS)
+    assert len({path.name.lower() for path in (tmp_path / "accounts").iterdir()}) == len(USERS)
     assert [path.name for path in tmp_path.iterdir()] == ["accounts"]
 
 
@@ -226,5 +242,7 @@ def test_a_service_logs_in_again_and_forgets(
     assert new != old
     accounts.remove("Ada")
     assert not server.is_live(new.removeprefix("Bearer "))
-    with pytest.raises(TokenFileNotFound):
-        accounts.authorization("Ada")
+    accounts.remove("ada")  # at Google, one revocation ends all
+    for user in ("Ada", "ada"):
+        with pytest.raises(TokenFileNotFound):
+            accounts.authorization(user)

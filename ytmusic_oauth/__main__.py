@@ -18,7 +18,7 @@ from functools import partial
 from typing import Final
 
 from . import __version__
-from .commands import Client, Options, event, header, login, refresh, revoke, status, tell, token
+from .commands import Client, Options, can_ask, event, header, login, refresh, revoke, status, tell, token
 from .exceptions import AccessDenied, DeviceCodeExpired, InvalidGrant, OAuthError, TokenFileNotFound
 from .kinds import credential, entry, is_object, json_object
 from .protocol import GOOGLE, OAUTH_SCOPE, YOUTUBE, Endpoints
@@ -30,6 +30,9 @@ LOG_IN_AGAIN: Final = 1
 WRONG: Final = 2
 TRY_LATER: Final = 3
 INTERRUPTED: Final = 130
+
+# Characters. What the Google console downloads has some four hundred.
+_LARGEST_FILE: Final = 2**20
 
 _EPILOG: Final = (
     "The OAuth client is read from --client-secrets, or from YTMUSIC_OAUTH_CLIENT_ID and YTMUSIC_OAUTH_CLIENT_SECRET, "
@@ -66,9 +69,9 @@ class _Arguments(argparse.Namespace):
     json: bool = False
     yes: bool = False
 
-    def client(self, scope: str) -> Client:
+    def client(self) -> Client:
         client_id, client_secret = self._client_secrets()
-        return Client(client_id, client_secret, endpoints=_endpoints(self.endpoints), scope=scope)
+        return Client(client_id, client_secret, endpoints=_endpoints(self.endpoints), scope=self.scope)
 
     def _client_secrets(self) -> tuple[str, str]:
         if self.client_secrets is None:
@@ -76,8 +79,8 @@ class _Arguments(argparse.Namespace):
                 os.environ.get("YTMUSIC_OAUTH_CLIENT_ID") or _ask("Client id: "),
                 os.environ.get("YTMUSIC_OAUTH_CLIENT_SECRET") or _ask("Client secret (not shown): ", unseen=True),
             )
-        with open(self.client_secrets, encoding="utf-8-sig") as file:
-            document = file.read()
+        with open(self.client_secrets, encoding="utf-8-sig", errors="replace") as file:
+            document = file.read(_LARGEST_FILE)
         try:
             whole = json_object(document)
             client = whole.get("installed") or whole.get("web")
@@ -90,17 +93,17 @@ class _Arguments(argparse.Namespace):
 
 
 def _ask(question: str, *, unseen: bool = False) -> str:
-    if sys.stdin is None or not sys.stdin.isatty():
+    if not can_ask():
         raise ValueError(
             "the OAuth client is not known: give --client-secrets FILE, or set YTMUSIC_OAUTH_CLIENT_ID and "
             "YTMUSIC_OAUTH_CLIENT_SECRET"
         )
-    if unseen:
-        from getpass import getpass
+    if not unseen:
+        tell(question, end="")
+        return input().strip()
+    from getpass import getpass
 
-        return getpass(question).strip()
-    tell(question, end="")
-    return sys.stdin.readline().strip()
+    return getpass(question).strip()
 
 
 def _endpoints(names: Sequence[str]) -> Endpoints:
@@ -110,6 +113,12 @@ def _endpoints(names: Sequence[str]) -> Endpoints:
     if len(names) not in {2, 3}:
         raise ValueError("--endpoints takes youtube, google, or DEVICE_CODE_URL TOKEN_URL [REVOKE_URL]")
     return Endpoints(*names)
+
+
+def _path(value: str) -> str:
+    if not value:
+        raise argparse.ArgumentTypeError("the name of the file is empty")
+    return value
 
 
 def _parser(program: str) -> argparse.ArgumentParser:
@@ -133,14 +142,16 @@ def _parser(program: str) -> argparse.ArgumentParser:
                 add(action="store_true")
             elif option == "--endpoints":
                 add(nargs="+", metavar="NAME")
+            elif option == "--scope":
+                add(metavar="SCOPE")
             else:
-                add(metavar="SCOPE" if option == "--scope" else "FILE")
+                add(metavar="FILE", type=_path)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command, and return its exit status."""
-    program = os.path.basename(sys.argv[0])
+    program = os.path.basename(sys.argv[0]).encode("ascii", "backslashreplace").decode()
     if program == "__main__.py":
         program = f"python -m {__package__}"
     try:
@@ -163,13 +174,15 @@ def _run(arguments: _Arguments, program: str) -> int:
         arguments.run(arguments)
     except OAuthError as error:
         again = isinstance(error, (InvalidGrant, AccessDenied, DeviceCodeExpired, TokenFileNotFound))
-        hint = f" ({program} login --file {arguments.file})" if again else ""
+        hint = f" ({program} login, with the same options)" if again else ""
         exit_status = LOG_IN_AGAIN if again else TRY_LATER if error.retryable else WRONG
         return _failed(arguments, type(error).__name__, f"{error}{hint}", exit_status)
     except (KeyboardInterrupt, EOFError, BrokenPipeError):  # the last: whoever read what we print has left
         return _failed(arguments, "Interrupted", "Interrupted.", INTERRUPTED)
     except OSError as error:
-        return _failed(arguments, "OSError", f"{error.filename or 'standard output'}: {error.strerror}.", WRONG)
+        return _failed(arguments, "OSError", f"{error.filename or os.curdir}: {error.strerror}.", WRONG)
+    except UnicodeError:  # it quotes what was typed
+        return _failed(arguments, "ValueError", "What was typed is not text.", WRONG)
     except ValueError as error:
         return _failed(arguments, "ValueError", f"{error}.", WRONG)
     return DONE

@@ -4,29 +4,34 @@
 What was asked for goes to standard output, and all other words to standard error. Only `token` and `header` show a
 secret: the one that they were asked for. Each raises what went wrong; `__main__` says it and chooses the exit status.
 
-Imports `credentials`, `exceptions`, `held`, `kinds`, `messages`, `prompt`, `protocol`, `storage` and `token`.
+Imports `credentials`, `exceptions`, `held`, `kinds`, `lock`, `messages`, `prompt`, `protocol`, `storage` and `token`.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
 import time
 from contextlib import suppress
-from typing import Protocol
+from typing import Final, Protocol
 
 from .credentials import OAuthCredentials
 from .exceptions import ServerError
 from .held import Held
 from .kinds import EntryError, entry, is_object, seconds
+from .lock import locked
 from .messages import Answer, Request
-from .prompt import open_link, say
+from .prompt import say
 from .protocol import verification_link
 from .storage import check_place, read_token
 from .token import OAuthToken, RefreshingToken
 
-__all__ = ["Client", "Options", "event", "header", "login", "refresh", "revoke", "status", "tell", "token"]
+__all__ = ["Client", "Options", "can_ask", "event", "header", "login", "refresh", "revoke", "status", "tell", "token"]
+
+# Seconds: for so long a login lives at Google while the app is in "Testing".
+_WEEK: Final = 7 * 24 * 3600
 
 
 class Options(Protocol):
@@ -38,7 +43,7 @@ class Options(Protocol):
     json: bool
     yes: bool
 
-    def client(self, scope: str) -> Client:
+    def client(self) -> Client:
         """Make the OAuth client; it may have to be asked for, so nobody does that without need."""
         ...
 
@@ -59,15 +64,16 @@ class Client(OAuthCredentials):
 def login(options: Options) -> None:
     """Log in with a code that is confirmed on another device, and write the token file."""
     check_place(options.file)
-    client = options.client(options.scope)
+    client = options.client()
     code = client.get_code()
     link = verification_link(code)
     if options.json:
         event("code", link=link, **{key: value for key, value in code.items() if key != "device_code"})
     else:
-        tell(f"\n  Go to   {link}\n  Code    {code['user_code']}\n")
+        for line in ("", f"  Go to   {link}", f"  Code    {code['user_code']}", ""):
+            tell(line)
     if options.open_browser:
-        open_link(link)
+        _open_apart(link)
     on_terminal = sys.stderr is not None and sys.stderr.isatty()
 
     def waiting(seconds_left: float) -> None:
@@ -89,30 +95,40 @@ def login(options: Options) -> None:
         return
     tell(f"Logged in. The token is in {options.file}, for your eyes only; `token` and `header` hand it out.")
     if ends_at is not None:
-        tell(
-            f"The server ends this login on {_date(ends_at)}. Google does so after 7 days while the consent screen of "
-            'the OAuth app is in "Testing": publish the app and log in again, and it lasts.'
+        tell(f"The server ends this login on {_date(ends_at)}.")
+        if client.login_lives_for is not None and client.login_lives_for <= _WEEK:
+            tell('Google does so after 7 days while the consent screen of the OAuth app is in "Testing":')
+            tell("publish the app and log in again, and it lasts.")
+
+
+def _open_apart(link: str) -> None:
+    """Open a browser that neither holds up the login nor writes into what we say."""
+    import subprocess
+
+    with suppress(OSError):
+        browser = subprocess.Popen(
+            [sys.executable or "python3", "-I", "-m", "webbrowser", link],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
+        browser.returncode = 0  # nobody waits for it, and Python need not complain of that
 
 
 def token(options: Options) -> None:
     """Print the access token, refreshed if it is due."""
-    say(_usable(options).access_token)
+    show(_usable(options).access_token)
 
 
 def header(options: Options) -> None:
     """Print the Authorization header with the access token, refreshed if it is due."""
-    say(f"Authorization: {_usable(options).as_auth()}")
+    show(f"Authorization: {_usable(options).as_auth()}")
 
 
 def _usable(options: Options) -> OAuthToken:
     token = OAuthToken(**read_token(options.file))
-    return _refreshing(options) if token.is_expiring else token
-
-
-def _refreshing(options: Options) -> RefreshingToken:
-    scope = read_token(options.file)["scope"]
-    return RefreshingToken.load(options.client(scope), options.file)
+    return RefreshingToken.load(options.client(), options.file) if token.is_expiring else token
 
 
 def status(options: Options) -> None:
@@ -125,42 +141,61 @@ def status(options: Options) -> None:
     if options.json:
         public = {key: value for key, value in token.items() if key not in {"access_token", "refresh_token"}}
         file = os.path.abspath(options.file)
-        say(json.dumps({"file": file, **public, "seconds_left": seconds_left, "is_expiring": is_expiring}))
+        show(json.dumps({"file": file, **public, "seconds_left": seconds_left, "is_expiring": is_expiring}))
         return
     lives = f"lives for {_span(seconds_left)}, until {_date(token['expires_at'])}" if seconds_left else "has expired"
-    say(f"file           {options.file}")
-    say(f"scope          {token['scope']}")
-    say(f"access token   {lives}{'; the next use refreshes it' if is_expiring else ''}")
-    say("refresh token  is there; whether it still counts, only the server knows")
+    show(f"file           {options.file}")
+    show(f"scope          {token['scope']}")
+    show(f"access token   {lives}{'; the next use refreshes it' if is_expiring else ''}")
+    show("refresh token  is there; whether it still counts, only the server knows")
 
 
 def refresh(options: Options) -> None:
     """Get another access token now, whatever the clock says."""
-    token = _refreshing(options)
+    token = RefreshingToken.load(options.client(), options.file)
     token.refresh()
+    token.store_token()  # again: to save it is what this is for, and a refresh only warns if that fails
     tell(f"Refreshed. The access token lives until {_date(token.expires_at)}.")
 
 
 def revoke(options: Options) -> None:
     """End the login, for every program that uses it."""
-    token = read_token(options.file)
-    client = options.client(token["scope"])
+    read_token(options.file)
+    client = options.client()
     if not options.yes:
-        if sys.stdin is None or not sys.stdin.isatty():
+        if not can_ask():
             raise ValueError("revoke asks before it ends a login; where nobody can answer, add --yes")
         tell(f"This ends the login in {options.file}, for every program that uses it.")
         tell("Google ends every grant that you gave to the whole Cloud project. Go on? [y/N] ", end="")
-        if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        if input().strip().lower() not in {"y", "yes"}:
             raise KeyboardInterrupt
-    try:
-        client.revoke_token(token["refresh_token"])
-    except ServerError as error:
-        if error.error != "invalid_token":  # what Google says of a login that has ended already
-            raise
+    with locked(options.file):  # a refresh that is under way may change the refresh token
+        try:
+            client.revoke_token(read_token(options.file)["refresh_token"])
+        except ServerError as error:
+            if error.error != "invalid_token":  # what Google says of a login that has ended already
+                raise
     tell(f"The login has ended, and {options.file} is of no more use.")
 
 
 # ---- words ---------------------------------------------------------------------------------------
+
+
+def can_ask() -> bool:
+    """Whether somebody sees a question, and can answer it."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
+
+
+def show(line: str) -> None:
+    """Say what was asked for. Raises `OSError` if that cannot be."""
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF), "standard output")
+    try:
+        say(line)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "standard output") from None
 
 
 def tell(line: str, *, end: str = "\n") -> None:
@@ -172,7 +207,7 @@ def tell(line: str, *, end: str = "\n") -> None:
 
 def event(kind: str, **parts: object) -> None:
     """Say what happens to whatever program drives a login: a line of JSON."""
-    say(json.dumps({"event": kind, **parts}))
+    show(json.dumps({"event": kind, **parts}))
 
 
 def _span(seconds: float) -> str:

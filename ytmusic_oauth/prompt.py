@@ -21,7 +21,8 @@ def prompt(credentials: OAuthCredentials, *, open_browser: bool) -> RefreshableT
     """Show link and code, wait for Enter, then for the server. Raises what `get_code` and `wait_for_token` raise."""
     code = credentials.get_code()
     link = verification_link(code)
-    say(f"Go to {link}\nand confirm there that the code is {code['user_code']}")
+    say(f"Go to {link}")
+    say(f"and confirm there that the code is {code['user_code']}")
     if open_browser:
         open_link(link)
     with suppress(EOFError, OSError, RuntimeError, ValueError):  # standard input is closed, or there is none
@@ -46,8 +47,8 @@ def open_link(link: str) -> None:
 
 
 def say(text: str, *, to: TextIO | None = None, end: str = "\n") -> None:
-    """Print, to standard output by default: whatever characters a terminal lacks, and nothing that drives it."""
+    """Print a line, to standard output by default: whatever characters a terminal lacks, and nothing that drives it."""
     stream = to or sys.stdout
     encoding = getattr(stream, "encoding", None) or "ascii"
-    shown = "".join(character if character.isprintable() or character == "\n" else " " for character in text)
+    shown = "".join(character if character.isprintable() else " " for character in text)
     print(shown.encode(encoding, "backslashreplace").decode(encoding), file=stream, end=end, flush=True)

@@ -15,7 +15,8 @@ import json
 import os
 import stat
 import sys
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from .exceptions import TokenFileError, TokenFileNotFound
@@ -70,13 +71,14 @@ def write_token(path: str, token: RefreshableTokenDict, *, alone: bool) -> None:
     `alone` is what `lock.locked` answered: whether nobody else can be writing.
     """
     content = json.dumps(token, indent=1).encode()
-    target = os.path.realpath(path)
+    target = _target(path)
     try:
         before = _status(target)
         if before is not None:
             _regular(path, before)
         try:
-            _replace(target, content, before, alone)
+            with _beside(target, content, before, alone) as temporary:
+                os.replace(temporary, target)
         except OSError as error:
             if before is None or error.errno not in _NO_RENAME:
                 raise
@@ -86,11 +88,22 @@ def write_token(path: str, token: RefreshableTokenDict, *, alone: bool) -> None:
 
 
 def check_place(path: str) -> None:
-    """Raise `TokenFileError` where a login could not be stored: something else is there, or nobody may write."""
+    """Raise `TokenFileError` where a login could not be stored: something else is there, no room, or no right to."""
     with suppress(TokenFileNotFound):
         read_token(path)
-    if not os.access(os.path.dirname(os.path.realpath(path)), os.W_OK) and not os.access(path, os.W_OK):
-        raise TokenFileError("No token file can be written here", path=path)
+    target = _target(path)
+    try:
+        with _beside(target, b" " * 4096, None, alone=False):
+            pass
+    except OSError as error:
+        if error.errno not in _NO_RENAME or not os.access(target, os.W_OK):
+            raise TokenFileError(f"No token file can be written here: {error.strerror}", path=path) from error
+
+
+def _target(path: str) -> str:
+    if not os.path.basename(path):
+        raise TokenFileError("This names no file", path=path)
+    return os.path.realpath(path)
 
 
 def _status(target: str) -> os.stat_result | None:
@@ -105,8 +118,10 @@ def _regular(path: str, status: os.stat_result) -> None:
         raise TokenFileError("This is no regular file", path=path)
 
 
-def _replace(target: str, content: bytes, before: os.stat_result | None, alone: bool) -> None:
-    # Whoever is killed in here leaves the temporary file behind. Alone, its name is fixed: the next one cleans up.
+@contextmanager
+def _beside(target: str, content: bytes, before: os.stat_result | None, alone: bool) -> Generator[str, None, None]:
+    """Have a private temporary file with the content, which may be moved away."""
+    # Whoever is killed in here leaves it behind. Alone, its name is fixed: the next one cleans up.
     temporary = f"{target}.tmp" if alone else f"{target}.{os.urandom(8).hex()}.tmp"
     with suppress(FileNotFoundError):
         os.unlink(temporary)
@@ -122,11 +137,10 @@ def _replace(target: str, content: bytes, before: os.stat_result | None, alone: 
             _write(file, content)
         finally:
             os.close(file)
-        os.replace(temporary, target)
-    except BaseException:
+        yield temporary
+    finally:
         with suppress(OSError):
             os.unlink(temporary)
-        raise
 
 
 def _overwrite(target: str, content: bytes, size: int) -> None:

@@ -226,7 +226,7 @@ class RefreshingToken(OAuthToken):
 
     def store_token(self, path: str | None = None) -> None:
         """Write the token, as it is, to a file, or to the `local_cache` if there is one. Raises `TokenFileError`."""
-        if target := path or self._upkeep.path:
+        if (target := self._upkeep.path if path is None else path) is not None:
             self._upkeep.store(lambda: self._held, self._hold, target)
 
     def refresh(self) -> None:

@@ -29,7 +29,8 @@ __all__ = ["Upkeep"]
 
 # Seconds to leave a server, or a disk, alone after each failure in a row.
 _PAUSES: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
-# Seconds to wait for the lock: while the old token lives; and after that, longer than three tries of 30 s take.
+# Seconds to wait for the lock: while the old token lives; and where a login would be lost, longer than three tries of
+# 30 s take.
 _SHORT_WAIT: Final = 10.0
 _LONG_WAIT: Final = 100.0
 
@@ -83,7 +84,7 @@ class Upkeep:
 
         If we have nothing that was not in its own file before, and somebody else has, that is adopted instead.
         """
-        with locked(path) as alone:
+        with locked(path, _LONG_WAIT) as alone:
             token = held().token
             if os.path.abspath(path) != self.path:
                 write_token(path, token, alone=alone)
@@ -98,7 +99,7 @@ class Upkeep:
         """Write a new login to its file from now on; if that fails, warn, and try again in later rounds."""
         self.path = os.path.abspath(path)
         try:
-            with locked(path) as alone:
+            with locked(path, _LONG_WAIT) as alone:
                 self._write(held, path, alone)
         except TokenFileError as error:
             with suppress(RuntimeWarning):  # warnings may be errors; this one is no reason to lose a login
@@ -182,7 +183,7 @@ class Upkeep:
         self._saving.try_later()
         if first:
             warnings.warn(
-                f"{error} The token is used, and kept in memory until it can be saved.", RuntimeWarning, stacklevel=2
+                f"{error} The token is used, and in memory only until it can be saved.", RuntimeWarning, stacklevel=2
             )
 
 

@@ -789,6 +789,16 @@ def _(stage: Stage) -> None:
 
 
 @scenario(
+    "file/a-login-on-a-full-disk",
+    "found out when the code was confirmed, the login is lost",
+    needs="limits on files",
+)
+def _(stage: Stage) -> None:
+    stage.raised(stage.finish(stage.start("login", file=True, wrapped=_FULL_DISK, limit=10)), "token_file")
+    stage.requests("code", 0)
+
+
+@scenario(
     "file/a-disk-that-was-full", "kept in memory until it can be saved", needs="limits on another's files", waits=2
 )
 def _(stage: Stage) -> None:

@@ -36,6 +36,5 @@ async def login(credentials: OAuthCredentials, show: Callable[[str, str], None])
 
 async def authorization(token: RefreshingToken) -> str:
     """The Authorization header for the next request. However many tasks ask, one refresh is sent."""
-    if token.is_expiring:
-        return await asyncio.to_thread(token.as_auth)
-    return token.as_auth()
+    # Also when the token is fresh: it may still have to be saved, which is no work for the loop.
+    return await asyncio.to_thread(token.as_auth)

@@ -48,16 +48,19 @@ class Login:
     def tick(self) -> float | None:
         """Do what is due, and answer in how many seconds to call again; None when it is over."""
         try:
-            return self._tick()
+            outcome = self._tick()
         except OAuthError as error:
-            self._done(error)
+            outcome = error
+        if isinstance(outcome, float):
+            return outcome
+        self._done(outcome)
         return None
 
-    def _tick(self) -> float | None:
+    def _tick(self) -> float | RefreshingToken | OAuthError:
         if self._dialog.iscanceled():
             raise LoginCancelled
         now = time.monotonic()
-        self._dialog.update(int(100 * (now - self._asked) / self._code["expires_in"]), self._message)
+        self._dialog.update(min(100, int(100 * (now - self._asked) / self._code["expires_in"])), self._message)
         if seconds := self._schedule.wait(now):
             return min(seconds, _TICK)
         try:
@@ -65,5 +68,4 @@ class Login:
         except OAuthError as error:
             self._schedule.failed(error, time.monotonic())  # raises it again if it ends the login
             return _TICK
-        self._done(RefreshingToken(self._credentials, **granted))
-        return None
+        return RefreshingToken(self._credentials, **granted)

@@ -7,10 +7,10 @@ share the folder.
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
-from urllib.parse import quote
 
-from ytmusic_oauth import OAuthCredentials, RefreshingToken
+from ytmusic_oauth import OAuthCredentials, RefreshingToken, ServerError
 from ytmusic_oauth.models import RefreshableTokenDict
 
 __all__ = ["Accounts"]
@@ -39,10 +39,14 @@ class Accounts:
     def remove(self, account: str) -> None:
         """End a login, and forget it. Raises what `revoke_token` raises, and then keeps it."""
         token = RefreshingToken.load(self._credentials, self._file(account))
-        self._credentials.revoke_token(token.refresh_token)
+        try:
+            self._credentials.revoke_token(token.refresh_token)
+        except ServerError as error:
+            if error.error != "invalid_token":  # what Google says of a login that has ended already
+                raise
         self._file(account).unlink()
         self._tokens.pop(account, None)
 
     def _file(self, account: str) -> Path:
-        # No name of a user leads out of the folder.
-        return self._folder / f"{quote(account, safe='')}.json"
+        # No name of a user leads out of the folder, is too long for it, or differs from another in its case alone.
+        return self._folder / f"{hashlib.sha256(account.encode()).hexdigest()}.json"

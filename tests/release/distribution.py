@@ -79,11 +79,13 @@ def _problems_of_sdist(sdist: Path) -> Sequence[str]:
 
 
 def _known_to_git() -> Collection[str]:
-    """Nothing, where the sources are no repository."""
+    """Nothing, where the sources are no repository, or not the user's."""
     git = shutil.which("git")
     if git is None or not (ROOT / ".git").exists():
         return ()
-    return subprocess.check_output([git, "ls-files", "-z"], cwd=ROOT, text=True).split("\0")
+    return subprocess.run([git, "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split(
+        "\0"
+    )
 
 
 def _problems_of_wheel(wheel: Path, folder: Path) -> Sequence[str]:

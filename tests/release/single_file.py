@@ -67,15 +67,20 @@ def without_words(source: str) -> str:
     return "\n".join([*lines, ""])
 
 
-def main(argv: Sequence[str]) -> None:
+def main(argv: Sequence[str]) -> int:
     """Build the file that is named."""
     target = Path(*argv)
     content = single_file()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(content)
-    target.chmod(0o755)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+        target.chmod(0o755)
+    except OSError as error:
+        print(f"make zipapp: {error}", file=sys.stderr)
+        return 1
     print(f"{target}: {len(content)} bytes, sha256 {hashlib.sha256(content).hexdigest()}")
+    return 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

@@ -26,6 +26,8 @@ def lay_out(package: Path, tree: Path) -> None:
     """Make the tree, in place of what an earlier call made. Raises `ValueError` if there is no such package."""
     if not (package / "__init__.py").is_file():
         raise ValueError(f"{package} is no copy of the package: it has no __init__.py")
+    if tree.resolve() in package.resolve().parents:
+        raise ValueError(f"{package} is where the copy that is tested goes: name the copy that it was made from")
     if tree.exists():
         shutil.rmtree(tree)
     tree.mkdir(parents=True)

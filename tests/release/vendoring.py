@@ -3,8 +3,9 @@
 
     python -m tests.release.vendoring path/to/app/_vendor
 
-makes or updates `path/to/app/_vendor/ytmusic_oauth`. Its files are those of the package, byte for byte. Beside them,
-`VENDORED` tells the version, and each file with its SHA-256: `sha256sum --check VENDORED` tells what was changed.
+makes or updates `path/to/app/_vendor/ytmusic_oauth`, or the folder itself if it is such a copy. Its files are those of
+the package, byte for byte. Beside them, `VENDORED` tells the version, and each file with its SHA-256:
+`sha256sum --check VENDORED` tells what was changed.
 
 A file is written before it is put in its place, and `VENDORED` names it before it is there: whatever interrupts a copy,
 the next one repairs it.
@@ -25,7 +26,7 @@ from .package import LICENSE, PACKAGE, runtime_files, version
 __all__ = ["MANIFEST", "VendoringError", "vendor"]
 
 MANIFEST: Final = "VENDORED"
-_TEMPORARY: Final = ".vendoring.tmp"
+_TEMPORARY: Final = ".vendoring-"
 _USAGE: Final = "say where to: make vendor DEST=path/to/app/_vendor"
 
 
@@ -35,7 +36,9 @@ class VendoringError(Exception):
 
 def vendor(destination: Path) -> Sequence[str]:
     """Make or update the copy in a folder, and say what was done. Raises `VendoringError`."""
-    target = destination / PACKAGE.name
+    target = destination if (destination / MANIFEST).is_file() else destination / PACKAGE.name
+    if PACKAGE in (target.resolve(), *target.resolve().parents):
+        raise VendoringError(f"{target} is the package itself, or inside of it, and no place for a copy")
     ours = {path.name: path.read_bytes() for path in (*runtime_files(), LICENSE)}
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in ours.items()}
     before = _sums(target)
@@ -59,10 +62,10 @@ def vendor(destination: Path) -> Sequence[str]:
 
 def _sums(target: Path) -> Mapping[str, str]:
     """What an earlier run put there."""
-    if not target.exists() or (target.is_dir() and {path.name for path in target.iterdir()} <= {_TEMPORARY}):
+    if not target.exists() or (target.is_dir() and all(path.name.startswith(_TEMPORARY) for path in target.iterdir())):
         return {}
     try:
-        manifest = (target / MANIFEST).read_text("utf-8")
+        manifest = (target / MANIFEST).read_text("utf-8", "replace")
     except OSError:
         raise VendoringError(f"{target} is there, but `make vendor` did not make it: it has no {MANIFEST}") from None
     # No name with a slash in it: nothing outside of the folder is ours.
@@ -82,9 +85,12 @@ def _manifest(sums: Mapping[str, str]) -> bytes:
 
 
 def _write(target: Path, name: str, content: bytes) -> None:
-    temporary = target / _TEMPORARY
-    temporary.write_bytes(content)
-    os.replace(temporary, target / name)
+    temporary = target / f"{_TEMPORARY}{os.getpid()}.tmp"
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, target / name)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def main(argv: Sequence[str]) -> int:

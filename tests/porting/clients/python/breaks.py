@@ -335,8 +335,8 @@ BREAKS: Final = (
     Break(
         "prompt.py",
         "nobody is told where to go before it is too late",
-        'say(f"Go to {link}\\nand',
-        "say(f\"Go to the server's page\\nand",
+        'say(f"Go to {link}")',
+        'say("Go to the page of the server")',
         hint="wire/login-*",
     ),
     # ---- when a token ends ----
@@ -586,9 +586,9 @@ BREAKS: Final = (
     Break(
         "storage.py",
         "the new file is readable for everybody while it is written",
-        "            _write(file, content)\n        finally:\n            os.close(file)\n        os.replace",
+        "            _write(file, content)\n        finally:\n            os.close(file)\n        yield",
         "            os.fchmod(file, 0o644)\n            _write(file, content)\n            os.fchmod(file, 0o600)\n"
-        "        finally:\n            os.close(file)\n        os.replace",
+        "        finally:\n            os.close(file)\n        yield",
         hint="file/never-*",
     ),
     Break(
@@ -608,17 +608,18 @@ BREAKS: Final = (
     Break(
         "storage.py",
         "written in place: half a file when the power goes",
-        "            _replace(target, content, before, alone)\n",
-        "            if before is None:\n"
-        "                _replace(target, content, before, alone)\n"
-        "            else:\n"
-        "                _overwrite(target, content, before.st_size)\n",
+        "                os.replace(temporary, target)\n",
+        "                if before is None:\n"
+        "                    os.replace(temporary, target)\n"
+        "                else:\n"
+        "                    _overwrite(target, content, before.st_size)\n",
         hint="file/replaced-*",
     ),
     Break(
         "storage.py",
         "cut to nothing before it is written",
-        "            _replace(target, content, before, alone)\n",
+        "            with _beside(target, content, before, alone) as temporary:\n"
+        "                os.replace(temporary, target)\n",
         '            with open(target, "wb") as whole:\n                whole.write(content)\n',
         hint="file/a-full-disk",
     ),
@@ -638,15 +639,15 @@ BREAKS: Final = (
     Break(
         "storage.py",
         "a symbolic link becomes a file, and the real one grows old",
-        "target = os.path.realpath(path)",
-        "target = os.path.abspath(path)",
+        "return os.path.realpath(path)",
+        "return os.path.abspath(path)",
         hint="file/a-symbolic-link",
     ),
     Break(
         "storage.py",
         "a full disk is filled with what was not finished",
-        "        with suppress(OSError):\n            os.unlink(temporary)\n        raise",
-        "        raise",
+        "        yield temporary\n    finally:\n        with suppress(OSError):\n            os.unlink(temporary)\n",
+        "        yield temporary\n    finally:\n        pass\n",
         hint="file/a-full-disk",
     ),
     Break(
@@ -706,8 +707,8 @@ BREAKS: Final = (
     Break(
         "storage.py",
         "a person confirms a code, and then there is no such folder",
-        "    if not os.access(os.path.dirname(os.path.realpath(path)), os.W_OK) and not os.access(path, os.W_OK):",
-        "    if False:",
+        "        if error.errno not in _NO_RENAME or not os.access(target, os.W_OK):",
+        "        if False:",
         hint="file/a-folder-*",
     ),
     # ---- many at once ----
