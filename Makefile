@@ -6,6 +6,8 @@ OF := $(subst /,-,$(call given,PYTHON))
 VENV := .venv$(OF)
 TOOLS := .venv-tools$(OF)
 FUZZ := .venv-fuzz
+BENCH := .venv-bench$(OF)
+PEERS := .venv-peers$(OF)
 ATHERIS := 3.0.0
 PYTHONS := $(addprefix python3.,10 11 12 13 14 15) $(sort $(wildcard $(HOME)/.pyenv/versions/3.1*/bin/python3))
 CLIENT ?= $(PYTHON) -m tests.porting.clients.python
@@ -16,10 +18,11 @@ PYODIDE := 314.0.7
 
 .DEFAULT_GOAL := help
 unexport PYTHONSAFEPATH
-.PHONY: help demo test types test-all test-wasm torture fuzz certify kit-bites coverage lint format zipapp vendor dist clean
+.PHONY: help demo test types test-all test-wasm torture fuzz certify kit-bites bench bench-peers coverage lint format \
+	zipapp vendor dist clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo:  ## watch a device login, a refresh and the token file happen over HTTP, against a fake server
 	@$(PYTHON) -m tests.demo
@@ -66,6 +69,12 @@ certify:  ## put a port to the porting kit: CLIENT="node my_client.js"; our own,
 kit-bites:  ## break our own code in a hundred ways, one at a time: the porting kit has to notice each
 	@$(PYTHON) -m tests.porting.clients.python.bites
 
+bench: $(BENCH)/ready zipapp  ## what things cost, as ratios to what Python itself must spend; ONLY="as_auth import" for some
+	@$(BENCH)/bin/python -m tests.bench.table $(ONLY)
+
+bench-peers: $(PEERS)/ready  ## what the same costs with ytmusicapi, google-auth, Authlib, msal and requests-oauthlib
+	@$(PEERS)/bin/python -m tests.bench.table --peers
+
 coverage: $(TOOLS)/ready  ## the tests again, failing where a branch of the package is not run
 	$(TOOLS)/bin/python -m coverage run -m pytest -q
 	$(TOOLS)/bin/python -m coverage report
@@ -100,6 +109,15 @@ $(FUZZ)/ready: tests/requirements.txt
 	$(PYTHON) -m venv --clear $(FUZZ)
 	$(FUZZ)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/requirements.txt
 	-$(FUZZ)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: atheris==$(ATHERIS)
+	@touch $@
+
+$(BENCH)/ready:  # nothing is installed there: what starts with every Python here would be a part of each floor
+	$(PYTHON) -m venv --clear --without-pip $(BENCH)
+	@touch $@
+
+$(PEERS)/ready: tests/bench/peers.txt
+	$(PYTHON) -m venv --clear $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/bench/peers.txt
 	@touch $@
 
 $(TOOLS)/ready: tests/requirements.txt tests/requirements-tools.txt

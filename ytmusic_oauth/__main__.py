@@ -48,6 +48,8 @@ _OPTIONS: Final[Mapping[str, str]] = {
     "--json": "for machines: a line of JSON for each event",
     "--yes": "do not ask",
 }
+# To ask a terminal for its width is to load `shutil` and all that it can unpack, for each use and not for help alone.
+_FORMAT: Final = partial(argparse.HelpFormatter, width=78)
 _CLIENT: Final = ("--client-secrets", "--endpoints")
 _COMMANDS: Final[tuple[tuple[Callable[[Options], None], str, tuple[str, ...]], ...]] = (
     (login, "log in with a code that you confirm on another device", (*_CLIENT, "--scope", "--open-browser", "--json")),
@@ -123,7 +125,9 @@ def _path(value: str) -> str:
 
 def _parser(program: str) -> argparse.ArgumentParser:
     purpose = "OAuth for YouTube Music: log in once, then hand the token to whoever asks for it."
-    parser = argparse.ArgumentParser(program, description=purpose, epilog=_EPILOG, allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        program, description=purpose, epilog=_EPILOG, allow_abbrev=False, formatter_class=_FORMAT
+    )
     parser.add_argument("--version", action="version", version=f"ytmusic_oauth {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for run, purpose, options in _COMMANDS:
@@ -133,6 +137,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
             description=f"{purpose[0].upper()}{purpose[1:]}.",
             epilog=_EPILOG,
             allow_abbrev=False,
+            formatter_class=_FORMAT,
             argument_default=argparse.SUPPRESS,
         )
         command.set_defaults(run=run, file=os.environ.get("YTMUSIC_OAUTH_FILE") or "oauth.json")

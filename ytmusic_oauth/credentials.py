@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from . import protocol
-from .device import DevicePoll, poll
 from .kinds import check, credential, printable
 from .messages import Answer, Request
 from .models import AuthCodeDict, BaseTokenDict, RefreshableTokenDict
@@ -126,6 +125,8 @@ class OAuthCredentials(Credentials):
 
         Raises `AccessDenied`, `DeviceCodeExpired`, `InvalidGrant` and `LoginCancelled`.
         """
+        from .device import DevicePoll, poll
+
         device_code, asked = self._asked
         return poll(
             lambda: self.token_from_code(code["device_code"]),

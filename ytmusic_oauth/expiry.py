@@ -10,8 +10,6 @@ Imports nothing from the package.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import inf
 from typing import Final
 
 __all__ = ["MARGIN", "Window", "fresh", "life", "margin"]
@@ -25,13 +23,15 @@ def margin(expires_in: int) -> int:
     return min(MARGIN, expires_in // 2) if expires_in > 0 else MARGIN
 
 
-@dataclass(frozen=True, slots=True)
 class Window:
     """From `opens` until before `closes` on the wall clock (UNIX epoch), and before `ends` on the monotonic one."""
 
-    opens: float
-    closes: float
-    ends: float
+    __slots__ = ("closes", "ends", "opens")
+
+    def __init__(self, opens: float, closes: float, ends: float) -> None:
+        self.opens: Final = opens
+        self.closes: Final = closes
+        self.ends: Final = ends
 
     def is_open(self, wall: float, monotonic: float) -> bool:
         """Whether both clocks are inside."""
@@ -47,10 +47,11 @@ def life(expires_at: int, expires_in: int, wall: float, monotonic: float) -> Win
 
     `wall` and `monotonic` are the clocks at one moment: when the token was asked for, or read from its file.
     """
+    closes = float(expires_at)  # as the clocks are: Python is slow to compare a float with an int
     if expires_in <= 0:
-        return Window(-inf, expires_at, monotonic + expires_at - wall)
+        return Window(float("-inf"), closes, monotonic + closes - wall)
     # A token that claims to live longer than its whole life was stamped by a clock that was ahead.
-    return Window(expires_at - expires_in, expires_at, monotonic + min(expires_at - wall, expires_in))
+    return Window(closes - expires_in, closes, monotonic + min(closes - wall, expires_in))
 
 
 def fresh(life: Window, expires_in: int) -> Window:

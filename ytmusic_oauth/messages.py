@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from . import kinds
 from .exceptions import ERROR_CLASSES, MalformedResponse, RateLimited, ServerError, SlowDown, TransportError
@@ -22,22 +21,26 @@ _PASSING_ERRORS: Final = frozenset({"server_error", "temporarily_unavailable", "
 _PUBLIC: Final = frozenset({"client_id", "scope", "grant_type"})
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """A form to be sent by POST. The form holds secrets and is not shown."""
 
     url: str
-    form: Mapping[str, str] = field(repr=False)
+    form: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        return f"Request(url={self.url!r})"
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What came back. `body` is decoded JSON, or None where it was none."""
+class Answer(NamedTuple):
+    """What came back. `body` is decoded JSON, or None where it was none; it may be secret and is not shown."""
 
     status: int
-    body: object = field(repr=False)
+    body: object
     content_type: str = ""
     retry_after: float | None = None
+
+    def __repr__(self) -> str:
+        return f"Answer(status={self.status}, content_type={self.content_type!r}, retry_after={self.retry_after})"
 
 
 def raise_refusal(request: Request, answer: Answer) -> None:
@@ -112,7 +115,7 @@ def showable(said: object, request: Request) -> str | None:
     """Make it fit for an error: without the secrets of the request, plain or percent-encoded. None if it is no text."""
     if not isinstance(said, str) or not said:
         return None
-    secrets = [value for key, value in request.form.items() if key not in _PUBLIC]
+    secrets = [value for key, value in request.form.items() if key not in _PUBLIC and len(value) <= len(said)]
     for secret in sorted(secrets, key=len, reverse=True):  # one may be a part of another
         spellings = (f"(?:{re.escape(character)}|%{ord(character):02x})" for character in secret)
         said = re.sub("".join(spellings), "[redacted]", said, flags=re.IGNORECASE)

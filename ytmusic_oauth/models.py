@@ -4,8 +4,6 @@
 Imports nothing from the package.
 """
 
-from __future__ import annotations
-
 from typing import Literal, TypeAlias, TypedDict
 
 __all__ = ["AuthCodeDict", "BaseTokenDict", "Bearer", "DefaultScope", "LinkedAuthCodeDict", "RefreshableTokenDict"]

@@ -103,7 +103,7 @@ def check_place(path: str) -> None:
 def _target(path: str) -> str:
     if not os.path.basename(path):
         raise TokenFileError("This names no file", path=path)
-    return os.path.realpath(path)
+    return os.path.realpath(path) if os.path.islink(path) else path
 
 
 def _status(target: str) -> os.stat_result | None:

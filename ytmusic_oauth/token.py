@@ -22,7 +22,6 @@ from typing import Generic, TypeVar, overload
 from .credentials import Credentials, OAuthCredentials
 from .held import Held
 from .models import BaseTokenDict, Bearer, DefaultScope, RefreshableTokenDict
-from .prompt import prompt
 from .storage import check_place, read_token
 from .upkeep import Upkeep
 
@@ -39,17 +38,15 @@ class _Value(Generic[_T]):
 
     def __set_name__(self, owner: type[object], name: str) -> None:
         self._name = name
+        if self._default is None:  # then the class has nothing to show, and a property is what Python reads fastest
+            setattr(owner, name, property(self._read, self.__set__))
 
     @overload
     def __get__(self, token: None, owner: type[object]) -> _T | None: ...
     @overload
     def __get__(self, token: Token, owner: type[object]) -> _T: ...
     def __get__(self, token: Token | None, owner: type[object]) -> _T | None:
-        if token is not None:
-            return self._read(token)
-        if self._default is None:
-            raise AttributeError(self._name)  # like any dataclass field without a default
-        return self._default
+        return self._default if token is None else self._read(token)
 
     def __set__(self, token: Token, value: _T) -> None:
         changed = Held.since(time.time(), time.monotonic(), {**token.as_dict(), self._name: value})
@@ -62,7 +59,7 @@ class Token:
 
     scope: _Value[DefaultScope] = _Value(lambda token: token._held.token["scope"])
     token_type: _Value[Bearer] = _Value(lambda token: token._held.token["token_type"])
-    access_token: _Value[str] = _Value(lambda token: token._usable().token["access_token"])
+    access_token: _Value[str] = _Value(lambda token: token._usable().access_token)
     refresh_token: _Value[str] = _Value(lambda token: token._held.token["refresh_token"])
     expires_at: _Value[int] = _Value(lambda token: token._held.token["expires_at"], 0)
     expires_in: _Value[int] = _Value(lambda token: token._held.token["expires_in"], 0)
@@ -202,6 +199,8 @@ class RefreshingToken(OAuthToken):
         With `open_browser` the link is opened, too; with `to_file` the token is stored there and kept fresh.
         Raises what `get_code` and `wait_for_token` raise, and `TokenFileError` if the token could not be stored.
         """
+        from .prompt import prompt
+
         if to_file is not None:
             check_place(to_file)
         token = cls(credentials, **prompt(credentials, open_browser=open_browser))

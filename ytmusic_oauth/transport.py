@@ -192,9 +192,9 @@ def _open(request: Request, end: float, proxies: Mapping[str, str] | None, conte
             return self.do_open(SecureConnection, request, context=context)
 
     opener = OpenerDirector()
-    # Plain http goes to this machine, and a proxy would take the secrets elsewhere.
-    found = getproxies() if proxies is None else proxies
-    opener.add_handler(ProxyHandler({"https": found["https"]} if "https" in found else {}))
+    if request.type == "https":  # plain http goes to this machine, and a proxy would take the secrets elsewhere
+        found = getproxies() if proxies is None else proxies
+        opener.add_handler(ProxyHandler({"https": found["https"]} if "https" in found else {}))
     opener.add_handler(Handler())
     try:
         response: HTTPResponse = opener.open(request, timeout=CONNECT_TIMEOUT)

@@ -49,8 +49,7 @@ class Upkeep:
         self.is_unsaved = unsaved
         self._turns = Turns()
         self._refused: tuple[str, OAuthError] | None = None
-        self._refreshing = _Patience()
-        self._saving = _Patience()
+        self._refreshing = self._saving = _PATIENT
 
     def __reduce__(self) -> tuple[type[Upkeep], tuple[str | None, RefreshableTokenDict | None, bool]]:
         # A copy, also one in another process, knows the file, and makes its own experience with the rest.
@@ -131,9 +130,9 @@ class Upkeep:
                         self._put_off(error)
         except OAuthError as error:
             if error.retryable:
-                self._refreshing.try_later(error.retry_after)
+                self._refreshing = self._refreshing.after_failure(error.retry_after)
             raise
-        self._refreshing.reset()
+        self._refreshing = _PATIENT
 
     def _locked(self, timeout: float) -> AbstractContextManager[bool]:
         return nullcontext(False) if self.path is None else locked(self.path, timeout)
@@ -175,12 +174,12 @@ class Upkeep:
     def _write(self, held: Held, path: str, alone: bool) -> None:
         write_token(path, held.token, alone=alone)
         self._on_disk, self.is_unsaved = held.token, False
-        self._saving.reset()
+        self._saving = _PATIENT
 
     def _put_off(self, error: TokenFileError) -> None:
         first = self._saving.failures == 0
         self.is_unsaved = True
-        self._saving.try_later()
+        self._saving = self._saving.after_failure()
         if first:
             warnings.warn(
                 f"{error} The token is used, and in memory only until it can be saved.", RuntimeWarning, stacklevel=2
@@ -196,17 +195,17 @@ class _Patience:
 
     __slots__ = ("_until", "failures")
 
-    def __init__(self) -> None:
-        self.reset()
-
-    def reset(self) -> None:
-        self.failures = 0
-        self._until = 0.0
+    def __init__(self, failures: int, until: float) -> None:
+        self.failures: Final = failures
+        self._until: Final = until
 
     def is_over(self, monotonic: float) -> bool:
         return self.failures == 0 or monotonic >= self._until
 
-    def try_later(self, retry_after: float | None = None) -> None:
+    def after_failure(self, retry_after: float | None = None) -> _Patience:
         pause = _PAUSES[min(self.failures, len(_PAUSES) - 1)]
-        self.failures += 1
-        self._until = time.monotonic() + max(pause, retry_after or 0.0)
+        return _Patience(self.failures + 1, time.monotonic() + max(pause, retry_after or 0.0))
+
+
+# Where nothing has failed: one for all tokens.
+_PATIENT: Final = _Patience(0, 0.0)

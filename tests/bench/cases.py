@@ -1,0 +1,331 @@
+# SPDX-License-Identifier: MIT
+"""What is measured, what it is divided by, and what to reach.
+
+A floor is what nobody who does the same thing can go below: the modules that everybody loads, a method that looks at
+one clock, a bare `http.client`, the system calls by hand. It checks nothing and keeps nothing.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Final, NamedTuple, TypeAlias
+from urllib.parse import urlencode
+
+from tests.bench.measuring import ROOT, Measure, called, child, children, on_the_wall, repeated
+from ytmusic_oauth import Endpoints, OAuthCredentials, RefreshingToken
+from ytmusic_oauth.models import RefreshableTokenDict
+
+__all__ = [
+    "COMPARISONS",
+    "IMPORT",
+    "LOADED_ANYWAY",
+    "ZIPAPP",
+    "Comparison",
+    "Count",
+    "Plain",
+    "counts",
+    "fresh_token",
+    "reading",
+    "values",
+    "zipapp",
+]
+
+Pair: TypeAlias = tuple[Measure, Measure]
+
+
+class Comparison(NamedTuple):
+    """A ratio. `prepared` makes the two that take turns, in a folder that they may fill.
+
+    Where it is more than it should be, `because` says what the time goes to, and what keeps it there.
+    """
+
+    what: str
+    floor: str
+    prepared: Callable[[Path], AbstractContextManager[Pair]]
+    at_most: float | None
+    rounds: int
+    spent: str = "CPU"
+    because: str = ""
+
+
+class Count(NamedTuple):
+    """A number that is the same in every run."""
+
+    what: str
+    number: float
+    unit: str
+    at_most: float | None = None
+
+
+# As long as Google's.
+CLIENT_ID: Final = f"{'1' * 12}-{'fake' * 8}.apps.googleusercontent.com"
+CLIENT_SECRET: Final = f"GOCSPX-{'fake' * 7}"
+
+
+def values(account: int = 0) -> RefreshableTokenDict:
+    """A token as Google gives it, fresh for an hour."""
+    return {
+        "scope": "https://www.googleapis.com/auth/youtube",
+        "token_type": "Bearer",
+        "access_token": f"ya29.fake-{account:0210}",
+        "refresh_token": f"1//fake-{account:095}",
+        "expires_at": int(time.time()) + 3599,
+        "expires_in": 3599,
+    }
+
+
+def fresh_token() -> RefreshingToken:
+    return RefreshingToken(OAuthCredentials(CLIENT_ID, CLIENT_SECRET), **values())
+
+
+# ---- a start -------------------------------------------------------------------------------------
+
+LOADED_ANYWAY: Final = "import dataclasses, json, pathlib, threading, typing"
+IMPORT: Final = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import ytmusic_oauth"
+ZIPAPP: Final = ROOT / "dist" / "ytmusic_oauth.pyz"
+
+
+@contextmanager
+def importing(folder: Path) -> Iterator[Pair]:
+    yield children("-I", "-c", IMPORT), children("-I", "-c", LOADED_ANYWAY)
+
+
+@contextmanager
+def command_line(folder: Path) -> Iterator[Pair]:
+    yield header(folder, "-m", "ytmusic_oauth"), children("-c", f"{LOADED_ANYWAY}, argparse")
+
+
+@contextmanager
+def zipapp(folder: Path) -> Iterator[Pair]:
+    yield header(folder, str(ZIPAPP)), children("-c", f"{LOADED_ANYWAY}, argparse")
+
+
+def header(folder: Path, *program: str) -> Measure:
+    file = folder / "oauth.json"
+    file.write_text(json.dumps(values()))
+    return children(*program, "header", "--file", str(file))
+
+
+# ---- a read of a fresh token ---------------------------------------------------------------------
+
+
+class Plain:
+    """The least that an honest read does: it looks at one clock."""
+
+    def __init__(self) -> None:
+        self.deadline = time.time() + 3539
+        self.auth = "Bearer ya29.fake"
+
+    def as_auth(self) -> str:
+        if time.time() < self.deadline:
+            return self.auth
+        raise RuntimeError
+
+    @property
+    def access_token(self) -> str:
+        if time.time() < self.deadline:
+            return self.auth
+        raise RuntimeError
+
+
+@contextmanager
+def as_auth(folder: Path) -> Iterator[Pair]:
+    yield reading("token.as_auth()", fresh_token()), reading("token.as_auth()", Plain())
+
+
+@contextmanager
+def access_token(folder: Path) -> Iterator[Pair]:
+    yield reading("token.access_token", fresh_token()), reading("token.access_token", Plain())
+
+
+def reading(statement: str, token: object) -> Measure:
+    return repeated(statement, {"token": token}, 10_000)
+
+
+THREADS: Final = 64
+READS: Final = 256_000  # which take longer than Python leaves one thread alone
+
+
+@contextmanager
+def readers_of_nothing(folder: Path) -> Iterator[Pair]:
+    """What Python's own lock costs."""
+    yield readers(Plain(), THREADS), readers(Plain(), 1)
+
+
+@contextmanager
+def readers_of_a_token(folder: Path) -> Iterator[Pair]:
+    """What ours cost beyond that, as the lock is in the same moment."""
+    locked, free = readers(Plain(), THREADS), readers(Plain(), 1)
+    token = fresh_token()
+    alone = readers(token, 1)
+    yield readers(token, THREADS), lambda: alone() * locked() / free()
+
+
+def readers(token: Plain | RefreshingToken, threads: int) -> Measure:
+    """So many reads, whoever does them: in CPU time, for the lock is never idle while one of them has reads to do."""
+
+    def measure() -> float:
+        start = threading.Barrier(threads + 1)
+
+        def read() -> None:
+            start.wait()
+            for _ in range(READS // threads):
+                token.as_auth()
+
+        running = [threading.Thread(target=read) for _ in range(threads)]
+        for thread in running:
+            thread.start()
+
+        def let_go() -> None:
+            start.wait()
+            for thread in running:
+                thread.join()
+
+        return called(let_go)()
+
+    return lambda: min(measure() for _ in range(3))  # what else the machine does only adds to it
+
+
+# ---- a refresh, and a save -----------------------------------------------------------------------
+
+# Reads a request, answers a token, hangs up; and prints its port first.
+SERVER: Final = """
+import socket
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+body = b'{"access_token": "ya29.fake-%s", "expires_in": 3599, "scope": "music", "token_type": "Bearer"}' % (b"x" * 210)
+head = b"HTTP/1.1 200 OK\\r\\nContent-Type: application/json\\r\\nContent-Length: %d\\r\\nConnection: close\\r\\n\\r\\n"
+while True:
+    connection, _ = listener.accept()
+    with connection, connection.makefile("rb") as request:
+        length = 0
+        for line in iter(request.readline, b"\\r\\n"):
+            if line.lower().startswith(b"content-length:"):
+                length = int(line[15:])
+        request.read(length)
+        connection.sendall(head % len(body) + body)
+"""
+
+
+@contextmanager
+def refresh(folder: Path) -> Iterator[Pair]:
+    token = fresh_token()
+    form = {
+        "client_id": CLIENT_ID,
+        "client_secret": CLIENT_SECRET,
+        "grant_type": "refresh_token",
+        "refresh_token": token.refresh_token,
+    }
+    with child(SERVER) as port:
+
+        def bare() -> None:
+            connection = HTTPConnection("127.0.0.1", int(port), timeout=30)
+            connection.request("POST", "/", urlencode(form), {"Content-Type": "application/x-www-form-urlencoded"})
+            json.loads(connection.getresponse().read())
+            connection.close()
+
+        url = f"http://127.0.0.1:{port}/"
+        token.credentials = OAuthCredentials(CLIENT_ID, CLIENT_SECRET, endpoints=Endpoints(url, url))
+        yield called(token.refresh, 20), called(bare, 20)
+
+
+@contextmanager
+def store(folder: Path) -> Iterator[Pair]:
+    token = fresh_token()
+    ours, theirs = str(folder / "oauth.json"), str(folder / "by-hand.json")
+    content = json.dumps(token.as_dict(), indent=1).encode()
+
+    def by_hand() -> None:
+        file = os.open(f"{theirs}.tmp", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        os.write(file, content)
+        os.fsync(file)
+        os.close(file)
+        os.replace(f"{theirs}.tmp", theirs)
+
+    yield on_the_wall(lambda: token.store_token(ours)), on_the_wall(by_hand)
+
+
+COMPARISONS: Final = (
+    Comparison(
+        "import ytmusic_oauth",
+        LOADED_ANYWAY,
+        importing,
+        1.15,
+        100,
+        because=(
+            "counted in instructions on Python 3.11, it is 1.21: 0.034 are the methods that a dataclass writes for "
+            "Endpoints, 0.019 the expression that knows a safe URL, 0.032 to read the code, 0.025 to make the classes, "
+            "0.026 the garbage collector, 0.027 to take all down. Without the first two it would be 1.16. Both stay: "
+            "a value that can be compared and replaced, and one expression that can be audited, are worth a millisecond"
+        ),
+    ),
+    Comparison("python -m ytmusic_oauth header", f"{LOADED_ANYWAY}, argparse", command_line, 1.3, 100),
+    Comparison(
+        "ytmusic_oauth.pyz header",
+        "the same",
+        zipapp,
+        1.6,
+        60,
+        because=(
+            "it holds sources alone, and so is small and the same whoever builds it; each start compiles them, "
+            "which is 0.8. With the code of one Python beside them it was 1.4, and three times as large"
+        ),
+    ),
+    Comparison("token.as_auth()", "a method that compares one clock and returns", as_auth, 2.5, 100),
+    Comparison("token.access_token", "a property that does", access_token, 2.5, 100),
+    Comparison("64 threads, that method", "one thread", readers_of_nothing, None, 15),
+    Comparison("64 threads, token.as_auth()", "one thread, times that", readers_of_a_token, 1.1, 15),
+    Comparison("token.refresh() over loopback", "http.client POST, json.loads", refresh, 2.5, 60),
+    Comparison("token.store_token(path)", "write, fsync, rename", store, 1.3, 600, "clock"),
+)
+
+
+# ---- what can be counted -------------------------------------------------------------------------
+
+NETWORK: Final = ("socket", "ssl", "http", "urllib.request", "urllib.error", "select", "selectors", "asyncio", "email")
+
+
+def loaded() -> list[str]:
+    """The modules that the import loads beyond those that everybody has."""
+    script = f"{LOADED_ANYWAY}; import sys; anyway = set(sys.modules); {IMPORT}; print(*set(sys.modules) - anyway)"
+    found = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True)
+    return found.stdout.split()
+
+
+def bytes_for_each(accounts: int) -> float:
+    """What a token costs beyond the strings that it is made of."""
+    credentials = OAuthCredentials(CLIENT_ID, CLIENT_SECRET)
+    given = [values(account) for account in range(accounts)]
+    gc.collect()
+    tracemalloc.start()
+    try:
+        tokens = [RefreshingToken(credentials, **each) for each in given]
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    return held / len(tokens)
+
+
+def counts(accounts: int = 10_000) -> Iterator[Count]:
+    modules = loaded()
+    strange = [name for name in modules if not name.startswith("ytmusic_oauth")]
+    yield Count("modules loaded by the import: of the network", len({*modules} & {*NETWORK}), "", 0)
+    yield Count("modules loaded by the import: others' beyond the floor", len(strange), "", 2)
+    yield Count("modules loaded by the import: our own", len(modules) - len(strange), "")
+    yield Count(f"memory of each of {accounts:,} tokens, beyond its strings", bytes_for_each(accounts), "bytes", 1200)
+    sources = [path for path in (ROOT / "ytmusic_oauth").iterdir() if path.is_file()]
+    yield Count("the folder to vendor", sum(path.stat().st_size for path in sources) / 1024, "KiB")
+    yield Count("the folder to vendor", sum(path.read_bytes().count(b"\n") for path in sources), "lines")
+    if ZIPAPP.exists():
+        yield Count("the zipapp", ZIPAPP.stat().st_size / 1024, "KiB")
