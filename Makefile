@@ -10,7 +10,7 @@ BENCH := .venv-bench$(OF)
 PEERS := .venv-peers$(OF)
 ATHERIS := 3.0.0
 PYTHONS := $(addprefix python3.,10 11 12 13 14 15) $(sort $(wildcard $(HOME)/.pyenv/versions/3.1*/bin/python3))
-CLIENT ?= $(PYTHON) -m tests.porting.clients.python
+OUR_CLIENT = $(PYTHON) -m tests.porting.clients.python
 PLATFORMS := linux darwin win32
 TYPE_VERSIONS := 3.10 3.11 3.12 3.13 3.14 3.15
 
@@ -64,7 +64,7 @@ fuzz: $(FUZZ)/ready  ## spoiled input for every parser, for SECONDS=60; SEED= to
 	$(FUZZ)/bin/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
 
 certify:  ## put a port to the porting kit: CLIENT="node my_client.js"; our own, if nothing is said
-	@$(PYTHON) -m tests.porting --client "$(CLIENT)"
+	@$(PYTHON) -m tests.porting --client '$(or $(call given,CLIENT),$(OUR_CLIENT))'
 
 kit-bites:  ## break our own code in a hundred ways, one at a time: the porting kit has to notice each
 	@$(PYTHON) -m tests.porting.clients.python.bites

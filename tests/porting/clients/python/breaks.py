@@ -572,8 +572,8 @@ BREAKS: Final = (
     Break(
         "transport.py",
         "a proxy reads what goes to this machine",
-        'ProxyHandler({"https": found["https"]} if "https" in found else {})',
-        "ProxyHandler(found)",
+        "    opener.add_handler(Handler())\n    try:",
+        "    opener.add_handler(ProxyHandler(getproxies()))\n    opener.add_handler(Handler())\n    try:",
         hint="hostile/surroundings",
     ),
     Break(
