@@ -9,6 +9,7 @@ FUZZ := .venv-fuzz
 BENCH := .venv-bench$(OF)
 PEERS := .venv-peers$(OF)
 ATHERIS := 3.0.0
+INTEROP := .venv-interop$(OF)
 PYTHONS := $(addprefix python3.,10 11 12 13 14 15) $(sort $(wildcard $(HOME)/.pyenv/versions/3.1*/bin/python3))
 OUR_CLIENT = $(PYTHON) -m tests.porting.clients.python
 PLATFORMS := linux darwin win32
@@ -18,8 +19,8 @@ PYODIDE := 314.0.7
 
 .DEFAULT_GOAL := help
 unexport PYTHONSAFEPATH
-.PHONY: help demo test types test-all test-wasm torture fuzz certify kit-bites bench bench-peers coverage lint format \
-	zipapp vendor dist clean
+.PHONY: help demo test types test-all test-wasm torture fuzz certify kit-bites interop bench bench-peers coverage lint \
+	format zipapp vendor dist clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +69,9 @@ certify:  ## put a port to the porting kit: CLIENT="node my_client.js"; our own,
 
 kit-bites:  ## break our own code in a hundred ways, one at a time: the porting kit has to notice each
 	@$(PYTHON) -m tests.porting.clients.python.bites
+
+interop: $(INTEROP)/ready  ## beside ytmusicapi, requests, httpx, OAuth servers, a proxy and a browser that others wrote
+	$(INTEROP)/bin/python -m pytest tests/interop
 
 bench: $(BENCH)/ready zipapp  ## what things cost, as ratios to what Python itself must spend; ONLY="as_auth import" for some
 	@$(BENCH)/bin/python -m tests.bench.table $(ONLY)
@@ -123,4 +127,12 @@ $(PEERS)/ready: tests/bench/peers.txt
 $(TOOLS)/ready: tests/requirements.txt tests/requirements-tools.txt
 	$(PYTHON) -m venv --clear $(TOOLS)
 	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/requirements.txt -r tests/requirements-tools.txt
+	@touch $@
+
+# Without npm, the parts that need Node are left out, and `make interop` says so.
+$(INTEROP)/ready: tests/requirements.txt tests/interop/requirements.txt tests/interop/package-lock.json
+	$(PYTHON) -m venv --clear $(INTEROP)
+	$(INTEROP)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/requirements.txt -r tests/interop/requirements.txt
+	cp tests/interop/package.json tests/interop/package-lock.json $(INTEROP)
+	if command -v npm >/dev/null; then cd $(INTEROP) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error; fi
 	@touch $@

@@ -215,6 +215,12 @@ def test_nobody_talks_the_checkers_out_of_it(path: Path) -> None:
     assert not {token.string for token in tokens if token.type == tokenize.NAME} & {"Any", "cast", "no_type_check"}
 
 
+def test_what_needs_packages_from_outside_is_no_part_of_the_tests(request: pytest.FixtureRequest) -> None:
+    apart = ROOT / "tests" / "interop"
+    assert list(apart.glob("test_*.py"))
+    assert not [item for item in request.session.items if apart in item.path.parents]
+
+
 def test_the_scans_have_something_to_scan() -> None:
     assert len(SOURCES) >= 18
     assert {path.name for path in CHECKED} >= {"token.py", Path(__file__).name, "__init__.pyi"}

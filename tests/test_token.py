@@ -191,6 +191,20 @@ def test_an_expiry_set_by_hand_counts_at_once(clock: Clock) -> None:
     assert token.is_expiring
 
 
+@pytest.mark.parametrize("loaded", [True, False])
+def test_a_token_that_is_made_to_expire_is_refreshed_though_its_file_says_otherwise(
+    server: FakeGoogle, clock: Clock, tmp_path: Path, loaded: bool
+) -> None:
+    before = logged_in(server)
+    path = tmp_path / "oauth.json"
+    before.store_token(str(path))
+    held = before.as_dict()
+    token = RefreshingToken.load(client(server), path) if loaded else RefreshingToken(client(server), path, **held)
+    token.expires_at = int(clock.time())  # as ytmusicapi's users force a refresh
+    assert token.access_token != held["access_token"]
+    assert OAuthToken.from_json(path).as_dict() == token.as_dict()
+
+
 def test_a_refreshing_token_needs_somebody_who_refreshes() -> None:
     with pytest.raises(TypeError, match="credentials"):
         RefreshingToken(json.loads("null"), **VALUES)

@@ -75,7 +75,7 @@ class OAuthCredentials(Credentials):
         if not hasattr(endpoints, "device_code_url"):
             raise TypeError("endpoints must be Endpoints")
         self.endpoints = endpoints
-        self.scope = check("scope", scope, printable)
+        self.scope: str = check("scope", scope, printable)
         self._session = session
         self._proxies = proxies
         if session is None:

@@ -49,7 +49,7 @@ class OAuthError(Exception):
         retryable: bool | None = None,
     ) -> None:
         super().__init__(problem or self.meaning)
-        self.problem = problem or self.meaning
+        self.problem: str = problem or self.meaning
         self.error = error
         self.error_description = error_description
         self.status = status
@@ -196,7 +196,8 @@ class TokenFileNotFound(TokenFileError, FileNotFoundError):
 
     def __init__(self, problem: str = "", *, path: str = "") -> None:
         super().__init__(problem, path=path)
-        self.errno, self.filename = errno.ENOENT, path
+        self.errno: int | None = errno.ENOENT
+        self.filename: str = path
 
     def __setstate__(self, state: Mapping[str, object] | None) -> None:
         super().__setstate__(dict(state or {}))

@@ -26,7 +26,7 @@ class Turns:
     __slots__ = ("_error", "_locks", "_worker", "number")
 
     def __init__(self) -> None:
-        self.number = 0
+        self.number: int = 0
         self._error: OAuthError | None = None
         # Guard the work and the two above. One for each process: a lock that another thread of the parent held while
         # it forked stays locked in the child for ever.

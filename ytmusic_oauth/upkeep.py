@@ -46,7 +46,7 @@ class Upkeep:
         # Where the file is now, wherever the process goes.
         self.path = None if path is None else os.path.abspath(path)
         self._on_disk = on_disk
-        self.is_unsaved = unsaved
+        self.is_unsaved: bool = unsaved
         self._turns = Turns()
         self._refused: tuple[str, OAuthError] | None = None
         self._refreshing = self._saving = _PATIENT
@@ -149,7 +149,7 @@ class Upkeep:
         if self._on_disk is not None:
             news = on_disk != self._on_disk
         else:  # a file that we never saw may well be older than what we hold
-            fresher = on_disk["expires_at"] > held.token["expires_at"]
+            fresher = on_disk["expires_at"] > held.token["expires_at"] and not _same(there, held)
             news = fresher and not self.is_unsaved and there.fresh.is_open(time.time(), time.monotonic())
         self._on_disk = on_disk
         if not news:

@@ -2,22 +2,22 @@
 # The slice of httpx that a `Session` needs: enough to prove that one fits, without installing it.
 
 from collections.abc import Mapping
-from typing import Final
+from ssl import SSLContext
 
-class UseClientDefault: ...
-
-USE_CLIENT_DEFAULT: Final[UseClientDefault]
+from httpx._client import UseClientDefault
 
 class Response:
     status_code: int
-    @property
-    def headers(self) -> Mapping[str, str]: ...
+    headers: Mapping[str, str]
     history: list[Response]
     def json(self) -> object: ...
 
 class Client:
     follow_redirects: bool
-    def __init__(self, *, follow_redirects: bool = False) -> None: ...
+    def __init__(
+        self, *, verify: SSLContext | bool = True, proxy: str | None = None, follow_redirects: bool = False
+    ) -> None: ...
+    def close(self) -> None: ...
     def post(
         self,
         url: str,

@@ -3,6 +3,9 @@
 
 from collections.abc import Mapping
 
+class RequestException(OSError): ...
+class ConnectionError(RequestException): ...
+
 class Response:
     status_code: int
     headers: Mapping[str, str]
@@ -11,6 +14,8 @@ class Response:
 
 class Session:
     proxies: dict[str, str]
+    verify: bool | str | None
+    def close(self) -> None: ...
     def get_redirect_target(self, resp: Response) -> str | None: ...
     def post(
         self,

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+"""What is here to be run against, in which version; at the end, the table of what ran."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Generator, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from ytmusic_oauth.kinds import json_object, text
+
+ROOT: Final = Path(__file__).parents[2]
+#: where `npm ci` was run
+NODE_MODULES: Final = Path(sys.prefix) / "node_modules"
+
+
+@pytest.fixture(autouse=True)
+def _no_certificates_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whom to trust is what a test says."""
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "NETRC"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def found(program: str) -> str:
+    """The program's path; skip the test where it is missing."""
+    path = shutil.which(program)
+    if path is None:
+        pytest.skip(f"there is no {program}")
+    return path
+
+
+def _says(program: str) -> str:
+    if shutil.which(program) is None:
+        return "missing"
+    told = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+    return re.sub(r"^\D*([\d.]+).*", r"\1", told.strip())
+
+
+def _npm(package: str) -> str:
+    manifest = NODE_MODULES / package / "package.json"
+    return text(json_object(manifest.read_text("utf-8"))["version"]) if manifest.exists() else "missing"
+
+
+# The table of the README: what is named in a test's mark `beside`, and what it shows.
+SHOWN: Final[Mapping[str, str]] = {
+    "ytmusicapi": "its `YTMusic` with our credentials or our token inside; its files read by us, ours by it",
+    "requests": "a `requests.Session` as `session=`: proxies, TLS, no redirect followed",
+    "httpx": "an `httpx.Client` as `session=`: the same",
+    "httpx2": "an `httpx2.Client` as `session=`: the same",
+    "oidc-provider": "a certified server: each turn of a login, a refresh, a revocation",
+    "Authlib": "a server made of it: the same",
+    "django-oauth-toolkit": "a server with pages of its own: the same, but for what it leaves to its clients",
+    "proxy.py": "a proxy with CONNECT and a password",
+    "playwright-core": "Chromium confirms the code that `login --open-browser` leads to",
+    "pyright": "every public name has a type",
+    "mypy": "the slices in `typings/` are true of the real packages",
+}
+HEAD: Final = ("| beside | version | what is shown |", "|---|---|---|")
+_NPM: Final = frozenset({"oidc-provider", "playwright-core", "pyright"})
+_passed: Final[Counter[str]] = Counter()
+_failed: Final[set[str]] = set()
+_left_out: Final[Counter[str]] = Counter()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "beside(name): what it is run against, a row of the README's table")
+
+
+def is_there(name: str) -> bool:
+    """Whether it was installed; what comes from npm is not, where there is no npm."""
+    return name not in _NPM or _npm(name) != "missing"
+
+
+def row(name: str) -> str:
+    """The row of the table."""
+    return f"| {name} | {_npm(name) if name in _NPM else version(name)} | {SHOWN[name]} |"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    names = [str(mark.args[0]) for mark in item.iter_markers("beside")]
+    if report.when == "call" and report.passed:
+        _passed.update(names)
+    elif report.failed:
+        _failed.update(names)
+    elif report.skipped:
+        _left_out[f"{item.path.name}: {call.excinfo and call.excinfo.value}"] += 1
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    say = terminalreporter.write_line
+    system = [f"Python {sys.version.split()[0]}", f"Node {_says('node')}", f"Chromium {_says('chromium')}"]
+    terminalreporter.section("what ran beside what")
+    say(f"On {', '.join(system)}.\n")
+    for line in HEAD:
+        say(line)
+    for name in SHOWN:
+        if _passed[name] and name not in _failed:
+            say(row(name))
+    say("")
+    for what, count in _left_out.items():
+        say(f"NOT RUN: {count} tests of {what}", red=True)

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: MIT
+"""Other people's sessions as `session=`: what holds for ours, and what the README says does not."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import httpx
+import httpx2
+import pytest
+import requests
+
+from tests.interop.conftest import ROOT
+from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FAULTS, FakeGoogle, Raw, Reply, drip, redirect
+from tests.support import Clock, endpoints
+from ytmusic_oauth import (
+    BadOAuthClient,
+    InvalidGrant,
+    MalformedResponse,
+    OAuthCredentials,
+    RateLimited,
+    RefreshingToken,
+    ServerError,
+    TransportError,
+    session,
+)
+
+CERTIFICATES: Final = ROOT / "tests" / "certificates"
+AUTHORITY: Final = str(CERTIFICATES / "ca.pem")
+
+
+def by_requests(server: FakeGoogle, verify: str | None) -> tuple[OAuthCredentials, Callable[[], None]]:
+    its = requests.Session()
+    its.verify = verify or True
+    return OAuthCredentials(CLIENT_ID, CLIENT_SECRET, its, endpoints=endpoints(server)), its.close
+
+
+def by_httpx(server: FakeGoogle, verify: str | None) -> tuple[OAuthCredentials, Callable[[], None]]:
+    context = ssl.create_default_context(cafile=verify)
+    its = httpx.Client(verify=context, follow_redirects=True)  # which it does not by itself
+    return OAuthCredentials(CLIENT_ID, CLIENT_SECRET, session=its, endpoints=endpoints(server)), its.close
+
+
+def by_httpx2(server: FakeGoogle, verify: str | None) -> tuple[OAuthCredentials, Callable[[], None]]:
+    context = ssl.create_default_context(cafile=verify)
+    its = httpx2.Client(verify=context, follow_redirects=True)
+    return OAuthCredentials(CLIENT_ID, CLIENT_SECRET, session=its, endpoints=endpoints(server)), its.close
+
+
+KINDS: Final = [
+    pytest.param(by_requests, marks=pytest.mark.beside("requests"), id="requests"),
+    pytest.param(by_httpx, marks=pytest.mark.beside("httpx"), id="httpx"),
+    pytest.param(by_httpx2, marks=pytest.mark.beside("httpx2"), id="httpx2"),
+]
+
+
+@pytest.fixture(params=KINDS)
+def client(request: pytest.FixtureRequest, server: FakeGoogle) -> Iterator[OAuthCredentials]:
+    make: object = request.param
+    assert callable(make)
+    made, close = make(server, None)
+    yield made
+    close()
+
+
+def logged_in(client: OAuthCredentials, server: FakeGoogle) -> RefreshingToken:
+    code = client.get_code()
+    server.approve(code["user_code"])
+    return RefreshingToken(client, **client.wait_for_token(code))
+
+
+def test_a_whole_life(client: OAuthCredentials, server: FakeGoogle, clock: Clock, tmp_path: Path) -> None:
+    token = logged_in(client, server)
+    token.local_cache = tmp_path / "oauth.json"
+    clock.advance(3600)
+    assert server.is_live(token.access_token)
+    client.revoke_token(token.refresh_token)
+    with pytest.raises(InvalidGrant):
+        token.refresh()
+    assert {each.method for each in server.transcript} == {"POST"}
+    assert {each.headers["content-type"] for each in server.transcript} == {"application/x-www-form-urlencoded"}
+
+
+def test_refusals_and_troubles_have_the_same_names(client: OAuthCredentials, server: FakeGoogle, clock: Clock) -> None:
+    token = logged_in(client, server).refresh_token
+    for answers, expected in (
+        ([Reply(401, {"error": "invalid_client"})], BadOAuthClient),
+        ([FAULTS["html"]], MalformedResponse),
+        ([FAULTS["not-an-object"]], MalformedResponse),
+        ([FAULTS["503"]] * 3, ServerError),
+        ([FAULTS["hang-up"]] * 3, TransportError),
+        ([FAULTS["stall"]] * 3, TransportError),
+    ):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(session, "TIMEOUT", 0.2)
+            server.script("token", *answers)
+            with pytest.raises(expected) as error:
+                client.refresh_token(token)
+        assert not [secret for secret in (CLIENT_SECRET, token) if secret in str(error.value)]
+    server.script("token", FAULTS["503"], FAULTS["503"])
+    assert server.is_live(client.refresh_token(token)["access_token"])
+
+
+def test_retry_after_is_heard(client: OAuthCredentials, server: FakeGoogle, clock: Clock) -> None:
+    token = logged_in(client, server).refresh_token
+    clock.slept.clear()
+    server.script("token", FAULTS["429"])
+    assert server.is_live(client.refresh_token(token)["access_token"])
+    assert clock.slept == [7]
+    server.script("token", Reply(429, "", {"Retry-After": "3600"}))
+    with pytest.raises(RateLimited) as error:
+        client.refresh_token(token)
+    assert error.value.retry_after == 3600
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_no_secret_follows_a_redirect(client: OAuthCredentials, server: FakeGoogle, status: int) -> None:
+    with FakeGoogle() as elsewhere:
+        server.script("token", redirect(f"{elsewhere.url}/token", status))
+        with pytest.raises(TransportError, match="redirect"):
+            client.refresh_token("1//fake-refresh")
+        assert elsewhere.transcript == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_its_own_idea_of_whom_to_trust_holds(
+    kind: Callable[[FakeGoogle, str | None], tuple[OAuthCredentials, Callable[[], None]]], clock: Clock
+) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(CERTIFICATES / "good.pem")
+    with FakeGoogle(clock=clock.monotonic, ssl_context=context) as server:
+        for verify in (AUTHORITY, None):
+            client, close = kind(server, verify)
+            if verify is None:
+                with pytest.raises(TransportError):
+                    client.get_code()
+                assert len(server.requests_to("code")) == 1
+            else:
+                assert server.is_live(logged_in(client, server).access_token)
+            close()
+
+
+# ---- what is not guaranteed then -----------------------------------------------------------------
+
+
+def test_its_time_out_is_for_each_byte(
+    client: OAuthCredentials, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "TIMEOUT", 1.0)
+    server.script("token", drip(b'{"access_token": "ya29.fake", "expires_in": 9}', every=0.03))
+    assert client.refresh_token("1//fake-refresh")["access_token"] == "ya29.fake"
+
+
+def test_it_reads_whatever_comes(client: OAuthCredentials, server: FakeGoogle) -> None:
+    token = b'{"access_token": "ya29.fake", "expires_in": 9}'
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (2 * 2**20 + len(token))
+    server.script("token", Raw([head, b" " * 2**20, b" " * 2**20, token]))
+    assert client.refresh_token("1//fake-refresh")["access_token"] == "ya29.fake"
+
+
+def test_it_sends_the_password_of_a_netrc_file(
+    client: OAuthCredentials, server: FakeGoogle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login fake-user password fake-password\n", "utf-8")
+    monkeypatch.setenv("NETRC", str(netrc))
+    client.get_code()
+    sends = "authorization" in server.requests_to("code")[0].headers
+    assert sends == isinstance(vars(client)["_session"], requests.Session)

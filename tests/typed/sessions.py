@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MIT
+"""Other people's sessions fit with no adapter, and so does one of a user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import httpx
+import httpx2
+import requests
+
+from ytmusic_oauth import OAuthCredentials, UrllibSession
+from ytmusic_oauth.session import Response, Session
+
+
+class OwnAnswer:
+    status_code = 200
+
+    def json(self) -> dict[str, int]:
+        return {}
+
+
+class Own:
+    def post(self, url: str, data: Mapping[str, str], headers: Mapping[str, str], timeout: float = 9) -> OwnAnswer:
+        return OwnAnswer()
+
+
+def every_session_fits(client_id: str, client_secret: str) -> list[OAuthCredentials]:
+    return [
+        OAuthCredentials(client_id, client_secret, requests.Session()),
+        OAuthCredentials(client_id, client_secret, requests.Session(), {"https": "http://127.0.0.1:8080"}),
+        OAuthCredentials(client_id, client_secret, session=httpx.Client()),
+        OAuthCredentials(client_id, client_secret, session=httpx2.Client()),
+        OAuthCredentials(client_id, client_secret, session=UrllibSession(timeout=5)),
+        OAuthCredentials(client_id, client_secret, session=Own()),
+        OAuthCredentials(client_id, client_secret, None),
+    ]
+
+
+def as_a_session(session: Session) -> Response:
+    return session.post("https://login.example.org/token", data={}, headers={}, timeout=30)
+
+
+def every_answer_fits() -> list[Response]:
+    sessions: list[Session] = [requests.Session(), httpx.Client(), httpx2.Client(), UrllibSession(), Own()]
+    return [as_a_session(each) for each in sessions]
