@@ -11,6 +11,7 @@ PEERS := .venv-peers$(OF)
 ATHERIS := 3.0.0
 INTEROP := .venv-interop$(OF)
 PYTHONS := $(addprefix python3.,10 11 12 13 14 15) $(sort $(wildcard $(HOME)/.pyenv/versions/3.1*/bin/python3))
+OUR_CLIENT = $(PYTHON) -m tests.porting.clients.python
 PLATFORMS := linux darwin win32
 TYPE_VERSIONS := 3.10 3.11 3.12 3.13 3.14 3.15
 
@@ -18,7 +19,8 @@ PYODIDE := 314.0.7
 
 .DEFAULT_GOAL := help
 unexport PYTHONSAFEPATH
-.PHONY: help demo test types test-all test-wasm torture fuzz interop bench bench-peers coverage lint format zipapp vendor dist clean
+.PHONY: help demo test types test-all test-wasm torture fuzz certify kit-bites interop bench bench-peers coverage lint \
+	format zipapp vendor dist clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +63,12 @@ torture: $(VENV)/ready  ## the worst day, for longer: hundreds of kills, deeper 
 
 fuzz: $(FUZZ)/ready  ## spoiled input for every parser, for SECONDS=60; SEED= to do it again
 	$(FUZZ)/bin/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
+
+certify:  ## put a port to the porting kit: CLIENT="node my_client.js"; our own, if nothing is said
+	@$(PYTHON) -m tests.porting --client '$(or $(call given,CLIENT),$(OUR_CLIENT))'
+
+kit-bites:  ## break our own code in a hundred ways, one at a time: the porting kit has to notice each
+	@$(PYTHON) -m tests.porting.clients.python.bites
 
 interop: $(INTEROP)/ready  ## beside ytmusicapi, requests, httpx, OAuth servers, a proxy and a browser that others wrote
 	$(INTEROP)/bin/python -m pytest tests/interop
