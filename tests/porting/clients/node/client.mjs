@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The driver of this port, as ../../DRIVER.md wants it: what is asked for by the environment is passed on to the port, and
-// what comes of it is said in one line of JSON.
+// The driver of this port, as ../../DRIVER.md wants it: what is asked for by the environment is passed on to the port,
+// and what comes of it is said in one line of JSON.
 
 import { env, argv, stderr, stdin, stdout } from "node:process";
 import * as process from "node:process";
@@ -51,7 +51,7 @@ const COMMANDS = {
     warn(`Go to ${verificationLink(code)}`);
     warn(`and confirm there that the code is ${code.user_code}`);
     const token = new RefreshingToken(client, await client.waitForToken(code), { warn });
-    if (env.OAUTH_TOKEN_FILE) await token.storeToken(env.OAUTH_TOKEN_FILE);
+    if (env.OAUTH_TOKEN_FILE) await token.keepIn(env.OAUTH_TOKEN_FILE);
     return shown(token);
   },
 
@@ -115,7 +115,7 @@ async function keep() {
 }
 
 async function skips() {
-  say(hasLocks() ? {} : { concurrency: "Node asks for no file locks, and there is no flock(1) here to ask in its place" });
+  say(hasLocks() ? {} : { concurrency: "Node has no file locks of its own, and there is no flock(1) here" });
 }
 
 async function one(command) {

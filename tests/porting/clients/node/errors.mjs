@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Everything that is raised on purpose: one class, and a kind for each thing that a caller can do next. (`exceptions.py`)
+// Everything that is raised on purpose: one class, and a kind for each thing that a caller can do next.
+// (`exceptions.py`)
 //
 // The parts of what happened are properties, null where nothing is known. None of them holds a secret: whoever puts a
 // server's text into an error has taken the secrets out of it.
@@ -44,8 +45,8 @@ const KINDS = new Map(Object.entries({
   },
 }));
 
-// The error in the body decides, not the status: servers disagree about statuses. A Map, for a server may send any word,
-// and every object of JavaScript has a "constructor".
+// The error in the body decides, not the status: servers disagree about statuses. A Map, for a server may send any
+// word, and every object of JavaScript has a "constructor".
 /** @type {Map<string, string>} OAuth error code -> kind */
 export const ERROR_KINDS = new Map([
   ["authorization_pending", "authorization_pending"],

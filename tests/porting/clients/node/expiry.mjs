@@ -2,8 +2,8 @@
 // When a token ends: arithmetic on plain numbers, in seconds. No clock, no token. (`expiry.py`)
 //
 // Two clocks are asked, because each of them lies in its own way. The wall clock is what a file can hold, but it is set
-// wrong, and set right, at any time. The monotonic clock never jumps, but it starts anew with every boot and sleeps while a
-// laptop sleeps. The earlier of both ends a token.
+// wrong, and set right, at any time. The monotonic clock never jumps, but it starts anew with every boot and sleeps
+// while a laptop sleeps. The earlier of both ends a token.
 
 // The seed: "credential expiration <= 1 min".
 const MARGIN = 60;

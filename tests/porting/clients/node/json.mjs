@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// JSON as RFC 8259 has it. `JSON.parse` is strict, and reads numbers of a million digits and lists of any depth in no time;
-// all that it lacks is an eye for keys that come twice. (`kinds.json_object`, and Python's `json.dumps`)
+// JSON as RFC 8259 has it. `JSON.parse` is strict, and reads numbers of a million digits and lists of any depth in no
+// time; all that it lacks is an eye for keys that come twice. (`kinds.json_object`, and Python's `json.dumps`)
 
 import { EntryError, isObject } from "./kinds.mjs";
 
-/** Read a JSON object in UTF-8. A byte order mark is an error, unless it is `marked`. Quotes nothing of the document. */
+/** Read a JSON object in UTF-8. A byte order mark is an error, unless it may be `marked`. Quotes nothing of it. */
 export function jsonObject(bytes, { marked = false } = {}) {
   let document, value;
   try {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // What a value must be: the checks that everything from outside passes once, and is trusted afterwards. (`kinds.py`)
 //
-// A kind is a function that takes a server's value, a file's or a caller's, and answers it or throws an `EntryError` with
-// the reason. It never quotes the value, which may be a secret. In JavaScript, `$` without the flag m is the very end of
-// a text, and `\d` is ASCII.
+// A kind is a function that takes a server's value, a file's or a caller's, and answers it or throws an `EntryError`
+// with the reason. It never quotes the value, which may be a secret. In JavaScript, `$` without the flag m is the very
+// end of a text, and `\d` is ASCII.
 
 // Ten years: no server means more.
 const LONGEST = 10 * 365 * 24 * 3600;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // The lock of a token file, among processes: the kernel's, so that it dies with whoever holds it. (`lock.py`)
 //
-// It is taken on the token file itself and leaves nothing behind. It is the lock that the Python library takes: programs in
-// both languages share a file. Node cannot ask for it by itself. On macOS and the BSDs it comes with opening; on Linux the
-// system's own flock(1) is handed the open file, locks it, and ends: the lock belongs to what is open, not to who asked.
-// Where there is no lock to be had, nobody waits for one: no file yet, a file system or a platform without locks.
+// It is taken on the token file itself and leaves nothing behind. It is the lock that the Python library takes:
+// programs in both languages share a file. Node cannot ask for it by itself. On macOS and the BSDs it comes with
+// opening; on Linux the system's own flock(1) is handed the open file, locks it, and ends: the lock belongs to what is
+// open, not to who asked. Where there is no lock to be had, nobody waits for one: no file yet, a file system or a
+// platform without locks.
 
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
@@ -73,6 +74,7 @@ function open(path) {
 
 /** Whether the file that was opened is still the one at `path`: the last holder may have replaced it. */
 function isCurrent(file, path) {
-  const [opened, there] = [fs.fstatSync(file, { bigint: true }), fs.statSync(path, { bigint: true, throwIfNoEntry: false })];
+  const opened = fs.fstatSync(file, { bigint: true });
+  const there = fs.statSync(path, { bigint: true, throwIfNoEntry: false });
   return opened.ino === there?.ino && opened.dev === there?.dev;
 }

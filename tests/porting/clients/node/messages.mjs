@@ -70,8 +70,8 @@ export function parseRetryAfter(value, date, now) {
 
 // RFC 9110 5.6.7 has three formats. `Date.parse` reads them, and "-7", and much else.
 const DATES = [
-  /^[A-Z][a-z]+, (?<day>\d\d)(?<joint>[ -])(?<month>[A-Z][a-z]{2})\k<joint>(?<year>\d{4}|\d\d) (?<time>\d\d:\d\d:\d\d) GMT$/,
-  /^[A-Z][a-z]{2} (?<month>[A-Z][a-z]{2}) (?<day>[ \d]\d) (?<time>\d\d:\d\d:\d\d) (?<year>\d{4})$/,
+  /^[A-Z]\w+, (?<day>\d\d)[ -](?<month>[A-Z]\w\w)[ -](?<year>\d{4}|\d\d) (?<time>\d\d:\d\d:\d\d) GMT$/,
+  /^[A-Z]\w\w (?<month>[A-Z]\w\w) (?<day>[ \d]\d) (?<time>\d\d:\d\d:\d\d) (?<year>\d{4})$/,
 ];
 
 function parseDate(value) {

@@ -15,11 +15,9 @@ const DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code";
 // https to anywhere, http to this machine only; no user name, no fragment.
 const LABEL = "[a-z0-9_](?:[a-z0-9_-]*[a-z0-9])?";
 const BYTE = "(?:25[0-5]|2[0-4]\\d|1?\\d?\\d)";
-const SAFE_URL = new RegExp(
-  `^(?:https://(?:${LABEL}(?:\\.${LABEL})*\\.?|\\[[0-9a-f:.]+\\])|http://(?:localhost|127(?:\\.${BYTE}){3}|\\[::1\\]))` +
-    '(?::(?<port>\\d{1,5}))?(?:[/?][!-"$-~]*)?$',
-  "i",
-);
+const ANYWHERE = `https://(?:${LABEL}(?:\\.${LABEL})*\\.?|\\[[0-9a-f:.]+\\])`;
+const HERE = `http://(?:localhost|127(?:\\.${BYTE}){3}|\\[::1\\])`;
+const SAFE_URL = new RegExp(`^(?:${ANYWHERE}|${HERE})(?::(?<port>\\d{1,5}))?(?:[/?][!-"$-~]*)?$`, "i");
 
 /**
  * Where an OAuth server listens, and in what it differs from RFC 8628. Throws an `EntryError` on an unsafe URL.

@@ -2,8 +2,8 @@
 // A token that is kept fresh, in memory and in its file, among all tasks and processes that hold it. (`token.py`,
 // `upkeep.py`; and `turns.py`, which is one promise here.)
 //
-// A round: take the turn among tasks and the lock among processes; adopt what somebody else has put into the file; if that
-// is not fresh, refresh; save. A round that fails leaves memory and file as they were.
+// A round: take the turn among tasks and the lock among processes; adopt what somebody else has put into the file; if
+// that is not fresh, refresh; save. A round that fails leaves memory and file as they were.
 
 import { resolve } from "node:path";
 
@@ -40,7 +40,7 @@ export class RefreshingToken {
   /**
    * @param {import("./credentials.mjs").OAuthCredentials} credentials
    * @param {object} raw the six values; throws an `EntryError` on an unfit one
-   * @param {{warn?: (words: string) => void}} [options] told of what went wrong while the token can be used all the same
+   * @param {{warn?: (words: string) => void}} [options] `warn` is told what went wrong while the token can be used
    */
   constructor(credentials, raw, { warn = (words) => process.emitWarning(words) } = {}) {
     this.#credentials = credentials;
@@ -76,9 +76,10 @@ export class RefreshingToken {
     await this.#tend(true);
   }
 
-  /** Write the token, as it is, to a file. */
-  async storeToken(path) {
-    await locked(path, this.#world, (alone) => writeToken(path, this.#held.token, alone));
+  /** Write a new login to its file from now on; if that fails, warn, and try again in later rounds. */
+  async keepIn(path) {
+    this.#path = resolve(path);
+    await locked(path, this.#world, (alone) => this.#save(alone));
   }
 
   /** Leave a token that can be used, or throw an `OAuthError`; with `now`, leave another one than there was. */
@@ -127,7 +128,10 @@ export class RefreshingToken {
       this.#held = await this.#refreshed();
       this.#isUnsaved = this.#path !== null;
     }
-    if (!this.#isUnsaved) return;
+    if (this.#isUnsaved) this.#save(alone, trouble);
+  }
+
+  #save(alone, trouble = null) {
     try {
       if (trouble) throw trouble; // whatever the file is now, it is not ours to replace
       writeToken(this.#path, this.#held.token, alone);
@@ -139,6 +143,7 @@ export class RefreshingToken {
       if (this.#saving.failures === 0) {
         this.#warn(`${error.message} The token is used, and kept in memory until it can be saved.`);
       }
+      this.#isUnsaved = true;
       this.#saving.tryLater();
     }
   }
@@ -152,7 +157,8 @@ export class RefreshingToken {
       if (!(error instanceof OAuthError)) throw error;
       return error.kind === "token_file_not_found" ? null : error;
     }
-    const isNews = Object.keys(found).some((key) => found[key] !== this.#onDisk[key]);
+    // A file that we never saw may well be older than what we hold.
+    const isNews = this.#onDisk !== null && Object.keys(found).some((key) => found[key] !== this.#onDisk[key]);
     this.#onDisk = found;
     if (isNews) {
       this.#held = since(this.#world.now(), this.#world.monotonic(), found);

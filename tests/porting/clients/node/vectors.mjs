@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What this port answers to a vector: its own functions are asked, and what they say is put into neutral words.
 //
-// Nothing is sent and nobody waits. Node's HTTP is handed a socket that answers by itself, and the clock is moved by hand.
-// All between those two is the port as it is.
+// Nothing is sent and nobody waits. Node's HTTP is handed a socket that answers by itself, and the clock is moved by
+// hand. All between those two is the port as it is.
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -307,7 +307,7 @@ const ANSWERS = {
         writeFileSync(path, bytes(given.read));
         return readToken(path);
       }
-      await new RefreshingToken(clientOf({}, new World([], {})), given.write).storeToken(path);
+      await new RefreshingToken(clientOf({}, new World([], {})), given.write).keepIn(path);
       return readFileSync(path, "utf8");
     } finally {
       rmSync(folder, { recursive: true });
