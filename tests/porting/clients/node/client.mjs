@@ -2,8 +2,7 @@
 // The driver of this port, as ../../DRIVER.md wants it: what is asked for by the environment is passed on to the port,
 // and what comes of it is said in one line of JSON.
 
-import { env, argv, stderr, stdin, stdout } from "node:process";
-import * as process from "node:process";
+import process, { argv, env, stderr, stdin, stdout } from "node:process";
 
 import { OAuthCredentials } from "./credentials.mjs";
 import { asciiJson, jsonObject } from "./json.mjs";
@@ -125,7 +124,7 @@ async function one(command) {
 }
 
 const [, , command] = argv;
-const run = { vectors, keep, skips }[command] ?? (Object.hasOwn(COMMANDS, command) ? () => one(command) : null);
+const run = { __proto__: null, vectors, keep, skips }[command] ?? (Object.hasOwn(COMMANDS, command) ? () => one(command) : null);
 if (run) await run();
 else {
   warn("usage: node client.mjs skips | vectors | login | token | refresh | revoke | keep");
