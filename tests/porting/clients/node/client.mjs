@@ -124,8 +124,9 @@ async function one(command) {
 }
 
 const [, , command] = argv;
-const run = { __proto__: null, vectors, keep, skips }[command] ?? (Object.hasOwn(COMMANDS, command) ? () => one(command) : null);
+const run = { __proto__: null, vectors, keep, skips }[command];
 if (run) await run();
+else if (Object.hasOwn(COMMANDS, command)) await one(command);
 else {
   warn("usage: node client.mjs skips | vectors | login | token | refresh | revoke | keep");
   process.exitCode = 2;

@@ -82,7 +82,7 @@ export function post(url, form, headers, { timeout = TIMEOUT, createConnection }
         else chunks.push(chunk);
       });
       response.on("error", () => whole("cut short"));
-      response.on("end", () => whole(response.complete ? "" : "cut short"));
+      response.on("end", () => whole(""));
     });
     request.end(body);
   });
