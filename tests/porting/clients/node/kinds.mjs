@@ -109,5 +109,5 @@ export function tokenDict(raw) {
   };
 }
 
-/** Whether a piece of decoded JSON is an object. */
+/** Whether a piece of decoded JSON is an object. @returns {value is Record<string, unknown>} */
 export const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);

@@ -53,9 +53,8 @@ function intervalOf(body) {
 }
 
 /** Make the error for an answer, known by its status and type, that has a problem. */
-export function malformed(/** @type {Answer} */ { status, contentType }, problem, key = null) {
-  const problemOf = `The answer (HTTP ${status}${contentType && `, ${contentType}`}) ${problem}`;
-  return new OAuthError("malformed", { problem: problemOf, key, status });
+export function malformed(/** @type {Answer} */ { status, contentType }, what, key = null) {
+  return new OAuthError("malformed", { problem: `The answer (HTTP ${status}, ${contentType}) ${what}`, key, status });
 }
 
 /**

@@ -79,7 +79,11 @@ export class RefreshingToken {
   /** Write a new login to its file from now on; if that fails, warn, and try again in later rounds. */
   async keepIn(path) {
     this.#path = resolve(path);
-    await locked(path, this.#world, (alone) => this.#save(alone));
+    try {
+      await locked(path, this.#world, (alone) => this.#save(alone));
+    } catch (error) {
+      this.#putOff(error);
+    }
   }
 
   /** Leave a token that can be used, or throw an `OAuthError`; with `now`, leave another one than there was. */
@@ -139,13 +143,17 @@ export class RefreshingToken {
       this.#isUnsaved = false;
       this.#saving.reset();
     } catch (error) {
-      if (error.kind !== "token_file") throw error;
-      if (this.#saving.failures === 0) {
-        this.#warn(`${error.message} The token is used, and kept in memory until it can be saved.`);
-      }
-      this.#isUnsaved = true;
-      this.#saving.tryLater();
+      this.#putOff(error);
     }
+  }
+
+  #putOff(error) {
+    if (error.kind !== "token_file") throw error;
+    if (this.#saving.failures === 0) {
+      this.#warn(`${error.message} The token is used, and kept in memory until it can be saved.`);
+    }
+    this.#isUnsaved = true;
+    this.#saving.tryLater();
   }
 
   /** Hold what is in the file if that is news; answers what is wrong with the file. @returns {?OAuthError} */

@@ -18,7 +18,7 @@ const LARGEST_BODY = 2 ** 20;
  * @param {string} url one that `endpoints` has accepted
  * @param {object} [options]
  * @param {number} [options.timeout] seconds for the whole request
- * @param {typeof import("node:net").createConnection} [options.createConnection] opens a socket, in place of Node's own
+ * @param {any} [options.createConnection] opens the socket, in place of Node's own (see `http.request`)
  * @returns {Promise<{status: number, headers: Record<string, string>, content: Buffer}>}
  */
 export function post(url, form, headers, { timeout = TIMEOUT, createConnection } = {}) {
@@ -59,7 +59,7 @@ export function post(url, form, headers, { timeout = TIMEOUT, createConnection }
       clearTimeout(connecting);
     }));
     let whole = (problem) => end(reject, new OAuthError("malformed", { problem: `The answer is ${problem}` }));
-    request.on("error", (error) => {
+    request.on("error", (/** @type {NodeJS.ErrnoException} */ error) => {
       // Node's parser; its words may quote the answer.
       if (String(error.code).startsWith("HPE_")) whole(`not HTTP (${error.code})`);
       else end(reject, new OAuthError("transport", { problem: reason(host, error), sent }));
