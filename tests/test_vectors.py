@@ -14,7 +14,8 @@ from typing import Final, NamedTuple, NoReturn
 
 import pytest
 
-from tests.porting.clients.python.vectors import KINDS_OF_ERRORS, answer
+from tests.porting.clients.python.told import KINDS_OF_ERRORS
+from tests.porting.clients.python.vectors import answer
 from ytmusic_oauth import exceptions
 
 FOLDER: Final = Path(__file__).parent / "porting" / "vectors"

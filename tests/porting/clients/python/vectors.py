@@ -36,49 +36,16 @@ from ytmusic_oauth import (
     token,
     upkeep,
 )
-from ytmusic_oauth.exceptions import (
-    AccessDenied,
-    AuthorizationPending,
-    BadOAuthClient,
-    DeviceCodeExpired,
-    InvalidGrant,
-    LoginCancelled,
-    MalformedResponse,
-    OAuthError,
-    RateLimited,
-    ServerError,
-    SlowDown,
-    TokenFileError,
-    TokenFileNotFound,
-    TransportError,
-    UnauthorizedOAuthClient,
-)
-from ytmusic_oauth.held import Held
+from ytmusic_oauth.exceptions import OAuthError
 from ytmusic_oauth.models import AuthCodeDict, LinkedAuthCodeDict
 from ytmusic_oauth.protocol import OAUTH_SCOPE, verification_link
 
-__all__ = ["KINDS_OF_ERRORS", "answer"]
+from .told import Object, told
 
-KINDS_OF_ERRORS: Final[Mapping[type[OAuthError], str]] = {
-    AuthorizationPending: "authorization_pending",
-    SlowDown: "slow_down",
-    AccessDenied: "access_denied",
-    DeviceCodeExpired: "expired_token",
-    InvalidGrant: "invalid_grant",
-    BadOAuthClient: "invalid_client",
-    UnauthorizedOAuthClient: "unauthorized_client",
-    RateLimited: "rate_limited",
-    ServerError: "server_error",
-    TransportError: "transport",
-    MalformedResponse: "malformed",
-    TokenFileError: "token_file",
-    TokenFileNotFound: "token_file_not_found",
-    LoginCancelled: "cancelled",
-}
+__all__ = ["answer"]
 
 NOON: Final = 1_700_000_000
 
-Object = Mapping[str, object]
 # What a vector does not give; vectors/README.md has the same table.
 RFC: Final[Object] = {
     "device_code_url": "https://auth.example/device",
@@ -113,26 +80,9 @@ def answer(kind: str, given: Object) -> object:
     try:
         return _ANSWERS[kind](given)
     except OAuthError as error:
-        return _told(error)
+        return told(error)
     except ValueError:
         return {"raises": "invalid_argument"}
-
-
-def _told(error: OAuthError) -> dict[str, object]:
-    told: dict[str, object] = {
-        "raises": KINDS_OF_ERRORS[type(error)],
-        "error": error.error,
-        "error_description": error.error_description,
-        "status": error.status,
-        "retry_after": error.retry_after,
-    }
-    if isinstance(error, (ServerError, TransportError)):
-        told["retryable"] = error.retryable
-    if isinstance(error, SlowDown):
-        told["interval"] = error.interval
-    if isinstance(error, (MalformedResponse, TokenFileError)):
-        told["key"] = error.key
-    return {part: value for part, value in told.items() if value is not None}
 
 
 # ---- what is given -------------------------------------------------------------------------------
@@ -338,7 +288,7 @@ def _bodies(given: Object) -> object:
     try:
         return _answers(given)
     except OAuthError as error:
-        return {part: value for part, value in _told(error).items() if part != "key"}
+        return {part: value for part, value in told(error).items() if part != "key"}
 
 
 def _shown(given: Object) -> object:
@@ -347,17 +297,21 @@ def _shown(given: Object) -> object:
     try:
         return _answers({"to": "refresh", **given, "status": 400, "json": refusal})
     except OAuthError as error:
-        return _told(error)[said_in]
+        return told(error)[said_in]
 
 
 def _expiry(given: Object) -> object:
-    wall, monotonic = map(_seconds, _list(given["read"]))
-    held = Held.since(wall, monotonic, {**HELD, **given})
-    wall, monotonic = map(_seconds, _list(given["now"]))
-    return {
-        "expiring": not held.fresh.is_open(wall, monotonic),
-        "seconds_left": round(held.life.seconds_left(wall, monotonic), 3),
-    }
+    world = _World([], GOOD["refresh"])
+    world.wall, world.steady = map(_seconds, _list(given["read"]))
+    with world.entered():
+        token = _token(given)
+        world.wall, world.steady = map(_seconds, _list(given["now"]))
+        seconds_left = token._held.life.seconds_left(world.wall, world.steady)
+        expiring: object = token.is_expiring
+        token.as_auth()
+    if expiring != bool(world.requests):
+        expiring = f"is_expiring is {expiring}, and to use it sends {len(world.requests)} requests"
+    return {"expiring": expiring, "seconds_left": round(seconds_left, 3)}
 
 
 def _polling(given: Object) -> object:
@@ -372,7 +326,7 @@ def _polling(given: Object) -> object:
         try:
             client.wait_for_token(code_shown)
         except OAuthError as error:
-            end = _told(error)
+            end = told(error)
     return {"polls": world.asked_at[1:], "ended": round(world.steady, 3), "end": end}
 
 
@@ -384,7 +338,7 @@ def _retries(given: Object) -> object:
         try:
             _call(call, given)
         except OAuthError as error:
-            end = _told(error)
+            end = told(error)
     return {"waits": world.waits, "end": end}
 
 
@@ -396,7 +350,7 @@ def _renewal(given: Object) -> object:
         try:
             held.refresh()
         except OAuthError as error:
-            return {**_told(error), "token": held.as_dict()}
+            return {**told(error), "token": held.as_dict()}
         return {"token": held.as_dict()}
 
 

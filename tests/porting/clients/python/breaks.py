@@ -1,0 +1,735 @@
+# SPDX-License-Identifier: MIT
+"""Ways to get it wrong: what a port could do, done to a copy of our own code, one at a time.
+
+`python -m tests.porting.clients.python.bites` puts each of them to the kit, which has to notice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["BREAKS", "Break"]
+
+
+@dataclass(frozen=True)
+class Break:
+    """In `file` of the package, `old`, which is there once, becomes `new`; `means` is what a user would suffer.
+
+    `hint` is a pattern of the scenarios to try first, where no vector can see it.
+    """
+
+    file: str
+    means: str
+    old: str
+    new: str
+    hint: str = ""
+
+
+BREAKS: Final = (
+    # ---- what is sent ----
+    Break(
+        "protocol.py",
+        "YouTube is sent Google's grant type",
+        'device_grant="http://oauth.net/grant_type/device/1.0"',
+        'device_grant="urn:ietf:params:oauth:grant-type:device_code"',
+    ),
+    Break(
+        "protocol.py",
+        "YouTube is sent the code under a name that it does not know",
+        'device_code_parameter="code"',
+        'device_code_parameter="device_code"',
+    ),
+    Break(
+        "protocol.py",
+        "a confidential client is refused at the code endpoint",
+        '{**form, "client_secret": client_secret} if endpoints.authenticate_everywhere else form',
+        "form",
+    ),
+    Break(
+        "protocol.py",
+        "Google is sent the secret where it has no business",
+        '{**form, "client_secret": client_secret} if endpoints.authenticate_everywhere else form',
+        '{**form, "client_secret": client_secret}',
+    ),
+    Break(
+        "protocol.py",
+        "a revocation with a hint, which revokes nothing where the hint is wrong",
+        'form = {"token": check("token", token, credential)}',
+        'form = {"token": check("token", token, credential), "token_type_hint": "access_token"}',
+    ),
+    Break(
+        "protocol.py",
+        "the token to be revoked is in the query, and so in every log",
+        "return Request(endpoints.revoke_url, _authenticated(endpoints, form, client_secret))",
+        'return Request(f"{endpoints.revoke_url}?token={token}", _authenticated(endpoints, form, client_secret))',
+    ),
+    Break(
+        "protocol.py",
+        "a client secret goes out over plain http",
+        "http://(localhost|",
+        "http://([a-z.]+|",
+    ),
+    Break(
+        "protocol.py",
+        "every server is believed to bear a second refresh with the same token",
+        "refresh_is_repeatable: bool = field(default=False",
+        "refresh_is_repeatable: bool = field(default=True",
+    ),
+    Break(
+        "transport.py",
+        "client secret and tokens are in the query, and so in every log",
+        "Request(url, urlencode(data).encode(), dict(headers))",
+        'Request(f"{url}?{urlencode(data)}", urlencode(data).encode(), dict(headers))',
+    ),
+    Break(
+        "transport.py",
+        "a secret with a + in it arrives with a blank",
+        "urlencode(data).encode()",
+        '"&".join(f"{key}={value}" for key, value in data.items()).encode()',
+    ),
+    Break(
+        "transport.py",
+        "a code is asked for with GET",
+        "Request(url, urlencode(data).encode(), dict(headers))",
+        'Request(url, urlencode(data).encode(), dict(headers), method="GET")',
+    ),
+    Break(
+        "session.py",
+        "YouTube does not know this kind of device",
+        "Firefox/88.0 Cobalt/Version",
+        "Firefox/88.0",
+    ),
+    # ---- what an answer means ----
+    Break(
+        "protocol.py",
+        "a server that leaves out the interval is asked every second",
+        'entry(body, "interval", kinds.seconds, default=5)',
+        'entry(body, "interval", kinds.seconds, default=1)',
+    ),
+    Break(
+        "protocol.py",
+        "a server that leaves out expires_in gives a token that ends at once",
+        "default=3600",
+        "default=1",
+    ),
+    Break(
+        "protocol.py",
+        "a token lives four seconds longer than the server says",
+        'int(sent) + access["expires_in"]',
+        'int(sent) + access["expires_in"] + 4',
+    ),
+    Break(
+        "protocol.py",
+        "a server that follows the RFC has no link",
+        'link = "verification_uri" if body.get("verification_url") is None else "verification_url"',
+        'link = "verification_url"',
+    ),
+    Break(
+        "protocol.py",
+        "a code with an & in it makes another link",
+        "quote(code['user_code'], safe='')",
+        "code['user_code']",
+    ),
+    Break(
+        "protocol.py",
+        "a token that nobody here can use is sent as a Bearer",
+        'entry(body, "token_type", kinds.bearer, default="Bearer")',
+        'entry(body, "token_type", kinds.text, default="Bearer")',
+    ),
+    Break(
+        "protocol.py",
+        "rotation is forgotten: the second refresh is the end of the login",
+        'return _access(body, "") if body.get("refresh_token") is None else _token(body, sent, "")',
+        'return _access(body, "")',
+    ),
+    Break(
+        "protocol.py",
+        "a revocation that failed is taken for one that was done",
+        'whatever the body is; unless it is an error all the same."""\n    raise_refusal(request, answer)',
+        'whatever the body is; unless it is an error all the same."""',
+    ),
+    Break(
+        "protocol.py",
+        "a scope that the server narrowed is not told",
+        '"scope": entry(body, "scope", kinds.text, default=scope),',
+        '"scope": scope,',
+    ),
+    Break(
+        "messages.py",
+        "a token inside a 500 is believed",
+        "if status == 200 and code is None:",
+        "if code is None:",
+    ),
+    Break(
+        "messages.py",
+        "the status decides, not the error: pending as 200 is taken for a token",
+        "if status == 200 and code is None:",
+        "if status == 200:",
+    ),
+    Break(
+        "messages.py",
+        "a redirect is taken for nonsense of the server",
+        "if 300 <= status < 400:",
+        "if 300 <= status < 300:",
+    ),
+    Break(
+        "messages.py",
+        "a 500 is the end, not passing trouble",
+        "status == 408 or status >= 500",
+        "status == 408 or status > 500",
+    ),
+    Break(
+        "messages.py",
+        "a quota is taken for nonsense",
+        "RateLimited if status == 429 else",
+        "RateLimited if status == 420 else",
+    ),
+    Break(
+        "messages.py",
+        "Google's quota errors are not understood",
+        'code = body.get("error_code")',
+        "code = None",
+    ),
+    Break(
+        "messages.py",
+        "a Retry-After that is a date counts by a clock that may be wrong",
+        "until - (now if since is None else since)",
+        "until - now",
+    ),
+    Break(
+        "messages.py",
+        "a Retry-After that has passed is a wait of less than nothing",
+        "max(0.0, until - (now if since is None else since))",
+        "until - (now if since is None else since)",
+    ),
+    Break(
+        "messages.py",
+        "a Retry-After is not read",
+        "return float(value)",
+        "return None",
+    ),
+    Break(
+        "messages.py",
+        "the interval that GitHub asks for is not kept",
+        'refusal.interval = kinds.entry(body, "interval", kinds.seconds)',
+        'kinds.entry(body, "interval", kinds.seconds)',
+    ),
+    Break(
+        "exceptions.py",
+        "a login that has ended is one error among many",
+        '"invalid_grant": InvalidGrant,',
+        '"invalid_grant": ServerError,',
+    ),
+    Break(
+        "exceptions.py",
+        "a client that the console has deleted is one error among many",
+        '"deleted_client": BadOAuthClient,',
+        '"deleted_client": ServerError,',
+    ),
+    Break(
+        "exceptions.py",
+        "slow_down slows nothing down",
+        '"slow_down": SlowDown,',
+        '"slow_down": AuthorizationPending,',
+    ),
+    Break(
+        "exceptions.py",
+        "the user's no is waited out until the code expires",
+        '"access_denied": AccessDenied,',
+        '"access_denied": AuthorizationPending,',
+    ),
+    # ---- what a value must be ----
+    Break(
+        "kinds.py",
+        "a browser is sent to javascript: and file:",
+        'r"https?://[^/?#\\s]\\S*"',
+        'r"[a-z]+:\\S*"',
+    ),
+    Break(
+        "kinds.py",
+        "a token with a line break in it makes a header of its own",
+        're.fullmatch(r"[!-~]+", text(value))',
+        're.fullmatch(r"[\\s\\S]+", text(value))',
+    ),
+    Break(
+        "kinds.py",
+        "a user code can drive the terminal",
+        "if not text(value).strip() or not text(value).isprintable():",
+        "if not text(value).strip():",
+    ),
+    Break(
+        "kinds.py",
+        "an interval of 0 asks without a pause",
+        "if not 1 <= value <= _LONGEST:",
+        "if not 0 <= value <= _LONGEST:",
+    ),
+    Break(
+        "kinds.py",
+        "true is read as one second",
+        "isinstance(value, bool) or not isinstance(value, (int, float))",
+        "not isinstance(value, (int, float))",
+    ),
+    Break(
+        "kinds.py",
+        "servers that write numbers as text are not understood",
+        'if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value):',
+        'if isinstance(value, str) and re.fullmatch(r"[0-9]{10}", value):',
+    ),
+    Break(
+        "kinds.py",
+        "a key that is there twice is read as whichever is last",
+        "object_pairs_hook=_unique, ",
+        "",
+    ),
+    Break(
+        "kinds.py",
+        "servers that write bearer are not understood",
+        'if text(value).lower() != "bearer":',
+        'if text(value) != "Bearer":',
+    ),
+    Break(
+        "kinds.py",
+        "deeply nested JSON ends the program",
+        "except RecursionError:",
+        "except ZeroDivisionError:",
+    ),
+    Break(
+        "kinds.py",
+        "null is not the same as missing",
+        "if value is not None:\n        return check(key, value, kind)",
+        "if key in raw:\n        return check(key, value, kind)",
+    ),
+    # ---- what is shown ----
+    Break(
+        "messages.py",
+        "an error shows the secrets that the server quotes",
+        "for secret in sorted(secrets, key=len, reverse=True):",
+        "for secret in ():",
+    ),
+    Break(
+        "messages.py",
+        "an error shows the secrets that a proxy quotes, percent-encoded",
+        'f"(?:{re.escape(character)}|%{ord(character):02x})"',
+        "re.escape(character)",
+    ),
+    Break(
+        "messages.py",
+        "a server's text drives the terminal",
+        'return "".join(character if character.isprintable() else " " for character in said)[:300]',
+        "return said[:300]",
+    ),
+    Break(
+        "messages.py",
+        "a server's text fills the screen",
+        "for character in said)[:300]",
+        "for character in said)",
+    ),
+    Break(
+        "prompt.py",
+        "the code that is shown is not the code: upper and lower case differ",
+        "confirm there that the code is {code['user_code']}",
+        "confirm there that the code is {code['user_code'].lower()}",
+        hint="wire/login-*",
+    ),
+    Break(
+        "prompt.py",
+        "nobody is told where to go before it is too late",
+        'say(f"Go to {link}\\nand',
+        "say(f\"Go to the server's page\\nand",
+        hint="wire/login-*",
+    ),
+    # ---- when a token ends ----
+    Break(
+        "expiry.py",
+        "refreshed four seconds early",
+        "MARGIN: Final = 60",
+        "MARGIN: Final = 64",
+    ),
+    Break(
+        "expiry.py",
+        "a short-lived token is refreshed at every read",
+        "min(MARGIN, expires_in // 2) if expires_in > 0 else MARGIN",
+        "MARGIN",
+    ),
+    Break(
+        "expiry.py",
+        "a token that was stamped by a clock ahead lives for years",
+        "return Window(expires_at - expires_in, expires_at,",
+        "return Window(-inf, expires_at,",
+    ),
+    Break(
+        "expiry.py",
+        "a token is used for longer than its whole life, when the clock is set back",
+        "monotonic + min(expires_at - wall, expires_in)",
+        "inf",
+    ),
+    Break(
+        "token.py",
+        "at 60 seconds left, < where it should be <=",
+        "fresh.opens <= time.time() < fresh.closes",
+        "fresh.opens <= time.time() <= fresh.closes",
+    ),
+    Break(
+        "token.py",
+        "a wall clock that is set back brings a dead token to life",
+        " and time.monotonic() < fresh.ends and not",
+        " and not",
+    ),
+    Break(
+        "upkeep.py",
+        "a slow answer makes a longer life",
+        "            fresh_access = credentials.refresh_token(refresh_token)\n",
+        "            fresh_access = credentials.refresh_token(refresh_token)\n"
+        "            wall, monotonic = time.time(), time.monotonic()\n",
+        hint="expiry/counted-*",
+    ),
+    Break(
+        "upkeep.py",
+        "the music stops while the server restarts, though the token lives",
+        "if now or not error.retryable or not held().life.is_open(time.time(), time.monotonic()):",
+        "if True:",
+        hint="expiry/served-*",
+    ),
+    Break(
+        "upkeep.py",
+        "a dead token is handed out, because the server is in trouble",
+        " or not held().life.is_open(time.time(), time.monotonic()):\n                raise",
+        ":\n                raise",
+        hint="expiry/not-served-*",
+    ),
+    Break(
+        "upkeep.py",
+        "nobody learns that the login has ended while the old token lives",
+        "if now or not error.retryable or not",
+        "if now or not",
+        hint="expiry/*",
+    ),
+    Break(
+        "upkeep.py",
+        "a dead refresh token is sent again at every read",
+        "if self._refused is not None and self._refused[0] == refresh_token:",
+        "if False:",
+        hint="expiry/a-login-*",
+    ),
+    Break(
+        "upkeep.py",
+        "a server in trouble is asked at every read",
+        "return patient or not held.life",
+        "return True or not held.life",
+        hint="expiry/served-*",
+    ),
+    Break(
+        "upkeep.py",
+        "a server that asks to be left alone for half a minute is asked after a second",
+        "max(pause, retry_after or 0.0)",
+        "pause",
+    ),
+    Break(
+        "held.py",
+        "rotation is forgotten where the token is held",
+        'renewed = {**self.token, **fresh_access, "expires_at": expires_at}',
+        "renewed = {**self.token, **fresh_access, "
+        '"expires_at": expires_at, "refresh_token": self.token["refresh_token"]}',
+    ),
+    Break(
+        "held.py",
+        "after a refresh the token still ends when the old one did",
+        'renewed = {**self.token, **fresh_access, "expires_at": expires_at}',
+        'renewed = {**self.token, **fresh_access, "expires_at": self.token["expires_at"]}',
+    ),
+    Break(
+        "held.py",
+        "a refresh that says no scope takes the scope away",
+        'kinds.entry(renewed, "scope", kinds.text) or self.token["scope"]',
+        'kinds.entry(renewed, "scope", kinds.text)',
+    ),
+    # ---- when the server is asked ----
+    Break("device.py", "slow_down adds one second instead of five", "_SLOW_DOWN: Final = 5", "_SLOW_DOWN: Final = 1"),
+    Break(
+        "device.py",
+        "slow_down slows one poll down, and the next is too fast again",
+        "            self.interval = max(self.interval + _SLOW_DOWN, error.interval or 0)\n",
+        "            self._next = now + max(self.interval + _SLOW_DOWN, error.interval or 0)\n            return\n",
+    ),
+    Break(
+        "device.py",
+        "asked at once, before anybody could have confirmed",
+        "self._next = sent + self.interval",
+        "self._next = sent",
+    ),
+    Break(
+        "device.py",
+        "a server in trouble is asked as often as ever",
+        "max(self.interval, min(2 * self.interval, _LONGEST_BACKOFF))",
+        "self.interval",
+    ),
+    Break(
+        "device.py",
+        "after ten faults the user waits for an hour",
+        "min(2 * self.interval, _LONGEST_BACKOFF)",
+        "2 * self.interval",
+    ),
+    Break(
+        "device.py",
+        "polls go on when the code is dead",
+        "if max(now, self._next) > self.deadline:",
+        "if False:",
+    ),
+    Break(
+        "device.py",
+        "a network that comes up late ends the login",
+        "elif not error.retryable:",
+        "elif not isinstance(error, AuthorizationPending):",
+    ),
+    Break(
+        "device.py",
+        "the next poll counts from the last one, not from its answer",
+        "self._next = now + max(",
+        "self._next += max(",
+    ),
+    Break(
+        "device.py",
+        "a poll that is told when to come again comes before",
+        "max(self.interval, error.retry_after or 0)",
+        "self.interval",
+    ),
+    Break(
+        "credentials.py",
+        "the code's life begins when the person has read it",
+        'DevicePoll(code, asked if device_code == code["device_code"] else time.monotonic())',
+        "DevicePoll(code, time.monotonic())",
+    ),
+    Break(
+        "credentials.py",
+        "a poll without an answer is sent again at once",
+        "        return protocol.parse_token(request, self._send(request), sent=sent, scope=self.scope)",
+        "        return self._retried(\n"
+        "            lambda: protocol.parse_token(request, self._send(request), sent=sent, scope=self.scope),\n"
+        "            repeatable=True,\n"
+        "        )",
+    ),
+    Break(
+        "credentials.py",
+        "one lost packet ends a refresh",
+        "return self._retried(ask, repeatable=self.endpoints.refresh_is_repeatable)",
+        "return ask()",
+    ),
+    Break(
+        "credentials.py",
+        "a rotated refresh token is sent twice, and the login ends",
+        "return self._retried(ask, repeatable=self.endpoints.refresh_is_repeatable)",
+        "return self._retried(ask, repeatable=True)",
+    ),
+    Break("session.py", "a server in trouble is asked five times", "TRIES: Final = 3", "TRIES: Final = 5"),
+    Break("session.py", "tried again without growing pauses", "wait *= 2", "wait *= 1"),
+    Break(
+        "session.py", "slept for a minute without a word", "LONGEST_WAIT: Final = 10.0", "LONGEST_WAIT: Final = 100.0"
+    ),
+    Break(
+        "session.py",
+        "Retry-After is read, and not kept",
+        "wait * jitter() if error.retry_after is None else error.retry_after",
+        "wait * jitter()",
+    ),
+    Break(
+        "session.py",
+        "a thousand clients that failed together come back together",
+        "wait * jitter() if",
+        "wait if",
+    ),
+    # ---- a hostile network ----
+    Break(
+        "transport.py",
+        "a redirect is followed",
+        "    opener.add_handler(Handler())\n",
+        "    opener.add_handler(Handler())\n"
+        "    from urllib.request import HTTPErrorProcessor, HTTPRedirectHandler\n\n"
+        "    opener.add_handler(HTTPErrorProcessor())\n"
+        "    opener.add_handler(HTTPRedirectHandler())\n",
+        hint="hostile/a-redirect-*",
+    ),
+    Break(
+        "transport.py",
+        "a server that drips keeps the program for ever",
+        "self._sock.settimeout(left())",
+        "self._sock.settimeout(CONNECT_TIMEOUT)",
+        hint="hostile/*drip*",
+    ),
+    Break(
+        "transport.py",
+        "a huge answer fills the memory of a router",
+        "LARGEST_BODY: Final = 2**20",
+        "LARGEST_BODY: Final = 2**30",
+        hint="hostile/a-huge-*",
+    ),
+    Break(
+        "transport.py",
+        "an answer that was cut short is believed",
+        '"cut short" if response.length else ""',
+        '""',
+    ),
+    Break(
+        "transport.py",
+        "a proxy reads what goes to this machine",
+        'ProxyHandler({"https": found["https"]} if "https" in found else {})',
+        "ProxyHandler(found)",
+        hint="hostile/surroundings",
+    ),
+    Break(
+        "transport.py",
+        "what is no UTF-8 is read as something else",
+        "kinds.json_object(self.content.decode())",
+        'kinds.json_object(self.content.decode(errors="replace"))',
+    ),
+    # ---- the file ----
+    Break(
+        "storage.py",
+        "the new file is readable for everybody while it is written",
+        "            _write(file, content)\n        finally:\n            os.close(file)\n        os.replace",
+        "            os.fchmod(file, 0o644)\n            _write(file, content)\n            os.fchmod(file, 0o600)\n"
+        "        finally:\n            os.close(file)\n        os.replace",
+        hint="file/never-*",
+    ),
+    Break(
+        "storage.py",
+        "a strange umask makes a file that its owner cannot read",
+        "                    os.fchmod(file, 0o600)  # an odd umask may have taken our own rights away\n",
+        "                    pass\n",
+        hint="file/rotation-*",
+    ),
+    Break(
+        "storage.py",
+        "the token file is readable for everybody",
+        "os.fchmod(file, 0o600)  # an odd umask",
+        "os.fchmod(file, 0o644)  # an odd umask",
+        hint="file/a-login-is-stored",
+    ),
+    Break(
+        "storage.py",
+        "written in place: half a file when the power goes",
+        "            _replace(target, content, before, alone)\n",
+        "            if before is None:\n"
+        "                _replace(target, content, before, alone)\n"
+        "            else:\n"
+        "                _overwrite(target, content, before.st_size)\n",
+        hint="file/replaced-*",
+    ),
+    Break(
+        "storage.py",
+        "cut to nothing before it is written",
+        "            _replace(target, content, before, alone)\n",
+        '            with open(target, "wb") as whole:\n                whole.write(content)\n',
+        hint="file/a-full-disk",
+    ),
+    Break(
+        "storage.py",
+        "every killed process leaves another file",
+        'f"{target}.tmp" if alone else f"{target}.{os.urandom(8).hex()}.tmp"',
+        'f"{target}.{os.urandom(8).hex()}.tmp"',
+        hint="file/killed-*",
+    ),
+    Break(
+        "storage.py",
+        "ytmusicapi's file in another form",
+        "json.dumps(token, indent=1)",
+        "json.dumps(token, indent=2)",
+    ),
+    Break(
+        "storage.py",
+        "a symbolic link becomes a file, and the real one grows old",
+        "target = os.path.realpath(path)",
+        "target = os.path.abspath(path)",
+        hint="file/a-symbolic-link",
+    ),
+    Break(
+        "storage.py",
+        "a full disk is filled with what was not finished",
+        "        with suppress(OSError):\n            os.unlink(temporary)\n        raise",
+        "        raise",
+        hint="file/a-full-disk",
+    ),
+    Break(
+        "storage.py",
+        "a pipe in the place of the file is read",
+        "            _regular(path, os.fstat(file))\n",
+        "",
+        hint="file/a-pipe-*",
+    ),
+    Break(
+        "storage.py",
+        "a file that Windows' editor has saved is no token file",
+        'content.decode("utf-8-sig")',
+        'content.decode("utf-8")',
+    ),
+    Break(
+        "storage.py",
+        "a file in another order of keys than ytmusicapi's",
+        "json.dumps(token, indent=1)",
+        "json.dumps(token, indent=1, sort_keys=True)",
+    ),
+    Break(
+        "token.py",
+        "a person confirms a code, and then it cannot be stored",
+        "            check_place(to_file)\n",
+        "            pass\n",
+        hint="file/a-login-that-could-*",
+    ),
+    Break(
+        "upkeep.py",
+        "a refreshed token is not saved",
+        "                        self._write(adopted, self.path, alone)\n                    except",
+        "                        pass\n                    except",
+        hint="file/a-refresh-*",
+    ),
+    Break(
+        "upkeep.py",
+        "a full disk is the end of the music",
+        "                    except TokenFileError as error:\n                        self._put_off(error)",
+        "                    except TokenFileError:\n                        raise",
+        hint="file/a-full-disk",
+    ),
+    Break(
+        "upkeep.py",
+        "what could not be saved is never saved",
+        "return self.is_unsaved and patient and self._saving.is_over(monotonic)",
+        "return False",
+        hint="file/a-disk-*",
+    ),
+    # ---- many at once ----
+    Break(
+        "upkeep.py",
+        "two processes refresh at once, and rotation ends the login",
+        "return nullcontext(False) if self.path is None else locked(self.path, timeout)",
+        "return nullcontext(False)",
+        hint="concurrency/two-processes-*",
+    ),
+    Break(
+        "upkeep.py",
+        "what another process has saved is not used",
+        "(held, None) if self.path is None else self._adopted(held, self.path)",
+        "(held, None)",
+        hint="concurrency/*process*",
+    ),
+    Break(
+        "turns.py",
+        "sixteen threads that were answered with 401 refresh sixteen times",
+        "            if self.number != seen:\n",
+        "            if False:\n",
+        hint="concurrency/sixteen-*",
+    ),
+    Break(
+        "turns.py",
+        "sixteen threads ask a server in trouble sixteen times",
+        "                if self._error is not None:\n                    raise",
+        "                if self._error is not None:\n                    work()\n                    raise",
+        hint="concurrency/sixteen-*",
+    ),
+    Break(
+        "upkeep.py",
+        "whoever finds the file locked gives up at once",
+        "_LONG_WAIT: Final = 100.0",
+        "_LONG_WAIT: Final = 0.0",
+        hint="concurrency/two-processes-*",
+    ),
+)
