@@ -114,7 +114,9 @@ async function keep() {
 }
 
 async function skips() {
-  say(hasLocks() ? {} : { concurrency: "Node has no file locks of its own, and there is no flock(1) here" });
+  const reason = "Node has no file locks of its own, and there is no flock(1) here";
+  // A temporary file has a fixed name, and so is cleaned up by the next process, only under the lock.
+  say(hasLocks() ? {} : { concurrency: reason, "file/killed-in-the-middle-of-a-save": reason });
 }
 
 async function one(command) {
