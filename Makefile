@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 TOOLS := .venv-tools
 PYTHONS := $(addprefix python3.,10 11 12 13 14 15) $(sort $(wildcard $(HOME)/.pyenv/versions/3.1*/bin/python3))
+CLIENT ?= $(PYTHON) -m tests.porting.clients.python
 PLATFORMS := linux darwin win32
 TYPE_VERSIONS := 3.10 3.11 3.12 3.13 3.14 3.15
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test types test-all torture coverage lint format clean
+.PHONY: help demo test types test-all torture certify kit-bites coverage lint format clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +37,12 @@ test-all:  ## the tests on every Python from 3.10 on that is installed here, als
 
 torture: $(VENV)/ready  ## the worst day, for longer: hundreds of kills, deeper schedules, real mounts (as root)
 	YTMUSIC_OAUTH_TORTURE=1 $(VENV)/bin/python -m pytest tests/test_processes.py tests/test_simulation.py
+
+certify:  ## put a port to the porting kit: CLIENT="node my_client.js"; our own, if nothing is said
+	@$(PYTHON) -m tests.porting --client "$(CLIENT)"
+
+kit-bites:  ## break our own code in a hundred ways, one at a time: the porting kit has to notice each
+	@$(PYTHON) -m tests.porting.clients.python.bites
 
 coverage: $(TOOLS)/ready  ## the tests again, failing where a branch of the package is not run
 	$(TOOLS)/bin/python -m coverage run -m pytest -q

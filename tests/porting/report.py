@@ -47,11 +47,8 @@ def _lines(client: str, results: Sequence[Result], seconds: float) -> Iterator[s
             yield _part("came", result.came)
             yield _part("why", result.why)
             yield ""
-    skipped = [result for level in awarded for result in _those(results, level, "skipped")]
-    for result in skipped:
-        yield f"  skipped  {result.id}: {result.reason}"
-    if skipped:
-        yield ""
+    if skipped := list(_skipped(results)):
+        yield from (*skipped, "")
     yield f"{client}: {len(results)} asked, in {seconds:.0f} s"
     yield ""
     yield f"  {'level':<13}{'':<13}{'passed':>7}{'failed':>8}{'skipped':>9}"
@@ -61,6 +58,18 @@ def _lines(client: str, results: Sequence[Result], seconds: float) -> Iterator[s
 
 
 _OUTCOMES: Final[tuple[Outcome, ...]] = ("passed", "failed", "skipped")
+
+
+def _skipped(results: Sequence[Result]) -> Iterator[str]:
+    families: dict[str, list[Result]] = {}
+    for result in sorted(results, key=lambda result: result.id):
+        families.setdefault(result.id.partition("/")[0], []).append(result)
+    for family, members in families.items():
+        reasons = {member.reason for member in members if member.outcome == "skipped"}
+        if len(members) > 1 and len(reasons) == 1 and all(member.outcome == "skipped" for member in members):
+            yield f"  skipped  {family}/* (all {len(members)}): {reasons.pop()}"
+        else:
+            yield from (f"  skipped  {each.id}: {each.reason}" for each in members if each.outcome == "skipped")
 
 
 def _those(results: Sequence[Result], level: str, outcome: Outcome) -> list[Result]:
