@@ -37,7 +37,9 @@ def lacking() -> str:
         return "there is no node here"
     said = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
     version = re.match(r"v(\d+)\.", said)
-    return "" if version and int(version[1]) >= OLDEST else f"node is {said.strip() or 'broken'}, and has to be v{OLDEST}"
+    if version is None or int(version[1]) < OLDEST:
+        return f"node is {said.strip() or 'broken'}, and has to be v{OLDEST} or later"
+    return ""
 
 
 COMMAND: Final = ("node", str(FOLDER / "client.mjs"))
@@ -49,7 +51,9 @@ needs_node: Final = pytest.mark.skipif(bool(LACKING), reason=LACKING)
 def answers() -> Mapping[str, object]:
     """What the driver says to each vector, all in one run."""
     lines = (json.dumps({"id": each.id, "kind": each.kind, "given": each.given}) for each in VECTORS)
-    ran = subprocess.run([*COMMAND, "vectors"], input="\n".join(lines), capture_output=True, text=True, timeout=60, check=False)
+    ran = subprocess.run(
+        [*COMMAND, "vectors"], input="\n".join(lines), capture_output=True, text=True, timeout=60, check=False
+    )
     assert (ran.returncode, ran.stderr) == (0, "")
     said = [an_object(strictly(line)) for line in ran.stdout.splitlines()]
     return {str(each["id"]): each["answer"] for each in said}
