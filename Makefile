@@ -2,23 +2,32 @@
 PYTHON ?= python3
 VENV := .venv
 TOOLS := .venv-tools
+FUZZ := .venv-fuzz
+ATHERIS := 3.0.0
 PYTHONS := $(addprefix python3.,10 11 12 13 14 15) $(sort $(wildcard $(HOME)/.pyenv/versions/3.1*/bin/python3))
 CLIENT ?= $(PYTHON) -m tests.porting.clients.python
 PLATFORMS := linux darwin win32
 TYPE_VERSIONS := 3.10 3.11 3.12 3.13 3.14 3.15
 
+PYODIDE := 314.0.7
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test types test-all torture certify kit-bites coverage lint format clean
+.PHONY: help demo test types test-all test-wasm torture fuzz certify kit-bites coverage lint format zipapp vendor dist clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo:  ## watch a device login, a refresh and the token file happen over HTTP, against a fake server
 	@$(PYTHON) -m tests.demo
 
-test: $(VENV)/ready  ## mypy and every test; PYTHON=python3.12 chooses another Python
+test: $(VENV)/ready  ## mypy and every test; PYTHON=python3.12 for another Python, PACKAGE=path/to/a/copy for a vendored copy
+ifdef PACKAGE
+	@$(PYTHON) -m tests.release.suite "$(PACKAGE)" build/suite
+	@$(MAKE) --no-print-directory -C build/suite test PACKAGE= VENV="$(abspath $(VENV))"
+else
 	@$(MAKE) --no-print-directory types TYPE_VERSIONS="$(firstword $(TYPE_VERSIONS)) $(lastword $(TYPE_VERSIONS))"
 	$(VENV)/bin/python -m pytest
+endif
 
 types: $(VENV)/ready  ## mypy for every platform and every Python version
 	@set -e; for platform in $(PLATFORMS); do for version in $(TYPE_VERSIONS); do \
@@ -35,8 +44,17 @@ test-all:  ## the tests on every Python from 3.10 on that is installed here, als
 		$(MAKE) --no-print-directory test PYTHON=$$python VENV=.venv-$$version; \
 	done; echo "== passed on:$$seen"
 
+test-wasm: $(VENV)/ready  ## the tests in WebAssembly: Pyodide in Node
+	@if node --version >/dev/null 2>&1; then \
+		npm install --silent --no-save --no-package-lock --ignore-scripts --prefix build/wasm pyodide@$(PYODIDE) && \
+		node tests/wasm/run.mjs build/wasm/node_modules/pyodide "$(abspath $(VENV))/bin/python"; \
+	else echo "make test-wasm: there is no Node here; nothing was tested"; fi
+
 torture: $(VENV)/ready  ## the worst day, for longer: hundreds of kills, deeper schedules, real mounts (as root)
 	YTMUSIC_OAUTH_TORTURE=1 $(VENV)/bin/python -m pytest tests/test_processes.py tests/test_simulation.py
+
+fuzz: $(FUZZ)/ready  ## spoiled input for every parser, for SECONDS=60; SEED= to do it again
+	$(FUZZ)/bin/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
 
 certify:  ## put a port to the porting kit: CLIENT="node my_client.js"; our own, if nothing is said
 	@$(PYTHON) -m tests.porting --client "$(CLIENT)"
@@ -56,6 +74,15 @@ format: $(TOOLS)/ready  ## let ruff write the format
 	$(TOOLS)/bin/python -m ruff check --fix
 	$(TOOLS)/bin/python -m ruff format
 
+zipapp:  ## the command line as one file, dist/ytmusic_oauth.pyz
+	@$(PYTHON) -m tests.release.single_file dist/ytmusic_oauth.pyz
+
+vendor:  ## DEST=path/to/app/_vendor: copy the package into another program, or update the copy there
+	@$(PYTHON) -m tests.release.vendoring "$(DEST)"
+
+dist: $(TOOLS)/ready  ## a wheel and an sdist, looked into before they are handed out
+	@$(TOOLS)/bin/python -m tests.release.distribution dist
+
 clean:  ## remove what the other targets made
 	rm -rf .venv* .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -63,6 +90,12 @@ clean:  ## remove what the other targets made
 $(VENV)/ready: tests/requirements.txt
 	$(PYTHON) -m venv --clear $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/requirements.txt
+	@touch $@
+
+$(FUZZ)/ready: tests/requirements.txt
+	$(PYTHON) -m venv --clear $(FUZZ)
+	$(FUZZ)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/requirements.txt
+	-$(FUZZ)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: atheris==$(ATHERIS)
 	@touch $@
 
 $(TOOLS)/ready: tests/requirements.txt tests/requirements-tools.txt

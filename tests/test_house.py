@@ -59,7 +59,7 @@ PLAN: Final[Mapping[str, Room]] = {
 DOORS: Final = frozenset({"__init__", "__main__"})
 PURE: Final = ("exceptions", "models", "kinds", "expiry", "messages", "protocol", "device", "held")
 # What is no secret from the pure half, once it is needed.
-PURE_LAZILY: Final = ANYWHERE | {"email.utils", "urllib.parse"}
+PURE_LAZILY: Final = ANYWHERE | {"email.utils", "ipaddress", "urllib.parse"}
 
 OWNERS: Final[Mapping[str, frozenset[str]]] = {
     **dict.fromkeys(("socket", "ssl", "http", "urllib.request", "urllib.error"), frozenset({"transport"})),

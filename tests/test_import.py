@@ -1,20 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""Importing costs next to nothing, and works wherever the folder has been put. Each test starts a Python of its own."""
+"""Importing costs next to nothing. Each test starts a Python of its own."""
 
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
-import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import pytest
-
-from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FakeGoogle
 
 ROOT: Final = Path(__file__).parent.parent
 
@@ -25,9 +20,9 @@ HEAVY: Final = (
 )
 
 
-def run(script: str, *flags: str, path: Path = ROOT) -> str:
+def run(script: str, *flags: str) -> str:
     """What a script prints, in a Python that knows nothing of whoever runs the tests."""
-    start = f"import sys\nbare = set(sys.modules)\nsys.path.insert(0, {str(path)!r})\n"
+    start = f"import sys\nbare = set(sys.modules)\nsys.path.insert(0, {str(ROOT)!r})\n"
     command = [sys.executable, "-I", *flags, "-c", start + script]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
@@ -102,49 +97,3 @@ print(token.as_auth())
 {HEAVY_ONES}
 """
     assert run(script, "-S") == "Bearer ya29.fake\n[]\n"
-
-
-# ---- wherever it lies ----------------------------------------------------------------------------
-
-
-def in_its_place(folder: Path) -> tuple[Path, str]:
-    return ROOT, "ytmusic_oauth"
-
-
-def three_packages_deep(folder: Path) -> tuple[Path, str]:
-    inside = folder / "plugin" / "resources" / "vendor"
-    shutil.copytree(ROOT / "ytmusic_oauth", inside / "login", ignore=shutil.ignore_patterns("__pycache__"))
-    for package in (inside, inside.parent, inside.parent.parent):
-        (package / "__init__.py").touch()
-    return folder, "plugin.resources.vendor.login"
-
-
-def in_a_zip(folder: Path) -> tuple[Path, str]:
-    archive = folder / "app.pyz"
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
-        for source in sorted((ROOT / "ytmusic_oauth").rglob("*.py")):
-            file.write(source, source.relative_to(ROOT))
-    return archive, "ytmusic_oauth"
-
-
-@pytest.mark.parametrize("flags", [(), ("-S", "-OO", "-W", "error")], ids=" ".join)
-@pytest.mark.parametrize("put", [in_its_place, three_packages_deep, in_a_zip])
-def test_a_login_and_a_refresh_work_wherever_the_package_lies(
-    tmp_path: Path, put: Callable[[Path], tuple[Path, str]], flags: tuple[str, ...]
-) -> None:
-    path, name = put(tmp_path)
-    with FakeGoogle(approve_after=0) as server:
-        script = f"""
-from {name} import Endpoints, OAuthCredentials, RefreshingToken
-endpoints = Endpoints({server.url!r} + "/device/code", {server.token_url!r})
-credentials = OAuthCredentials({CLIENT_ID!r}, {CLIENT_SECRET!r}, endpoints=endpoints)
-code = credentials.get_code()
-token = RefreshingToken(credentials, **credentials.token_from_code(code["device_code"]))
-token.local_cache = {str(tmp_path / "oauth.json")!r}
-token.refresh()
-print(RefreshingToken.load(credentials, token.local_cache).as_auth())
-print("ytmusic_oauth" in sys.modules)
-"""
-        assert run(script, *flags, path=path) == f"Bearer ya29.fake-access-2\n{name == 'ytmusic_oauth'}\n"
-        assert server.is_live("ya29.fake-access-2")
-        assert [request.status for request in server.transcript] == [200, 200, 200]

@@ -14,6 +14,7 @@ import pytest
 
 import ytmusic_oauth
 from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FakeGoogle
+from tests.release.single_file import single_file
 from tests.support import Clock
 from ytmusic_oauth import YOUTUBE
 from ytmusic_oauth.__main__ import DONE, INTERRUPTED, LOG_IN_AGAIN, TRY_LATER, WRONG, main
@@ -59,6 +60,20 @@ def lead_to(server: FakeGoogle, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_its_map_shows_every_module() -> None:
     the_map = README[README.index("## The map") :]
     assert {module.name for module in PACKAGE.glob("*.py")} == set(re.findall(r"`(\w+\.py)`", the_map))
+
+
+def test_the_files_that_it_names_exist() -> None:
+    for name in re.findall(r"`((?:tests|typings)/[\w/.]*)`", README):
+        assert (ROOT / name).exists(), name
+    section = README[README.index("**…run it in an event loop") : README.index("**…port it**")]
+    recipes = {path.name for path in (ROOT / "tests" / "recipes").glob("*.py")} - {"__init__.py"}
+    assert set(re.findall(r"`(\w+\.py)`", section)) == recipes
+
+
+def test_its_single_file_is_as_small_as_it_says() -> None:
+    told = re.search(r"the command line in (\d+) KB", README)
+    assert told
+    assert len(single_file()) / 1000 <= int(told[1])
 
 
 def test_its_commands_exist() -> None:

@@ -322,9 +322,10 @@ class Server(Credentials):
 
 def memory(thing: object) -> str:
     """All that a token remembers."""
-    if isinstance(thing, (Server, TurnLock)) or not hasattr(thing, "__dict__"):
+    names = [*getattr(thing, "__dict__", ()), *getattr(type(thing), "__slots__", ())]
+    if isinstance(thing, (Server, TurnLock)) or not names:
         return repr(thing)
-    return f"{type(thing)}{[(name, memory(value)) for name, value in vars(thing).items()]}"
+    return f"{type(thing)}{[(name, memory(getattr(thing, name))) for name in names]}"
 
 
 def work(jobs: Crew) -> None:

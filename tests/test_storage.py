@@ -127,7 +127,7 @@ REFUSED: Final[Mapping[str, tuple[bytes, str | None]]] = {
     "a list": (b"[" + OLD_BYTES + b"]", None),
     "text": (b'"fake-old"', None),
     "null": (b"null", None),
-    "nested too deeply": (b'{"scope":' * 100_000, None),
+    "too many brackets": (b'{"scope":' * 100_000, None),
     "a key twice": (OLD_BYTES.replace(b'"expires_at"', b'"access_token": "x", "expires_at"'), None),
     "NaN": (OLD_BYTES.replace(b"1700000000", b"NaN"), None),
     "Infinity": (OLD_BYTES.replace(b"1700000000", b"-Infinity"), None),

@@ -34,7 +34,7 @@ DEVICE_GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
 _LABEL: Final = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9])?"
 _BYTE: Final = r"(25[0-5]|2[0-4]\d|1?\d?\d)"
 _SAFE_URL: Final = re.compile(
-    rf"(https://({_LABEL}(\.{_LABEL})*\.?|\[[0-9a-f:.]+\])|http://(localhost|127(\.{_BYTE}){{3}}|\[::1\]))"
+    rf"(https://({_LABEL}(\.{_LABEL})*\.?|\[(?P<ipv6>[0-9a-f:.]+)\])|http://(localhost|127(\.{_BYTE}){{3}}|\[::1\]))"
     r"(:(?P<port>\d{1,5}))?([/?][!-\"$-~]*)?",
     re.ASCII | re.IGNORECASE,
 )
@@ -63,9 +63,19 @@ class Endpoints:
 
 def _safe_url(value: object) -> str:
     parts = _SAFE_URL.fullmatch(kinds.text(value))
-    if parts is None or int(parts["port"] or 0) > 65535:
+    if parts is None or int(parts["port"] or 0) > 65535 or (parts["ipv6"] and not _is_ipv6(parts["ipv6"])):
         raise ValueError("is neither an https URL nor one to this machine (http://localhost, 127.0.0.1 or [::1])")
     return kinds.text(value)
+
+
+def _is_ipv6(address: str) -> bool:
+    from ipaddress import IPv6Address
+
+    try:
+        IPv6Address(address)
+    except ValueError:
+        return False
+    return True
 
 
 #: What ytmusicapi uses, and so what is proven with YouTube Music.

@@ -116,7 +116,8 @@ def _replace(target: str, content: bytes, before: os.stat_result | None, alone: 
             if sys.platform != "win32":
                 with suppress(OSError):  # a file system without modes
                     os.fchmod(file, 0o600)  # an odd umask may have taken our own rights away
-                if before is not None and os.geteuid() == 0 and before.st_uid != 0:
+                as_root = hasattr(os, "geteuid") and os.geteuid() == 0  # WebAssembly does not have it
+                if as_root and before is not None and before.st_uid != 0:
                     os.fchown(file, before.st_uid, before.st_gid)
             _write(file, content)
         finally:

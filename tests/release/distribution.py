@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+"""The sdist and the wheel, built and looked into: `make dist`. Needs flit_core; installing it is the Makefile's part.
+
+    python -m tests.release.distribution dist
+
+The wheel is built from the sdist, so that neither can be whole without the other. The same sources give the same bytes,
+wherever and whenever they are built, as far as zlib lets them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Final
+
+from .package import PACKAGE, ROOT, runtime_files, version
+
+# What belongs into an sdist beside the package: whoever packs it for a system wants to run the tests.
+_BESIDE: Final = (
+    "CHANGELOG.md",
+    "LICENSE",
+    "Makefile",
+    "README.md",
+    "SECURITY.md",
+    "pyproject.toml",
+    "tests/",
+    "typings/",
+)
+_BUILD: Final = """
+import sys
+from flit_core import buildapi
+print(getattr(buildapi, "build_" + sys.argv[1])(sys.argv[2]))
+"""
+# The start of 1980: a zip knows none before.
+_EPOCH: Final = "315532800"
+
+
+def main(argv: Sequence[str]) -> int:
+    target = Path(*argv).absolute()
+    target.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        sdist = _build("sdist", ROOT, scratch)
+        shutil.unpack_archive(sdist, scratch / "sdist")
+        [unpacked] = (scratch / "sdist").iterdir()
+        wheel = _build("wheel", unpacked, scratch)
+        problems = [*_problems_of_sdist(sdist), *_problems_of_wheel(wheel, scratch / "installed")]
+        if problems:
+            print(*(f"make dist: {problem}" for problem in problems), sep="\n", file=sys.stderr)
+            return 1
+        for file in (sdist, wheel):
+            made = Path(shutil.copy(file, target))
+            content = made.read_bytes()
+            print(f"{os.path.relpath(made)}: {len(content)} bytes, sha256 {hashlib.sha256(content).hexdigest()}")
+    return 0
+
+
+def _build(kind: str, source: Path, target: Path) -> Path:
+    command = [sys.executable, "-c", _BUILD, kind, str(target)]
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": _EPOCH}
+    return target / subprocess.check_output(command, cwd=source, env=environment, text=True).strip()
+
+
+def _problems_of_sdist(sdist: Path) -> Sequence[str]:
+    with tarfile.open(sdist) as archive:
+        found = {name.partition("/")[2] for name in archive.getnames()}
+    expected = {f"{PACKAGE.name}/{path.name}" for path in runtime_files()} | {"PKG-INFO"}
+    expected |= {each for each in _known_to_git() or found if each.startswith(_BESIDE)}
+    return _differences("the sdist", found, expected)
+
+
+def _known_to_git() -> Collection[str]:
+    """Nothing, where the sources are no repository."""
+    git = shutil.which("git")
+    if git is None or not (ROOT / ".git").exists():
+        return ()
+    return subprocess.check_output([git, "ls-files", "-z"], cwd=ROOT, text=True).split("\0")
+
+
+def _problems_of_wheel(wheel: Path, folder: Path) -> Sequence[str]:
+    name = f"{PACKAGE.name}-{version()}"
+    info = {f"{name}.dist-info/{each}" for each in ("METADATA", "RECORD", "WHEEL", "licenses/LICENSE")}
+    with zipfile.ZipFile(wheel) as archive:
+        found = set(archive.namelist())
+        metadata = archive.read(f"{name}.dist-info/METADATA").decode()
+    shutil.unpack_archive(wheel, folder, "zip")
+    problems = _differences("the wheel", found, info | {f"{PACKAGE.name}/{path.name}" for path in runtime_files()})
+    problems += [
+        f"the wheel's metadata needs {each}" for each in re.findall("^Requires-Dist: (.*)", metadata, re.MULTILINE)
+    ]
+    # Installed is unpacked: it has no scripts.
+    script = f"import sys; sys.path.insert(0, {str(folder)!r}); from ytmusic_oauth.__main__ import main; main()"
+    told = subprocess.run(
+        [sys.executable, "-IS", "-c", script, "--version"], capture_output=True, text=True, check=False
+    )
+    if told.stdout != f"ytmusic_oauth {version()}\n":
+        problems.append(f"the wheel does not run: {told.stdout}{told.stderr}")
+    return problems
+
+
+def _differences(what: str, found: Collection[str], expected: Collection[str]) -> list[str]:
+    lacking = [f"{what} lacks {each}" for each in sorted(set(expected) - set(found))]
+    return lacking + [f"{what} has {each}, which does not belong there" for each in sorted(set(found) - set(expected))]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

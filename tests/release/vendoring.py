@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: MIT
+"""A copy of the package inside of another program: `make vendor DEST=path/to/app/_vendor`.
+
+    python -m tests.release.vendoring path/to/app/_vendor
+
+makes or updates `path/to/app/_vendor/ytmusic_oauth`. Its files are those of the package, byte for byte. Beside them,
+`VENDORED` tells the version, and each file with its SHA-256: `sha256sum --check VENDORED` tells what was changed.
+
+A file is written before it is put in its place, and `VENDORED` names it before it is there: whatever interrupts a copy,
+the next one repairs it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from .package import LICENSE, PACKAGE, runtime_files, version
+
+__all__ = ["MANIFEST", "VendoringError", "vendor"]
+
+MANIFEST: Final = "VENDORED"
+_TEMPORARY: Final = ".vendoring.tmp"
+_USAGE: Final = "say where to: make vendor DEST=path/to/app/_vendor"
+
+
+class VendoringError(Exception):
+    """Nothing was touched; the message says why."""
+
+
+def vendor(destination: Path) -> Sequence[str]:
+    """Make or update the copy in a folder, and say what was done. Raises `VendoringError`."""
+    target = destination / PACKAGE.name
+    ours = {path.name: path.read_bytes() for path in (*runtime_files(), LICENSE)}
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in ours.items()}
+    before = _sums(target)
+    for name in ours.keys() - before.keys():
+        if (target / name).exists() and _sum(target / name) != sums[name]:
+            raise VendoringError(f"{target / name} was not put there by `make vendor`, and would be overwritten")
+
+    target.mkdir(parents=True, exist_ok=True)
+    _write(target, MANIFEST, _manifest({**before, **sums}))
+    for name, content in ours.items():
+        _write(target, name, content)
+    said = [f"{target}: ytmusic_oauth {version()}, {len(ours)} files"]
+    for name in sorted(before.keys() - ours.keys()):
+        if _sum(target / name) in {before[name], None}:
+            (target / name).unlink(missing_ok=True)
+        else:
+            said.append(f"{target / name} is no longer part of it, but was changed since it was copied, and was kept")
+    _write(target, MANIFEST, _manifest(sums))
+    return said
+
+
+def _sums(target: Path) -> Mapping[str, str]:
+    """What an earlier run put there."""
+    if not target.exists() or (target.is_dir() and {path.name for path in target.iterdir()} <= {_TEMPORARY}):
+        return {}
+    try:
+        manifest = (target / MANIFEST).read_text("utf-8")
+    except OSError:
+        raise VendoringError(f"{target} is there, but `make vendor` did not make it: it has no {MANIFEST}") from None
+    # No name with a slash in it: nothing outside of the folder is ours.
+    return {name: digest for digest, name in re.findall(r"^([0-9a-f]{64})  (\w[\w.]*)$", manifest, re.MULTILINE)}
+
+
+def _sum(path: Path) -> str | None:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except FileNotFoundError:
+        return None
+
+
+def _manifest(sums: Mapping[str, str]) -> bytes:
+    head = f"# ytmusic_oauth {version()}, copied by its `make vendor`, which will overwrite what is changed here.\n"
+    return (head + "".join(f"{sums[name]}  {name}\n" for name in sorted(sums))).encode()
+
+
+def _write(target: Path, name: str, content: bytes) -> None:
+    temporary = target / _TEMPORARY
+    temporary.write_bytes(content)
+    os.replace(temporary, target / name)
+
+
+def main(argv: Sequence[str]) -> int:
+    if len(argv) != 1 or not argv[0]:
+        print(_USAGE, file=sys.stderr)
+        return 2
+    try:
+        said = vendor(Path(argv[0]))
+    except (VendoringError, OSError) as error:
+        print(f"make vendor: {error}", file=sys.stderr)
+        return 1
+    print(*said, sep="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

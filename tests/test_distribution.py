@@ -1,0 +1,413 @@
+# SPDX-License-Identifier: MIT
+"""What is handed out is the package, all of it and nothing else, whoever makes it: `make zipapp`, `vendor`, `dist`.
+
+What it does there is in `test_embedding`.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib
+import io
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+import ytmusic_oauth
+from tests.release.package import LICENSE, PACKAGE, ROOT, runtime_files, version
+from tests.release.single_file import single_file, without_words
+from tests.release.vendoring import MANIFEST, vendor
+
+NAMES: Final = {path.name for path in runtime_files()}
+VENDORED: Final = NAMES | {"LICENSE", MANIFEST}
+
+
+def checkout(folder: Path) -> Path:
+    """The sources, as far as the scripts need them."""
+    for name in ("ytmusic_oauth", "tests/release"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "tests" / "__init__.py", folder / "tests")
+    shutil.copy(LICENSE, folder)
+    return folder
+
+
+def script(name: str, *arguments: object, tree: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "error", "-m", f"tests.release.{name}", *map(str, arguments)]
+    return subprocess.run(command, cwd=tree, capture_output=True, text=True, timeout=120, check=False)
+
+
+def contents(folder: Path) -> Mapping[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+# ---- one file: make zipapp -----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pyz() -> bytes:
+    return single_file()
+
+
+def years_later(tree: Path) -> None:
+    """By somebody who has worked in that folder."""
+    for path in [*tree.rglob("*.py"), tree / "LICENSE"]:
+        os.utime(path, (2**31, 2**31))
+        path.chmod(0o700)
+    (tree / "ytmusic_oauth" / "__pycache__").mkdir()
+    (tree / "ytmusic_oauth" / "__pycache__" / "token.cpython-310.pyc").write_bytes(b"cache")
+    for name in ("oauth.json", "token.py.orig", ".token.py.swp"):
+        (tree / "ytmusic_oauth" / name).write_text("not ours")
+
+
+def with_line_ends_of_windows(tree: Path) -> None:
+    for path in [*tree.rglob("*.py"), tree / "LICENSE"]:
+        path.write_bytes(path.read_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
+
+
+@pytest.mark.parametrize(
+    ("change", "umask", "variables"),
+    [
+        pytest.param(
+            years_later,
+            0o077,
+            {"TZ": "Pacific/Kiritimati", "SOURCE_DATE_EPOCH": "2000000000", "PYTHONHASHSEED": "1", "LC_ALL": "C"},
+            id="years-later",
+        ),
+        pytest.param(with_line_ends_of_windows, 0, {"PYTHONUTF8": "0"}, id="with-line-ends-of-windows"),
+    ],
+)
+def test_everybody_builds_the_same_bytes(
+    tmp_path: Path, pyz: bytes, change: Callable[[Path], None], umask: int, variables: Mapping[str, str]
+) -> None:
+    tree = checkout(tmp_path / "some where")
+    change(tree)
+    built = tmp_path / "built" / "oauth.pyz"
+    command = [sys.executable, "-m", "tests.release.single_file", str(built)]
+    subprocess.run(command, cwd=tree, env={**os.environ, **variables}, umask=umask, timeout=120, check=True)
+    assert built.read_bytes() == pyz
+    if os.name != "nt":
+        assert stat.S_IMODE(built.stat().st_mode) == 0o755
+
+
+def test_the_file_fits_where_there_is_little_room(pyz: bytes) -> None:
+    assert len(pyz) < 40_000
+
+
+def test_the_file_holds_the_package_its_licence_and_nothing_else(pyz: bytes) -> None:
+    assert pyz.startswith(b"#!/usr/bin/env python3\n")
+    with zipfile.ZipFile(io.BytesIO(pyz)) as file:
+        assert file.testzip() is None
+        assert set(file.namelist()) == {
+            "__main__.py",
+            "LICENSE",
+            *(f"ytmusic_oauth/{name}" for name in NAMES - {"py.typed"}),
+        }
+        assert file.read("LICENSE").decode() == LICENSE.read_text("utf-8")
+        assert len(file.read("__main__.py").decode().strip().splitlines()) <= 3
+
+
+def code(source: str) -> tuple[str, list[tuple[str, object]]]:
+    """What it does, and where each part of it stands."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
+            del node.body[0]
+    places = [(type(node).__name__, vars(node).get("lineno"), vars(node).get("col_offset")) for node in ast.walk(tree)]
+    return ast.dump(tree), [(kind, (line, column)) for kind, line, column in places]
+
+
+@pytest.mark.parametrize("name", sorted(NAMES - {"py.typed"}))
+def test_what_the_file_runs_is_the_code_of_the_package_line_by_line(pyz: bytes, name: str) -> None:
+    with zipfile.ZipFile(io.BytesIO(pyz)) as file:
+        packed = file.read(f"ytmusic_oauth/{name}").decode()
+    assert code(packed) == code((PACKAGE / name).read_text("utf-8"))
+    assert packed.startswith("# SPDX-License-Identifier: MIT\n")
+
+
+def test_what_only_looks_like_words_is_kept() -> None:
+    source = '''
+def shout(text: str = "# no comment") -> str:  # höher
+    """Höher,
+
+    and louder."""  # here, too
+    """No docstring, but of no use either."""
+    return f"""
+{text}  # part of it
+"""
+'''
+    kept = without_words(source)
+    assert code(kept) == code(source)
+    assert "Höher" not in kept
+    assert "höher" not in kept
+    assert "here, too" not in kept
+
+
+# ---- a copy for another program: make vendor -----------------------------------------------------
+
+
+def test_a_copy_is_the_package_byte_for_byte_and_says_which_version(tmp_path: Path) -> None:
+    done = script("vendoring", tmp_path / "app" / "_vendor")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"ytmusic_oauth {version()}" in done.stdout
+    copied = contents(tmp_path / "app" / "_vendor" / "ytmusic_oauth")
+    assert set(copied) == VENDORED
+    assert {name: copied[name] for name in NAMES} == {path.name: path.read_bytes() for path in runtime_files()}
+    assert copied["LICENSE"] == LICENSE.read_bytes()
+    first, *sums = copied[MANIFEST].decode().splitlines()
+    assert first.startswith(f"# ytmusic_oauth {version()}, ")
+    assert sums == [f"{hashlib.sha256(copied[name]).hexdigest()}  {name}" for name in sorted(VENDORED - {MANIFEST})]
+
+
+@pytest.fixture
+def older(tmp_path: Path) -> Path:
+    """A copy of an older version, which had a module that there is no more."""
+    tree = checkout(tmp_path / "older")
+    front = tree / "ytmusic_oauth" / "__init__.py"
+    front.write_text(front.read_text("utf-8").replace(f'"{version()}"', '"0.0.9"'), "utf-8")
+    (tree / "ytmusic_oauth" / "gone.py").write_text("# gone\n")
+    assert script("vendoring", tmp_path, tree=tree).returncode == 0
+    assert (tmp_path / "ytmusic_oauth" / "gone.py").exists()
+    assert "0.0.9" in (tmp_path / "ytmusic_oauth" / MANIFEST).read_text()
+    return tmp_path / "ytmusic_oauth"
+
+
+def test_a_second_run_updates_the_copy_and_takes_away_only_what_it_brought(older: Path, tmp_path: Path) -> None:
+    (older / "mine.py").write_text("# mine\n")
+    (older / "token.py").write_text("# broken\n")
+    vendor(older.parent)
+    (older / "mine.py").unlink()
+    vendor(tmp_path / "new")
+    assert contents(older) == contents(tmp_path / "new" / "ytmusic_oauth")
+
+
+def test_what_was_changed_and_is_no_longer_part_of_it_is_kept_and_named(older: Path) -> None:
+    (older / "gone.py").write_text("# gone, but patched\n")
+    assert any(line.startswith(f"{older / 'gone.py'} ") and line.endswith("was kept") for line in vendor(older.parent))
+    assert (older / "gone.py").read_text() == "# gone, but patched\n"
+    assert len(vendor(older.parent)) == 1, "it is somebody else's now"
+
+
+def stranger(target: Path) -> None:
+    target.mkdir()
+    (target / "__init__.py").write_text("# somebody's own\n")
+
+
+def file_in_the_way(target: Path) -> None:
+    target.write_text("somebody's own\n")
+
+
+def own_module_of_the_same_name(target: Path) -> None:
+    vendor(target.parent)
+    manifest = (target / MANIFEST).read_text("utf-8")
+    (target / MANIFEST).write_text(re.sub(r".*  token\.py\n", "", manifest), "utf-8")
+    (target / "token.py").write_text("# somebody's own\n")
+
+
+@pytest.mark.parametrize("put", [stranger, file_in_the_way, own_module_of_the_same_name])
+def test_what_somebody_else_put_there_is_refused_in_one_sentence_and_not_touched(
+    tmp_path: Path, put: Callable[[Path], None]
+) -> None:
+    put(tmp_path / "ytmusic_oauth")
+    before = contents(tmp_path)
+    done = script("vendoring", tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"make vendor: {tmp_path / 'ytmusic_oauth'}")
+    assert "`make vendor`" in done.stderr.removeprefix("make vendor: ")
+    assert done.stderr.count("\n") == 1
+    assert contents(tmp_path) == before
+
+
+def test_the_package_itself_is_no_copy_of_it(tmp_path: Path) -> None:
+    tree = checkout(tmp_path / "tree")
+    done = script("vendoring", ".", tree=tree)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert not (tree / "ytmusic_oauth" / MANIFEST).exists()
+
+
+def test_nothing_outside_of_the_copy_is_removed_whatever_its_list_says(older: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside.py"
+    outside.write_text("# outside\n")
+    digest = hashlib.sha256(outside.read_bytes()).hexdigest()
+    with (older / MANIFEST).open("a") as manifest:
+        manifest.write(f"{digest}  ../outside.py\n{digest}  {outside}\n{digest}  ..\n")
+    vendor(older.parent)
+    assert outside.exists()
+
+
+class Interrupted(Exception):
+    pass
+
+
+def test_a_copy_that_is_interrupted_anywhere_is_repaired_by_the_next_run(
+    older: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vendor(tmp_path / "whole")
+    whole = contents(tmp_path / "whole" / "ytmusic_oauth")
+    replace, made = os.replace, 0
+
+    def replace_some(source: Path, target: Path) -> None:
+        nonlocal made
+        if made == 0:
+            raise Interrupted
+        made -= 1
+        replace(source, target)
+
+    for place, start in (("new", None), ("old", older)):
+        for n in range(len(VENDORED) + 1):
+            target = tmp_path / f"{place}-{n}" / "ytmusic_oauth"
+            if start is not None:
+                shutil.copytree(start, target)
+            made = n
+            with monkeypatch.context() as patch:
+                patch.setattr(os, "replace", replace_some)
+                with pytest.raises(Interrupted):
+                    vendor(target.parent)
+            vendor(target.parent)
+            assert contents(target) == whole
+
+
+def test_without_a_place_it_says_how_to_name_one() -> None:
+    for arguments in ([], [""]):
+        done = script("vendoring", *arguments)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == "say where to: make vendor DEST=path/to/app/_vendor\n"
+
+
+def test_a_place_that_cannot_be_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = script("vendoring", tmp_path / "file" / "_vendor")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert str(tmp_path / "file") in done.stderr
+
+
+# ---- the tests of a copy: make test PACKAGE=... ---------------------------------------------------
+
+
+# What a vendor may have broken, and the test that finds it: in its own process, in another one, in the sources.
+BREAKS: Final[Mapping[str, tuple[str, str, str, str]]] = {
+    "behaviour": ("expiry.py", "60", "61", "tests/test_expiry.py"),
+    "in-a-process": (
+        "__init__.py",
+        "has no attribute",
+        "lacks",
+        "tests/test_import.py::test_what_is_not_there_is_an_attribute_error",
+    ),
+    "source": ("models.py", "from typing import", "import os\nfrom typing import", "tests/test_house.py"),
+}
+
+
+def suite(copy: Path, tree: Path, *tests: str) -> subprocess.CompletedProcess[str]:
+    """Run some tests on a copy, as `make test PACKAGE=...` runs them all."""
+    done = script("suite", copy, tree)
+    assert (done.returncode, done.stderr) == (0, "")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
+    return subprocess.run(command, cwd=tree, capture_output=True, text=True, timeout=300, check=False)
+
+
+@pytest.fixture
+def renamed(tmp_path: Path) -> Path:
+    """A vendored copy that has another name."""
+    vendor(tmp_path)
+    return (tmp_path / "ytmusic_oauth").rename(tmp_path / "oauth_copy")
+
+
+def test_the_suite_passes_on_a_copy_and_leaves_no_trace_in_it(renamed: Path, tmp_path: Path) -> None:
+    before = contents(renamed)
+    done = suite(renamed, tmp_path / "tree", *(test for *_, test in BREAKS.values()))
+    assert done.returncode == 0, done.stdout
+    assert contents(renamed) == before
+
+
+@pytest.mark.parametrize("what", BREAKS)
+def test_the_suite_fails_on_a_copy_that_is_broken(renamed: Path, tmp_path: Path, what: str) -> None:
+    module, right, wrong, test = BREAKS[what]
+    source = (renamed / module).read_text("utf-8")
+    assert right in source
+    (renamed / module).write_text(source.replace(right, wrong, 1), "utf-8")
+    done = suite(renamed, tmp_path / "tree", "-x", test)
+    assert done.returncode == 1, done.stdout
+    assert "1 failed" in done.stdout
+
+
+def test_a_folder_that_is_no_copy_is_refused(tmp_path: Path) -> None:
+    done = script("suite", tmp_path, tmp_path / "tree")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert f"{tmp_path} is no copy of the package" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---- sdist and wheel: make dist ------------------------------------------------------------------
+
+PROJECT: Final[Mapping[str, Mapping[str, object]]] = importlib.import_module(
+    "tomllib" if sys.version_info >= (3, 11) else "tomli"
+).loads((ROOT / "pyproject.toml").read_text("utf-8"))
+
+
+def table(*path: str) -> Mapping[str, object]:
+    found: object = PROJECT
+    for key in path:
+        assert isinstance(found, dict)
+        found = found[key]
+    assert isinstance(found, dict)
+    return found
+
+
+def strings(value: object) -> list[str]:
+    assert isinstance(value, list)
+    return [str(each) for each in value]
+
+
+def test_there_is_one_version_and_all_agree_on_it() -> None:
+    newest = re.search(r"^## (\S+?)(,|$)", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    assert newest
+    assert newest[1] == version() == ytmusic_oauth.__version__
+    assert re.fullmatch(r"\d+\.\d+\.\d+", version())
+    assert "version" in strings(table("project")["dynamic"]), "which is what __init__ says"
+
+
+def test_what_is_packed_is_there() -> None:
+    project = table("project")
+    assert str(project["name"]).replace("-", "_") == PACKAGE.name == table("tool", "flit", "module")["name"]
+    sdist = table("tool", "flit", "sdist")
+    for name in [str(project["readme"]), *strings(project["license-files"]), *strings(sdist["include"])]:
+        assert (ROOT / name).exists()
+    assert "Typing :: Typed" in strings(project["classifiers"])
+    assert "py.typed" in NAMES
+
+
+def test_nothing_has_to_be_installed_with_it() -> None:
+    assert table("project")["dependencies"] == []
+    assert "optional-dependencies" not in table("project")
+
+
+def test_every_tool_looks_at_the_oldest_python_that_is_promised() -> None:
+    promised = SpecifierSet(str(table("project")["requires-python"]))
+    oldest = min(minor for minor in range(99) if promised.contains(f"3.{minor}"))
+    assert f"Python 3.{oldest} or later" in (ROOT / "README.md").read_text("utf-8")
+    assert table("tool", "ruff")["target-version"] == f"py3{oldest}"
+    assert table("tool", "pyright")["pythonVersion"] == f"3.{oldest}"
+
+
+def test_what_builds_it_here_is_what_builds_it_anywhere() -> None:
+    pins = re.findall(r"^([\w-]+)==(\S+)$", (ROOT / "tests" / "requirements-tools.txt").read_text(), re.MULTILINE)
+    for requirement in map(Requirement, strings(table("build-system")["requires"])):
+        assert requirement.specifier.contains(dict(pins)[requirement.name])
+
+
+def test_the_makefile_calls_what_there_is() -> None:
+    modules = set(re.findall(r" -m (tests\.\S+)", (ROOT / "Makefile").read_text("utf-8")))
+    assert {f"tests.release.{name}" for name in ("distribution", "single_file", "suite", "vendoring")} <= modules
+    for module in modules:
+        assert ROOT.joinpath(*module.split(".")).with_suffix(".py").is_file()

@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: MIT
+"""The package inside of other programs: vendored, in a zip file, and on Pythons that lack something.
+
+Each test starts a Python of its own, which goes through a whole conversation: login, file, refresh, load, revocation.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipapp
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FakeGoogle
+from tests.release.single_file import single_file
+from tests.release.vendoring import vendor
+
+# Runs in the embedding program; `PACKAGE` is the name that the package has there.
+CONVERSATION: Final = """
+import importlib, sys, time
+URL, FILE, CLIENT_ID, CLIENT_SECRET, PACKAGE = sys.argv[1:]
+oauth = importlib.import_module(PACKAGE)
+endpoints = oauth.Endpoints(URL + "/device/code", URL + "/token", URL + "/revoke", authenticate_everywhere=False)
+credentials = oauth.OAuthCredentials(CLIENT_ID, CLIENT_SECRET, endpoints=endpoints)
+token = oauth.RefreshingToken.prompt_for_token(credentials, open_browser=True, to_file=FILE)
+token.refresh()
+assert oauth.RefreshingToken.load(credentials, FILE).as_auth() == token.as_auth()
+credentials.revoke_token(token.refresh_token)
+try:
+    token.refresh()
+except oauth.InvalidGrant:
+    print("done with", token.as_auth(), oauth.__version__)
+"""
+
+
+class Program:
+    """A program that embeds the package, and the folder in which it runs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.file = folder / "oauth.json"
+        self.environment: Mapping[str, str] = os.environ
+
+    def converse(self, package: str, *flags: str, before: str = "") -> subprocess.CompletedProcess[str]:
+        """Go through the conversation with a package that is found from the folder."""
+        start = f"import sys\nsys.path.insert(0, {str(self.folder)!r})\n{before}\n"
+        return self.run([*flags, "-c", start + CONVERSATION], package)
+
+    def run(self, command: list[str], *arguments: str) -> subprocess.CompletedProcess[str]:
+        with FakeGoogle(interval=1, approve_after=0) as server:
+            done = subprocess.run(
+                [sys.executable, *command, server.url, str(self.file), CLIENT_ID, CLIENT_SECRET, *arguments],
+                cwd=self.folder,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            self.asked = [(request.path, request.status) for request in server.transcript]
+        return done
+
+
+WHOLE: Final = [("/device/code", 200), ("/token", 200), ("/token", 200), ("/revoke", 200), ("/token", 400)]
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    return Program(tmp_path)
+
+
+def succeeded(done: subprocess.CompletedProcess[str], program: Program) -> bool:
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "done with Bearer ya29.fake-access-2 " in done.stdout
+    assert program.asked == WHOLE
+    assert '"ya29.fake-access-2"' in program.file.read_text("utf-8")
+    return True
+
+
+# ---- a copy: make vendor -------------------------------------------------------------------------
+
+DEEP: Final = "plugin.resources.vendor.login"
+
+
+def three_packages_deep(program: Program) -> None:
+    """A vendored copy, and under another name."""
+    inside = program.folder / "plugin" / "resources" / "vendor"
+    vendor(inside)
+    (inside / "ytmusic_oauth").rename(inside / "login")
+    for package in (inside, inside.parent, inside.parent.parent):
+        (package / "__init__.py").touch()
+
+
+def beside_another_version(program: Program) -> str:
+    """An installed one, which ends the program as soon as anybody imports it."""
+    three_packages_deep(program)
+    (program.folder / "ytmusic_oauth").mkdir()
+    (program.folder / "ytmusic_oauth" / "__init__.py").write_text('raise SystemExit("the other one")\n')
+    return ""
+
+
+def from_a_read_only_tree(program: Program) -> str:
+    three_packages_deep(program)
+    return unwritable(program.folder / "plugin")
+
+
+def without_a_home(program: Program) -> str:
+    three_packages_deep(program)
+    program.environment = {**os.environ, "HOME": str(program.folder / "nowhere")}
+    return ""
+
+
+def without_an_environment(program: Program) -> str:
+    three_packages_deep(program)
+    # Without this one, Windows has no random numbers.
+    program.environment = {name: value for name, value in os.environ.items() if name == "SYSTEMROOT"}
+    return ""
+
+
+def unwritable(folder: Path) -> str:
+    """Code after which nothing below a folder can be written, not even by root."""
+    return f"""
+import os
+def refuse(event, arguments, read_only={str(folder)!r}):
+    writes = arguments[2] & (os.O_WRONLY | os.O_RDWR) if event == "open" else event in {{"os.mkdir", "os.rename"}}
+    if writes and os.path.abspath(arguments[0]).startswith(read_only):
+        raise OSError(30, "Read-only file system", arguments[0])
+sys.addaudithook(refuse)
+"""
+
+
+@pytest.mark.parametrize("put", [beside_another_version, from_a_read_only_tree, without_a_home, without_an_environment])
+def test_a_vendored_copy_works_under_any_name_at_any_depth(program: Program, put: Callable[[Program], str]) -> None:
+    before = put(program)
+    flags = ["-I", "-S", "-OO", "-W", "error"]
+    assert succeeded(program.converse(DEEP, *flags, before=before), program)
+    if put is from_a_read_only_tree:
+        assert not list(program.folder.rglob("__pycache__"))
+
+
+def test_two_copies_in_one_program_are_strangers_to_each_other(program: Program) -> None:
+    three_packages_deep(program)
+    vendor(program.folder)
+    before = f"import ytmusic_oauth, {DEEP} as other; assert ytmusic_oauth.OAuthError is not other.OAuthError"
+    assert succeeded(program.converse(DEEP, "-I", before=before), program)
+
+
+# ---- one file ------------------------------------------------------------------------------------
+
+
+def test_somebody_elses_zipapp_logs_in_from_inside_of_itself(program: Program) -> None:
+    app = program.folder / "app"
+    vendor(app / "lib")
+    (app / "lib" / "__init__.py").touch()
+    (app / "__main__.py").write_text(CONVERSATION)
+    zipapp.create_archive(app, program.folder / "app.pyz", compressed=True)
+    shutil.rmtree(app)
+    assert succeeded(program.run(["-I", "app.pyz"], "lib.ytmusic_oauth"), program)
+
+
+def test_the_single_file_logs_in_shows_its_state_and_hands_out_a_header(program: Program) -> None:
+    pyz = program.folder / "oauth.pyz"
+    pyz.write_bytes(single_file())
+    program.environment = {
+        **os.environ,
+        "YTMUSIC_OAUTH_CLIENT_ID": CLIENT_ID,
+        "YTMUSIC_OAUTH_CLIENT_SECRET": CLIENT_SECRET,
+        "YTMUSIC_OAUTH_FILE": str(program.file),
+    }
+
+    def command(*argv: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-I", str(pyz), *argv],
+            env=program.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    with FakeGoogle(interval=1, approve_after=0) as server:
+        command("login", "--endpoints", server.device_code_url.replace("/o/oauth2", ""), server.token_url)
+    assert "access token   lives for 0:59:5" in command("status")
+    assert command("header") == "Authorization: Bearer ya29.fake-access-1\n"
+
+
+# ---- a Python that lacks something ---------------------------------------------------------------
+
+LACKING: Final[Mapping[str, str]] = {
+    "fcntl": "sys.modules['fcntl'] = None",
+    "ssl": "sys.modules['ssl'] = sys.modules['_ssl'] = None",
+    "webbrowser": "sys.modules['webbrowser'] = None",
+    "threads that start": """
+import _thread, threading
+def refuse(*_, **__): raise RuntimeError("can't start new thread")
+_thread.start_new_thread = threading._start_new_thread = threading._start_joinable_thread = refuse
+""",
+}
+
+
+@pytest.mark.parametrize("what", [*LACKING, "all of that"])
+def test_a_python_that_lacks_something_can_do_the_rest(program: Program, what: str) -> None:
+    vendor(program.folder)
+    done = program.converse("ytmusic_oauth", "-I", before=LACKING.get(what, "\n".join(LACKING.values())))
+    assert succeeded(done, program)
+
+
+def test_without_ssl_https_says_what_is_missing_and_is_not_tried_again(program: Program) -> None:
+    vendor(program.folder)
+    script = f"""
+import sys
+sys.path.insert(0, {str(program.folder)!r})
+sys.modules["ssl"] = sys.modules["_ssl"] = None
+import ytmusic_oauth
+try:
+    ytmusic_oauth.OAuthCredentials("id", "secret").get_code()
+except ytmusic_oauth.TransportError as error:
+    print(error, error.sent, error.retryable)
+"""
+    done = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.startswith("This Python was built without ssl, and https cannot do without it.")
+    assert done.stdout.endswith("False False\n")
+
+
+def test_without_a_disk_that_can_be_written_a_token_is_used_and_a_warning_is_given_once(program: Program) -> None:
+    """As in a serverless function, whose file came with the program."""
+    vendor(program.folder)
+    old = (
+        '{"scope": "s", "token_type": "Bearer", "access_token": "ya29.old", "refresh_token": "1//fake-refresh-1", '
+        '"expires_at": 1, "expires_in": 3599}'
+    )
+    program.file.write_text(old)
+    script = f"""
+import sys, warnings
+{unwritable(Path("/"))}
+sys.path.insert(0, {str(program.folder)!r})
+import ytmusic_oauth as oauth
+endpoints = oauth.Endpoints(sys.argv[1] + "/device/code", sys.argv[1] + "/token")
+client = oauth.OAuthCredentials({CLIENT_ID!r}, {CLIENT_SECRET!r}, endpoints=endpoints)
+client.token_from_code(client.get_code()["device_code"])
+token = oauth.RefreshingToken.load(client, sys.argv[2])
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    print(token.as_auth(), token.as_auth(), len(caught))
+"""
+    done = program.run(["-I", "-c", script])
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "Bearer ya29.fake-access-2 Bearer ya29.fake-access-2 1\n"
+    assert program.file.read_text() == old
