@@ -4,6 +4,8 @@
 // Pure. Follows RFC 6749 (OAuth 2.0), RFC 8628 (device grant) and RFC 7009 (revocation); where a real server does
 // otherwise, the line that deals with it names the server.
 
+import { isIPv6 } from "node:net";
+
 import { bearer, check, credential, entry, EntryError, isObject, printable, seconds, text, webLink } from "./kinds.mjs";
 import { malformed, raiseRefusal } from "./messages.mjs";
 
@@ -15,7 +17,7 @@ const DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code";
 // https to anywhere, http to this machine only; no user name, no fragment.
 const LABEL = "[a-z0-9_](?:[a-z0-9_-]*[a-z0-9])?";
 const BYTE = "(?:25[0-5]|2[0-4]\\d|1?\\d?\\d)";
-const ANYWHERE = `https://(?:${LABEL}(?:\\.${LABEL})*\\.?|\\[[0-9a-f:.]+\\])`;
+const ANYWHERE = `https://(?:${LABEL}(?:\\.${LABEL})*\\.?|\\[(?<ipv6>[0-9a-f:.]+)\\])`;
 const HERE = `http://(?:localhost|127(?:\\.${BYTE}){3}|\\[::1\\])`;
 const SAFE_URL = new RegExp(`^(?:${ANYWHERE}|${HERE})(?::(?<port>\\d{1,5}))?(?:[/?][!-"$-~]*)?$`, "i");
 
@@ -43,8 +45,8 @@ export function endpoints({
 }
 
 function safeUrl(value) {
-  const parts = SAFE_URL.exec(text(value));
-  if (!parts || Number(parts.groups.port ?? 0) > 65535) {
+  const parts = SAFE_URL.exec(text(value))?.groups;
+  if (!parts || Number(parts.port ?? 0) > 65535 || (parts.ipv6 && !isIPv6(parts.ipv6))) {
     throw new EntryError("is neither an https URL nor one to this machine (http://localhost, 127.0.0.1 or [::1])");
   }
   return value;
