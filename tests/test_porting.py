@@ -25,11 +25,18 @@ from tests.porting.runner import certify, levels
 from tests.porting.scenarios import LEVELS, SCENARIOS
 from tests.porting.vector import read_vectors, same
 
-KIT: Final = Path(command.__file__).parent
-PACKAGE: Final = Path(__file__).parents[1] / "ytmusic_oauth"
+ROOT: Final = Path(__file__).parents[1]
+KIT: Final = ROOT / "tests" / "porting"
+PACKAGE: Final = ROOT / "ytmusic_oauth"
 OURS: Final = [sys.executable, "-m", "tests.porting.clients.python"]
 DRIVER: Final = (KIT / "DRIVER.md").read_text("utf-8")
 PORTING: Final = (KIT / "PORTING.md").read_text("utf-8")
+
+
+@pytest.fixture(autouse=True)
+def _at_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where `python -m` finds the driver."""
+    monkeypatch.chdir(ROOT)
 
 
 def driver(folder: Path, body: str) -> str:

@@ -291,8 +291,8 @@ BREAKS: Final = (
     Break(
         "kinds.py",
         "deeply nested JSON ends the program",
-        "except RecursionError:",
-        "except ZeroDivisionError:",
+        'if document.count("{") + document.count("[") > _MOST_BRACKETS:',
+        "if False:",
     ),
     Break(
         "kinds.py",
@@ -355,14 +355,14 @@ BREAKS: Final = (
     Break(
         "expiry.py",
         "a token that was stamped by a clock ahead lives for years",
-        "return Window(expires_at - expires_in, expires_at,",
-        "return Window(-inf, expires_at,",
+        " - expires_in, ",
+        " - 10**9, ",
     ),
     Break(
         "expiry.py",
         "a token is used for longer than its whole life, when the clock is set back",
-        "monotonic + min(expires_at - wall, expires_in)",
-        "inf",
+        " - wall, expires_in)",
+        " - wall + 10**9, 10**9)",
     ),
     Break(
         "token.py",
