@@ -71,17 +71,16 @@ export function checkPlace(path) {
   } catch (error) {
     if (error.kind !== "token_file_not_found") throw error;
   }
-  const may = (place) => {
+  told(path, "written", () => {
+    const target = followed(path);
     try {
-      fs.accessSync(place, fs.constants.W_OK);
-      return true;
-    } catch {
-      return false;
+      const temporary = beside(target, Buffer.alloc(4096, " "), null, false);
+      fs.unlinkSync(temporary);
+    } catch (error) {
+      if (!NO_RENAME.has(error.code)) throw error;
+      fs.accessSync(target, fs.constants.W_OK);
     }
-  };
-  if (!may(dirname(told(path, "found", () => followed(path)))) && !may(path)) {
-    throw new OAuthError("token_file", { problem: "No token file can be written here", path });
-  }
+  });
 }
 
 /** Do something with files, and tell in our words what goes wrong. */
@@ -115,7 +114,8 @@ function followed(path) {
   return followed(resolve(dirname(path), link));
 }
 
-function replace(target, content, before, alone) {
+/** Make a private temporary file with the content. */
+function beside(target, content, before, alone) {
   // Whoever is killed in here leaves the temporary file behind. Alone, its name is fixed: the next one cleans up.
   const temporary = alone ? `${target}.tmp` : `${target}.${randomBytes(8).toString("hex")}.tmp`;
   fs.rmSync(temporary, { force: true });
@@ -128,6 +128,16 @@ function replace(target, content, before, alone) {
     } finally {
       fs.closeSync(file);
     }
+    return temporary;
+  } catch (error) {
+    quietly(() => fs.unlinkSync(temporary));
+    throw error;
+  }
+}
+
+function replace(target, content, before, alone) {
+  const temporary = beside(target, content, before, alone);
+  try {
     fs.renameSync(temporary, target);
   } catch (error) {
     quietly(() => fs.unlinkSync(temporary));
