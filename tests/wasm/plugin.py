@@ -49,8 +49,10 @@ _lacking("FIFOs", (os, "mkfifo"))
 pytest.MonkeyPatch().setattr(socket.socket, "bind", _bind, raising=False)
 sys.modules["hypothesis"] = _WithoutHypothesis("hypothesis")
 
-# Of no use without: processes, users and signals; another Hypothesis; a lock that somebody else could have.
-_ELSEWHERE: Final = frozenset({"test_processes.py", "test_conversation.py", "test_lock.py", "test_windows.py"})
+# Of no use without: processes, users and signals; another Hypothesis; a lock that somebody else could have; a watch.
+_ELSEWHERE: Final = frozenset(
+    {"test_bench.py", "test_conversation.py", "test_lock.py", "test_porting.py", "test_processes.py", "test_windows.py"}
+)
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
