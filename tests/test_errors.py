@@ -39,7 +39,7 @@ from ytmusic_oauth.protocol import code_request, refresh_request, revoke_request
 # Each error, whether the same call may succeed later, and what its caller should do next.
 NEXT: Final[Mapping[type[OAuthError], tuple[bool, str]]] = {
     OAuthError: (False, "Try again later."),
-    TransportError: (True, "Try again later."),
+    TransportError: (True, "Try again later; if that does not help, check the address, proxies and certificates."),
     RateLimited: (True, "Try again later."),
     ServerError: (False, "Look up the code in"),
     AuthorizationPending: (True, "Try again later."),

@@ -23,8 +23,6 @@ __all__ = [
 ]
 # fmt: on
 
-_TRY_LATER: Final = "Try again later."
-
 
 class OAuthError(Exception):
     """The base of every error of this package.
@@ -35,7 +33,9 @@ class OAuthError(Exception):
     """
 
     meaning: ClassVar[str] = "OAuth failed"
-    next_step: ClassVar[str] = _TRY_LATER
+    #: where the same call may succeed later
+    patience: ClassVar[str] = "Try again later."
+    next_step: ClassVar[str] = patience
     retryable: bool = False
 
     def __init__(
@@ -62,7 +62,7 @@ class OAuthError(Exception):
         codes = f" ({', '.join(parts)})" if parts else ""
         words = f': "{self.error_description.rstrip(".")}"' if self.error_description else ""
         wait = f" The server asks to wait {self.retry_after:.0f} s." if self.retry_after else ""
-        return f"{self.problem}{codes}{words}.{wait} {_TRY_LATER if self.retryable else self.next_step}"
+        return f"{self.problem}{codes}{words}.{wait} {self.patience if self.retryable else self.next_step}"
 
 
 # Try later.
@@ -76,6 +76,7 @@ class TransportError(OAuthError):
 
     meaning = "There was no answer from the server"
     next_step = "Check what stands between here and the server: the address, proxies, certificates."
+    patience = "Try again later; if that does not help, check the address, proxies and certificates."
     retryable = True
 
     def __init__(
