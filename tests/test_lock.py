@@ -59,6 +59,23 @@ def test_there_is_one_holder_at_a_time_and_then_the_next(path: str) -> None:
     assert not is_taken(path)
 
 
+def test_a_lock_that_an_interrupt_has_lost_is_given_back(path: str) -> None:
+    """Between taking it and whatever gives it back there is always a moment."""
+    taken = [lock._try(path)]
+    assert is_taken(path)
+    taken.clear()
+    assert not is_taken(path)
+
+
+def test_a_sandbox_without_locks_is_no_somebody_who_has_it(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_: object) -> NoReturn:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(lock, "_lock", forbidden)
+    with locked(path, timeout=0) as alone:
+        assert not alone
+
+
 def test_two_files_have_two_locks(path: str, tmp_path: Path) -> None:
     other = str(tmp_path / "other.json")
     write_token(other, TOKEN, alone=True)

@@ -6,15 +6,18 @@ from __future__ import annotations
 import os
 import pickle
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import nullcontext
 from copy import copy
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from tests.porting.fake_google import FakeGoogle, Reply
+from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FakeGoogle, Reply
 from tests.support import Clock, client, logged_in
 from ytmusic_oauth import (
     OAuthCredentials,
@@ -24,6 +27,7 @@ from ytmusic_oauth import (
     ServerError,
     TokenFileError,
     UrllibSession,
+    lock,
     upkeep,
 )
 from ytmusic_oauth.held import Held
@@ -103,6 +107,93 @@ def test_to_store_does_not_overwrite_what_another_process_has_refreshed(server: 
     theirs.refresh()
     mine.store_token()
     assert mine.as_dict() == theirs.as_dict() == OAuthToken.from_json(path).as_dict()
+
+
+def test_whoever_waited_for_the_lock_sends_no_refresh_token_that_has_died_meanwhile(
+    server: FakeGoogle, path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process has the lock and refreshes; a read and a store of this one wait for it."""
+    clock.advance(HOUR)
+    token, other = load(server, path), load(server, path)
+    waits = threading.Event()
+    monkeypatch.setattr(lock, "time", SimpleNamespace(monotonic=time.monotonic, sleep=lambda _: waits.wait(0.01)))
+    threads = ThreadPoolExecutor(2)
+    with locked(str(path)):
+        read_it, stored = threads.submit(read, token), threads.submit(token.store_token)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(upkeep, "locked", lambda *_: nullcontext(True))
+            other.refresh()
+        assert not read_it.done()
+    assert read_it.result() == other.access_token == in_file(path)
+    stored.result()
+    assert token.as_dict() == other.as_dict()
+    assert server.can_refresh(token.refresh_token)
+
+
+def test_a_store_by_another_name_of_the_file_is_a_store_to_it(server: FakeGoogle, path: Path, tmp_path: Path) -> None:
+    token, other = load(server, path), load(server, path)
+    other.refresh()
+    link = tmp_path / "link.json"
+    link.symlink_to(path)
+    token.store_token(str(link))
+    assert token.as_dict() == other.as_dict() == OAuthToken.from_json(path).as_dict()
+
+
+def test_a_file_behind_a_link_and_back_is_kept_where_it_was_loaded(
+    server: FakeGoogle, path: Path, tmp_path: Path
+) -> None:
+    """`link/../oauth.json` is beside where the link leads, and not beside the link."""
+    (tmp_path / "elsewhere" / "inside").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere" / "inside")
+    theirs = path.rename(tmp_path / "elsewhere" / "oauth.json")
+    token = load(server, tmp_path / "link" / ".." / "oauth.json")
+    token.refresh()
+    assert in_file(theirs) == token.access_token
+    assert not path.exists()
+
+
+def test_a_move_to_another_file_waits_for_a_refresh_and_takes_what_it_got(
+    server: FakeGoogle, path: Path, tmp_path: Path, clock: Clock
+) -> None:
+    token = load(server, path)
+    clock.advance(HOUR)
+    with ThreadPoolExecutor(2) as threads:
+        with server.hold("token"):
+            read_it = threads.submit(read, token)
+            server.wait_for_requests(2, "token")
+            moved = threads.submit(setattr, token, "local_cache", tmp_path / "new.json")
+            assert not wait([moved], timeout=0.05).done
+        moved.result()
+    assert in_file(tmp_path / "new.json") == in_file(path) == read_it.result()
+    assert len(server.requests_to("token")) == 2
+
+
+def test_a_store_in_the_middle_of_a_refresh_leaves_it_to_the_refresh(server: FakeGoogle, path: Path) -> None:
+    """As from a handler of SIGTERM: it does not wait for a lock that its own thread holds."""
+
+    class Interrupting:
+        def post(self, url: str, *, data: Mapping[str, str], headers: Mapping[str, str], timeout: float) -> Response:
+            token.store_token()
+            return UrllibSession().post(url, data=data, headers=headers, timeout=timeout)
+
+    token = load(server, path)
+    token.credentials = OAuthCredentials(
+        CLIENT_ID, CLIENT_SECRET, Interrupting(), endpoints=client(server, rotates=True).endpoints
+    )
+    token.refresh()
+    assert in_file(path) == token.access_token == "ya29.fake-access-2"
+
+
+def test_a_token_from_memory_takes_on_the_newer_one_in_its_file_though_that_has_expired_too(
+    server: FakeGoogle, path: Path, clock: Clock
+) -> None:
+    """As ytmusicapi makes its own; the one from memory would end the login."""
+    old = OAuthToken.from_json(path).as_dict()
+    clock.advance(HOUR)
+    load(server, path).refresh()
+    clock.advance(HOUR)
+    token = RefreshingToken(client(server, rotates=True), path, **old)
+    assert server.is_live(token.access_token)
 
 
 def test_a_token_without_a_file_is_stored_nowhere(

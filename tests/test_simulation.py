@@ -142,7 +142,7 @@ class Machine:
             patch.setattr(upkeep, "read_token", self.read_token)
             patch.setattr(upkeep, "write_token", self.write_token)
             patch.setattr(upkeep, "locked", self.locked)
-            simulated = SimpleNamespace(Lock=lambda: TurnLock(self), get_ident=threading.get_ident)
+            simulated = SimpleNamespace(RLock=lambda: TurnLock(self), get_ident=threading.get_ident)
             patch.setattr(turns, "threading", simulated)
             tokens = [self.new_token() for _ in range(setup.processes)]
             names = "abc"[: setup.threads]

@@ -457,6 +457,21 @@ def test_a_login_has_a_place_where_only_the_file_itself_can_be_written(
         check_place(str(tmp_path / "other.json"))
 
 
+def test_what_the_next_holder_of_the_lock_writes_beside_it_is_left_alone(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It can have the lock of the new file as soon as that is in its place."""
+    real = os.replace
+
+    def replaced_and_the_next_begins(source: str, target: str) -> None:
+        real(source, target)
+        Path(source).write_text("theirs")
+
+    monkeypatch.setattr(os, "replace", replaced_and_the_next_begins)
+    write_token(str(file), NEW, alone=True)
+    assert Path(f"{file}.tmp").read_text() == "theirs"
+
+
 def test_a_new_file_in_a_directory_that_is_not_there_is_refused(tmp_path: Path) -> None:
     path = str(tmp_path / "missing" / "oauth.json")
     with pytest.raises(TokenFileError) as failed:

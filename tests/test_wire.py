@@ -30,7 +30,7 @@ from ytmusic_oauth.exceptions import (
     TransportError,
     UnauthorizedOAuthClient,
 )
-from ytmusic_oauth.messages import Answer, Request
+from ytmusic_oauth.messages import Answer, Request, showable
 from ytmusic_oauth.models import AuthCodeDict, LinkedAuthCodeDict
 from ytmusic_oauth.protocol import (
     OAUTH_SCOPE,
@@ -504,6 +504,15 @@ def test_what_is_no_json_is_named_by_its_type_and_not_quoted(content: bytes) -> 
     assert "canary" not in str(error)
 
 
+@pytest.mark.parametrize("length", [4001, 1_000_000])
+def test_what_is_too_long_to_be_searched_for_secrets_is_not_shown(length: int) -> None:
+    """To search a megabyte for a token of a thousand characters takes a quarter of a minute."""
+    secret = "a" * 1000 + "b"
+    request = Request("https://fake.test/token", {"refresh_token": secret})
+    assert showable("a" * length, request) is None
+    assert showable(secret + " " * 2000, request) == "[redacted]" + " " * 290
+
+
 @pytest.mark.parametrize("asked", ANY)
 @pytest.mark.parametrize("status", [201, 400, 401, 403, 404])
 def test_only_a_200_is_a_success(asked: str, status: int) -> None:
@@ -663,3 +672,32 @@ def test_no_browser_is_sent_to_what_is_no_web_link(link: str) -> None:
         verification_link(code(page=link))
     with pytest.raises(ValueError, match="verification_uri_complete is not"):
         verification_link(linked(link))
+
+
+# ---- what a session is handed, and answers -------------------------------------------------------
+
+
+class Odd:
+    """Somebody's own: it signs what it sends, and may answer what is no answer."""
+
+    def __init__(self, status: int = 200) -> None:
+        self.answer = UrllibResponse(status, {}, b"")
+        self.sent: list[Mapping[str, str]] = []
+
+    def post(self, url: str, *, data: Mapping[str, str], headers: Mapping[str, str], timeout: float) -> UrllibResponse:
+        self.sent.append(dict(headers))
+        assert isinstance(headers, dict)
+        headers["X-Signed"] = "for this server"
+        return self.answer
+
+
+def test_what_a_session_writes_into_its_headers_is_sent_by_no_other() -> None:
+    for session in (Odd(), Odd()):
+        send(session, ASK_TOKEN)
+        assert "X-Signed" not in session.sent[0]
+
+
+@pytest.mark.parametrize("status", ["null", '"200"', "200.0"])
+def test_an_answer_without_a_status_is_no_answer(status: str) -> None:
+    with pytest.raises(TransportError, match="no status"):
+        send(Odd(json.loads(status)), ASK_TOKEN)

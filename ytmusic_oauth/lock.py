@@ -10,6 +10,7 @@ With `storage`, the only module that opens files. Imports `exceptions`.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
@@ -24,14 +25,17 @@ __all__ = ["locked"]
 # Seconds.
 TIMEOUT: Final = 10.0
 _POLL: Final = 0.05
+# What POSIX, and what Windows, says of a lock that somebody else has.
+_TAKEN: Final = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES})
 
-# What this process has locked. A forked child has copies, and would keep the locks for as long as it lives.
-_held: Final[set[int]] = set()
+# The files that this process has open for their locks. A forked child has copies of them, and would keep the locks for
+# as long as it lives.
+_opened: Final[set[int]] = set()
 
 
 def _forget_inherited() -> None:
-    while _held:
-        os.close(_held.pop())
+    while _opened:
+        os.close(_opened.pop())
 
 
 if hasattr(os, "register_at_fork"):
@@ -45,46 +49,58 @@ def locked(path: str, timeout: float = TIMEOUT) -> Generator[bool, None, None]:
     Raises a retryable `TokenFileError` when somebody else holds it for `timeout` seconds.
     """
     end = time.monotonic() + timeout
-    while (file := _try(path)) is None:
+    while (lock := _try(path)) is None:
         if time.monotonic() >= end:
             problem = f"Somebody else has had the lock of the token file for {timeout:g} s"
             raise TokenFileError(problem, path=path, retryable=True)
         time.sleep(_POLL)
     try:
-        yield file != _NO_LOCK
+        yield lock is not _NO_LOCK
     finally:
-        if file in _held:
-            _held.remove(file)
-            with suppress(OSError):
-                _unlock(file)
-            os.close(file)
+        lock.close()
 
 
-_NO_LOCK: Final = -1
+class _Lock:
+    """A file that is open for its lock. Whatever interrupts its holder, nobody who holds it means that it is closed."""
+
+    def __init__(self, file: int) -> None:
+        self.file = file
+        self._process = os.getpid()
+        if file >= 0:
+            _opened.add(file)
+
+    def close(self) -> None:
+        if self.file < 0 or self.file not in _opened or self._process != os.getpid():  # closed, or a forked child's
+            return
+        with suppress(OSError, ImportError):
+            _unlock(self.file)
+        # From here on, all that an interrupt can cost is an open file.
+        file, self.file = self.file, -1
+        _opened.discard(file)
+        os.close(file)
+
+    __del__ = close
 
 
-def _try(path: str) -> int | None:
-    """Return the open file that is locked now, `_NO_LOCK`, or None if somebody else has it."""
+_NO_LOCK: Final = _Lock(-1)
+
+
+def _try(path: str) -> _Lock | None:
+    """Return the lock, `_NO_LOCK`, or None if somebody else has it."""
     try:
-        file = _open(path)
+        lock = _Lock(_open(path))
     except OSError:
         return _NO_LOCK
     try:
-        _lock(file)
-        mine = _is_current(file, path)
-    except (BlockingIOError, PermissionError):  # what POSIX, and what Windows, says of a lock that is taken
-        mine = False
-    except (OSError, ImportError):
-        os.close(file)
-        return _NO_LOCK
-    except BaseException:
-        os.close(file)
-        raise
-    if not mine:
-        os.close(file)
-        return None
-    _held.add(file)
-    return file
+        _lock(lock.file)
+        if _is_current(lock.file, path):
+            return lock
+    except (OSError, ImportError) as error:
+        if getattr(error, "errno", None) not in _TAKEN:
+            lock.close()
+            return _NO_LOCK
+    lock.close()
+    return None
 
 
 def _open(path: str) -> int:

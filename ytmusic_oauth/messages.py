@@ -18,6 +18,8 @@ __all__ = ["Answer", "Request", "malformed", "one_line", "parse_retry_after", "r
 
 # Passing troubles of a server that come with an OAuth error code (RFC 6749 4.1.2.1; the last one is Google's).
 _PASSING_ERRORS: Final = frozenset({"server_error", "temporarily_unavailable", "internal_failure"})
+# Characters. A sentence has a hundred.
+_LONGEST_TEXT: Final = 4000
 _PUBLIC: Final = frozenset({"client_id", "scope", "grant_type"})
 
 
@@ -112,8 +114,11 @@ def one_line(said: str) -> str:
 
 
 def showable(said: object, request: Request) -> str | None:
-    """Make it fit for an error: without the secrets of the request, plain or percent-encoded. None if it is no text."""
-    if not isinstance(said, str) or not said:
+    """Make it fit for an error: without the secrets of the request, plain or percent-encoded.
+
+    None if it is no text, or so long that to search it would take long.
+    """
+    if not isinstance(said, str) or not 0 < len(said) <= _LONGEST_TEXT:
         return None
     secrets = [value for key, value in request.form.items() if key not in _PUBLIC and len(value) <= len(said)]
     for secret in sorted(secrets, key=len, reverse=True):  # one may be a part of another

@@ -117,6 +117,9 @@ def send(session: Session, request: Request) -> Answer:
     except Exception as error:  # a session's own: there is no class that they share
         # Its text may quote what was sent, or what came back.
         raise TransportError(f"The session failed with {type(error).__name__}") from None
+    status: object = getattr(response, "status_code", None)
+    if not isinstance(status, int):
+        raise TransportError("The session's answer has no status")
     if getattr(response, "history", None):
         raise redirected(None)
     try:
@@ -124,7 +127,7 @@ def send(session: Session, request: Request) -> Answer:
     except Exception:  # whatever a session says to nonsense
         body = None
     return Answer(
-        status=response.status_code,
+        status=status,
         body=body,
         content_type=showable(_header(response, "content-type"), request) or "no content type",
         retry_after=parse_retry_after(_header(response, "retry-after"), _header(response, "date"), time.time()),
@@ -132,14 +135,14 @@ def send(session: Session, request: Request) -> Answer:
 
 
 def _post(session: Session, request: Request) -> Response:
-    url, form = request.url, request.form
+    url, form, headers = request.url, request.form, dict(_HEADERS)  # a session may write into them
     if is_requests(session):
-        return session.post(url, data=form, headers=_HEADERS, timeout=TIMEOUT, allow_redirects=False)
+        return session.post(url, data=form, headers=headers, timeout=TIMEOUT, allow_redirects=False)
     if is_httpx(session):
-        return session.post(url, data=form, headers=_HEADERS, timeout=TIMEOUT, follow_redirects=False)
+        return session.post(url, data=form, headers=headers, timeout=TIMEOUT, follow_redirects=False)
     timeout: object = getattr(session, "timeout", None)  # UrllibSession says its own
     return session.post(
-        url, data=form, headers=_HEADERS, timeout=timeout if isinstance(timeout, (int, float)) else TIMEOUT
+        url, data=form, headers=headers, timeout=timeout if isinstance(timeout, (int, float)) else TIMEOUT
     )
 
 

@@ -93,8 +93,8 @@ def check_place(path: str) -> None:
         read_token(path)
     target = _target(path)
     try:
-        with _beside(target, b" " * 4096, None, alone=False):
-            pass
+        with _beside(target, b" " * 4096, None, alone=False) as temporary:
+            os.unlink(temporary)
     except OSError as error:
         if error.errno not in _NO_RENAME or not os.access(target, os.W_OK):
             raise TokenFileError(f"No token file can be written here: {error.strerror}", path=path) from error
@@ -138,9 +138,10 @@ def _beside(target: str, content: bytes, before: os.stat_result | None, alone: b
         finally:
             os.close(file)
         yield temporary
-    finally:
+    except BaseException:  # and not once it is moved away: the next holder of the lock may have one of that name
         with suppress(OSError):
             os.unlink(temporary)
+        raise
 
 
 def _overwrite(target: str, content: bytes, size: int) -> None:

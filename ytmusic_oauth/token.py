@@ -180,7 +180,8 @@ class RefreshingToken(OAuthToken):
         self._upkeep = Upkeep(None if _local_cache is None else os.fspath(_local_cache))
 
     def __getstate__(self) -> dict[str, object]:
-        return {**vars(self), "_upkeep": copy(self._upkeep)}
+        upkeep = copy(self._upkeep)  # first: it may be older than the values, and not newer
+        return {**vars(self), "_upkeep": upkeep}
 
     @classmethod
     def load(cls, credentials: Credentials, path: str | os.PathLike[str]) -> RefreshingToken:
@@ -216,11 +217,7 @@ class RefreshingToken(OAuthToken):
 
     @local_cache.setter
     def local_cache(self, path: Path | None) -> None:
-        if path is None:
-            self._upkeep = Upkeep()
-        else:
-            stored = self._upkeep.store(lambda: self._held, self._hold, os.fspath(path))
-            self._upkeep = Upkeep(os.fspath(path), stored, stored != self._held.token)
+        self._upkeep.move(lambda: self._held, self._hold, None if path is None else os.fspath(path))
         self._local_cache = None if path is None else Path(path)
 
     def store_token(self, path: str | None = None) -> None:

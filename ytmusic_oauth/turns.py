@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from copy import copy
 
 from .exceptions import OAuthError
@@ -30,7 +31,7 @@ class Turns:
         self._error: OAuthError | None = None
         # Guard the work and the two above. One for each process: a lock that another thread of the parent held while
         # it forked stays locked in the child for ever.
-        self._locks: dict[int, threading.Lock] = {}
+        self._locks: dict[int, AbstractContextManager[bool]] = {}
         self._worker = (0, 0)
 
     def take(self, seen: int, work: Callable[[], None]) -> bool:
@@ -42,7 +43,7 @@ class Turns:
         me = (os.getpid(), threading.get_ident())
         if self._worker == me:
             return False
-        with self._locks.setdefault(os.getpid(), threading.Lock()):
+        with self._lock():
             if self.number != seen:
                 if self._error is not None:
                     raise copied(self._error)
@@ -59,6 +60,23 @@ class Turns:
             self._error = None
             self.number += 1
             return True
+
+    def aside(self, work: Callable[[], object]) -> bool:
+        """Do other work while nobody has a turn. False, and nothing is done, in the middle of a turn of one's own."""
+        me = (os.getpid(), threading.get_ident())
+        if self._worker == me:
+            return False
+        with self._lock():
+            self._worker = me
+            try:
+                work()
+            finally:
+                self._worker = (0, 0)
+        return True
+
+    def _lock(self) -> AbstractContextManager[bool]:
+        # Re-entrant: a signal handler may read the token just before `_worker` tells that it is ours.
+        return self._locks.setdefault(os.getpid(), threading.RLock())
 
 
 def copied(error: OAuthError) -> OAuthError:

@@ -30,9 +30,9 @@ __all__ = ["Upkeep"]
 # Seconds to leave a server, or a disk, alone after each failure in a row.
 _PAUSES: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 # Seconds to wait for the lock: while the old token lives; and where a login would be lost, longer than three tries of
-# 30 s take.
+# 30 s take with the waits between them.
 _SHORT_WAIT: Final = 10.0
-_LONG_WAIT: Final = 100.0
+_LONG_WAIT: Final = 120.0
 
 
 class Upkeep:
@@ -44,7 +44,7 @@ class Upkeep:
         self, path: str | None = None, on_disk: RefreshableTokenDict | None = None, unsaved: bool = False
     ) -> None:
         # Where the file is now, wherever the process goes.
-        self.path = None if path is None else os.path.abspath(path)
+        self.path = None if path is None else _absolute(path)
         self._on_disk = on_disk
         self.is_unsaved: bool = unsaved
         self._turns = Turns()
@@ -62,13 +62,13 @@ class Upkeep:
 
         `held` tells what is held, `hold` replaces it.
         """
-        before = held()
         seen = self._turns.number
+        before = held()
         if not now and not self._is_due(before):
             return
         try:
             # A turn that was not ours may have been about something else, such as a save.
-            while not self._turns.take(seen, lambda: self._round(held(), hold, credentials, now)):
+            while not self._turns.take(seen, lambda: self._round(held, hold, credentials, now)):
                 if not now or not _same(held(), before) or seen == self._turns.number:
                     break
                 seen = self._turns.number
@@ -78,25 +78,41 @@ class Upkeep:
             if isinstance(error, TokenFileError):
                 warnings.warn(f"{error} Until then the old access token is used.", RuntimeWarning, stacklevel=2)
 
-    def store(self, held: Callable[[], Held], hold: Callable[[Held], None], path: str) -> RefreshableTokenDict:
-        """Write the token to a file, and tell what is in it now. Raises `TokenFileError`.
+    def store(self, held: Callable[[], Held], hold: Callable[[Held], None], path: str) -> None:
+        """Write the token to a file. Raises `TokenFileError`.
 
-        If we have nothing that was not in its own file before, and somebody else has, that is adopted instead.
+        If we have nothing that was not in its own file before, and somebody else has, that is adopted instead. In the
+        middle of a refresh, such as in a signal handler, nothing is done: the refresh ends with a save.
         """
+        self._turns.aside(lambda: self._store(held, hold, path))
+
+    def move(self, held: Callable[[], Held], hold: Callable[[Held], None], path: str | None) -> None:
+        """Write the token to a file and keep it fresh there from now on, or in none. Raises `TokenFileError`."""
+
+        def work() -> None:
+            if path is not None:
+                stored = self._store(held, hold, path)
+                self._on_disk, self.is_unsaved = stored, stored != held().token
+            else:
+                self._on_disk, self.is_unsaved = None, False
+            self.path = None if path is None else _absolute(path)
+
+        self._turns.aside(work)
+
+    def _store(self, held: Callable[[], Held], hold: Callable[[Held], None], path: str) -> RefreshableTokenDict:
         with locked(path, _LONG_WAIT) as alone:
             token = held().token
-            if os.path.abspath(path) != self.path:
+            if self.path is None or not _is_one_file(path, self.path):
                 write_token(path, token, alone=alone)
                 return token
-            adopted = self._adopted(held(), path)[0] if token == self._on_disk else held()
+            adopted = self._adopted(held(), hold, path)[0] if token == self._on_disk else held()
             if adopted.token == token:
                 self._write(adopted, path, alone)
-            hold(adopted)
             return adopted.token
 
     def store_first(self, held: Held, path: str) -> None:
         """Write a new login to its file from now on; if that fails, warn, and try again in later rounds."""
-        self.path = os.path.abspath(path)
+        self.path = _absolute(path)
         try:
             with locked(path, _LONG_WAIT) as alone:
                 self._write(held, path, alone)
@@ -111,16 +127,19 @@ class Upkeep:
             return self.is_unsaved and patient and self._saving.is_over(monotonic)
         return patient or not held.life.is_open(wall, monotonic)
 
-    def _round(self, held: Held, hold: Callable[[Held], None], credentials: Credentials, now: bool) -> None:
+    def _round(
+        self, current: Callable[[], Held], hold: Callable[[Held], None], credentials: Credentials, now: bool
+    ) -> None:
         try:
-            alive = held.life.is_open(time.time(), time.monotonic())
+            before = current()
+            alive = before.life.is_open(time.time(), time.monotonic())
             with self._locked(_SHORT_WAIT if alive else _LONG_WAIT) as alone:
-                adopted, trouble = (held, None) if self.path is None else self._adopted(held, self.path)
-                hold(adopted)
-                if not adopted.fresh.is_open(time.time(), time.monotonic()) or (now and _same(adopted, held)):
+                held = current()
+                adopted, trouble = (held, None) if self.path is None else self._adopted(held, hold, self.path)
+                if not adopted.fresh.is_open(time.time(), time.monotonic()) or (now and _same(adopted, before)):
                     adopted = self._refreshed(adopted, credentials)
-                    hold(adopted)
                     self.is_unsaved = self.path is not None
+                    hold(adopted)
                 if self.path is not None and self.is_unsaved:
                     try:
                         if trouble is not None:  # whatever the file is now, it is not ours to replace
@@ -137,7 +156,7 @@ class Upkeep:
     def _locked(self, timeout: float) -> AbstractContextManager[bool]:
         return nullcontext(False) if self.path is None else locked(self.path, timeout)
 
-    def _adopted(self, held: Held, path: str) -> tuple[Held, TokenFileError | None]:
+    def _adopted(self, held: Held, hold: Callable[[Held], None], path: str) -> tuple[Held, TokenFileError | None]:
         """What is held, or what is in the file if that is news; and what is wrong with the file."""
         try:
             on_disk = read_token(path)
@@ -150,12 +169,12 @@ class Upkeep:
             news = on_disk != self._on_disk
         else:  # a file that we never saw may well be older than what we hold
             fresher = on_disk["expires_at"] > held.token["expires_at"] and not _same(there, held)
-            news = fresher and not self.is_unsaved and there.fresh.is_open(time.time(), time.monotonic())
+            news = fresher and not self.is_unsaved and there.life.opens <= time.time()
+        if news:
+            hold(there)
+            self.is_unsaved = False
         self._on_disk = on_disk
-        if not news:
-            return held, None
-        self.is_unsaved = False
-        return there, None
+        return (there if news else held), None
 
     def _refreshed(self, held: Held, credentials: Credentials) -> Held:
         refresh_token = held.token["refresh_token"]
@@ -184,6 +203,18 @@ class Upkeep:
             warnings.warn(
                 f"{error} The token is used, and in memory only until it can be saved.", RuntimeWarning, stacklevel=2
             )
+
+
+def _absolute(path: str) -> str:
+    # Not `abspath`, which takes `link/..` for the folder that the link is in.
+    return os.path.join(os.getcwd(), path)
+
+
+def _is_one_file(path: str, other: str) -> bool:
+    try:
+        return os.path.samefile(path, other)
+    except OSError:  # there is none yet
+        return _absolute(path) == other
 
 
 def _same(one: Held, other: Held) -> bool:

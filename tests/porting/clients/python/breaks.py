@@ -646,8 +646,8 @@ BREAKS: Final = (
     Break(
         "storage.py",
         "a full disk is filled with what was not finished",
-        "        yield temporary\n    finally:\n        with suppress(OSError):\n            os.unlink(temporary)\n",
-        "        yield temporary\n    finally:\n        pass\n",
+        "        with suppress(OSError):\n            os.unlink(temporary)\n",
+        "",
         hint="file/a-full-disk",
     ),
     Break(
@@ -722,7 +722,7 @@ BREAKS: Final = (
     Break(
         "upkeep.py",
         "what another process has saved is not used",
-        "(held, None) if self.path is None else self._adopted(held, self.path)",
+        "(held, None) if self.path is None else self._adopted(held, hold, self.path)",
         "(held, None)",
         hint="concurrency/*process*",
     ),
