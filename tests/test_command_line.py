@@ -16,7 +16,6 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -719,7 +718,8 @@ def sh(script: str, folder: Path, *flags: str, **variables: str) -> Outcome:
 def lasting(server: FakeGoogle, tmp_path: Path) -> OAuthToken:
     """A token that the machine's own clock calls fresh, in `oauth.json`."""
     values = logged_in(server).as_dict()
-    values["expires_at"] = int(time.time()) + 3599
+    # What time it is for other processes, whatever the clock of this one has been set to.
+    values["expires_at"] = int(tmp_path.stat().st_mtime) + 3599
     token = OAuthToken(**values)
     write_token(str(tmp_path / "oauth.json"), token.as_dict(), alone=True)
     return token

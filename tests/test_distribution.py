@@ -55,7 +55,7 @@ def contents(folder: Path) -> Mapping[str, bytes]:
 # ---- one file: make zipapp -----------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def pyz() -> bytes:
     return single_file()
 

@@ -319,7 +319,11 @@ REFUSED: Final = [
 
 
 @pytest.mark.parametrize(("certificate", "session", "reason"), REFUSED)
-def test_a_certificate_that_does_not_hold_gets_no_secret(certificate: str, session: UrllibSession, reason: str) -> None:
+def test_a_certificate_that_does_not_hold_gets_no_secret(
+    monkeypatch: pytest.MonkeyPatch, certificate: str, session: UrllibSession, reason: str
+) -> None:
+    noon = time.gmtime(NOON)
+    monkeypatch.setattr(time, "gmtime", lambda *_: noon)
     with served_over_tls(certificate) as server:
         with pytest.raises(TransportError, match=reason) as raised:
             post(session, server.token_url)
