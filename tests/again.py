@@ -16,12 +16,10 @@ import random
 import shlex
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import NamedTuple
 
 from tests.conftest import DATES
@@ -35,25 +33,26 @@ class Run(NamedTuple):
     """One run of pytest, the same for each seed."""
 
     seed: int
-    words: Sequence[str]
+    words: tuple[str, ...]
 
     @property
     def variables(self) -> dict[str, str]:
         return {"PYTHONHASHSEED": str(self.seed)}
 
     @property
-    def command(self) -> list[str]:
+    def options(self) -> list[str]:
         date = [None, *DATES][self.seed % (len(DATES) + 1)]
         options = [f"--shuffled={self.seed}", *([] if date is None else [f"--date={date}"])]
         return ["-m", "pytest", "-q", "-p", "no:cacheprovider", *options, *self.words]
 
     def __str__(self) -> str:
-        return f"PYTHONHASHSEED={self.seed} {shlex.join([os.path.relpath(sys.executable), *self.command])}"
+        variables = [f"{name}={value}" for name, value in self.variables.items()]
+        return shlex.join([*variables, os.path.relpath(sys.executable), *self.options])
 
-    def passes(self, log: Path) -> bool:
-        with log.open("w") as file:
-            command, variables = [sys.executable, *self.command], {**os.environ, **self.variables}
-            return subprocess.run(command, env=variables, stdout=file, stderr=file, check=False).returncode == 0
+    def start(self) -> subprocess.Popen[str]:
+        command, variables = [sys.executable, *self.options], {**os.environ, **self.variables}
+        output = subprocess.PIPE
+        return subprocess.Popen(command, env=variables, stdout=output, stderr=subprocess.STDOUT, text=True)
 
 
 @contextmanager
@@ -73,24 +72,26 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("words", nargs="*", help="for pytest")
     asked = parser.parse_args(argv)
     first = random.SystemRandom().randrange(10**6) if asked.seed is None else asked.seed
-    runs = [Run(first + n, asked.words) for n in range(asked.count)]
+    runs = [Run(first + n, tuple(asked.words)) for n in range(asked.count)]
     print(f"{len(runs)} runs, two at once, from seed {first} on", flush=True)
-    with tempfile.TemporaryDirectory() as folder, busy(), ThreadPoolExecutor(2) as threads:
-        started, passed = time.monotonic(), 0
-        logs = {run: Path(folder, f"{run.seed}.txt") for run in runs}
-        going: dict[Future[bool], Run] = {threads.submit(run.passes, logs[run]): run for run in runs}
-        while going:
-            done, _ = wait(going, return_when=FIRST_COMPLETED)
-            for future in done:
-                run = going.pop(future)
-                said = logs[run].read_text("utf-8", "replace")
-                if not future.result():
-                    threads.shutdown(wait=False, cancel_futures=True)
-                    print(f"{said}\n{passed} runs passed before. Again: {run}", flush=True)
-                    return 1
-                passed += 1
-                last = said.strip().splitlines()[-1]
-                print(f"{passed} of {len(runs)}, {time.monotonic() - started:.0f} s: {run}: {last}", flush=True)
+    started, passed = time.monotonic(), 0
+    with busy(), ThreadPoolExecutor(2) as threads, ExitStack() as ends:
+
+        def finished(run: Run) -> tuple[Run, int, str]:
+            process = run.start()
+            ends.callback(process.terminate)
+            said, _ = process.communicate()
+            return run, process.returncode, said
+
+        for each in as_completed([threads.submit(finished, run) for run in runs]):
+            run, status, said = each.result()
+            if status != 0:
+                threads.shutdown(wait=False, cancel_futures=True)
+                print(f"{said}\n{passed} runs passed before. To do it again:\n{run}", flush=True)
+                return 1
+            passed += 1
+            seconds, last = time.monotonic() - started, said.strip().splitlines()[-1]
+            print(f"{passed} of {len(runs)} after {seconds:.0f} s: {run}\n    {last}", flush=True)
     return 0
 
 
