@@ -19,7 +19,7 @@ PYODIDE := 314.0.7
 
 .DEFAULT_GOAL := help
 unexport PYTHONSAFEPATH
-.PHONY: help demo test types test-all test-wasm torture fuzz certify kit-bites interop bench bench-peers coverage lint \
+.PHONY: help demo test types test-all test-again test-wasm torture fuzz certify kit-bites interop bench bench-peers coverage lint \
 	format zipapp vendor dist clean
 
 help:  ## list the targets
@@ -60,6 +60,9 @@ test-wasm: $(VENV)/ready  ## the tests in WebAssembly: Pyodide in Node
 
 torture: $(VENV)/ready  ## the worst day, for longer: hundreds of kills, deeper schedules, real mounts (as root)
 	YTMUSIC_OAUTH_TORTURE=1 $(VENV)/bin/python -m pytest tests/test_processes.py tests/test_simulation.py
+
+test-again: $(VENV)/ready  ## the tests COUNT=50 times in a row, under load, in any order and on odd dates; SEED= to begin there
+	$(VENV)/bin/python -m tests.again --count $(or $(COUNT),50) $(if $(SEED),--seed $(SEED))
 
 fuzz: $(FUZZ)/ready  ## spoiled input for every parser, for SECONDS=60; SEED= to do it again
 	$(FUZZ)/bin/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))

@@ -558,19 +558,23 @@ def test_endpoints_that_are_none_are_refused(shell: Shell, file: Path, endpoints
 
 
 @pytest.mark.parametrize(
-    ("name", "place"), [("youtube", "https://www.youtube.com/o/"), ("google", "https://oauth2.googleapis.com/device/")]
+    ("name", "url"),
+    [
+        ("youtube", "https://www.youtube.com/o/oauth2/device/code"),
+        ("google", "https://oauth2.googleapis.com/device/code"),
+    ],
 )
-def test_google_goes_by_name(shell: Shell, monkeypatch: pytest.MonkeyPatch, name: str, place: str) -> None:
+def test_google_goes_by_name(shell: Shell, monkeypatch: pytest.MonkeyPatch, name: str, url: str) -> None:
     asked: list[str] = []
 
-    def post(_: object, url: str, **__: object) -> None:
-        asked.append(url)
+    def post(_: object, place: str, **__: object) -> None:
+        asked.append(place)
         raise KeyboardInterrupt
 
     monkeypatch.setattr("ytmusic_oauth.transport.UrllibSession.post", post)
     shell.endpoints = ["--endpoints", name]
     assert shell("login").status == INTERRUPTED
-    assert asked == [f"{place}{'oauth2/' if name == 'youtube' else ''}device/code".replace("device/device", "device")]
+    assert asked == [url]
 
 
 # ---- usage ---------------------------------------------------------------------------------------
@@ -793,7 +797,10 @@ def test_ctrl_c_in_a_login_is_one_line_and_130(tmp_path: Path) -> None:
             while not login.stderr.readline().startswith("Waiting"):
                 pass
             login.send_signal(signal.SIGINT)
-            assert login.wait(30) == INTERRUPTED
+            try:
+                assert login.wait(30) == INTERRUPTED
+            finally:
+                login.kill()
             assert login.stderr.read().strip() == "ytmusic_oauth: Interrupted."
     assert list(tmp_path.iterdir()) == []
 
