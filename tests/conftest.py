@@ -23,9 +23,9 @@ settings.register_profile(
 )
 settings.load_profile("default")
 
-# Dates at which programs have failed before, as the machine's wall clock may have them.
+# Dates at which programs have failed before, and the last day that a token file can tell.
 DATES: Final = MappingProxyType(
-    {"1970": 30, "leap-day": 1_835_438_300, "2038": 2**31 - 10, "2106": 2**32 - 10, "year-9999": 253_402_000_000}
+    {"1970": 30, "leap-day": 1_835_438_300, "2038": 2**31 - 10, "2106": 2**32 - 10, "5138": 10**11 - 86400}
 )
 
 

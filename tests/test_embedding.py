@@ -179,7 +179,7 @@ def test_the_single_file_logs_in_shows_its_state_and_hands_out_a_header(program:
 
     with FakeGoogle(interval=1, approve_after=0) as server:
         command("login", "--endpoints", server.device_code_url.replace("/o/oauth2", ""), server.token_url)
-    assert "access token   lives for 0:59:5" in command("status")
+    assert "access token   lives for 0:5" in command("status")
     assert command("header") == "Authorization: Bearer ya29.fake-access-1\n"
 
 
