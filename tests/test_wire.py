@@ -156,6 +156,13 @@ def test_the_page_is_read_under_either_name(links: Mapping[str, object]) -> None
     }
 
 
+@pytest.mark.parametrize("token", [ACCESS, TOKEN], ids=["the refresh token stays", "it rotates"])
+def test_a_refresh_that_tells_no_scope_has_none_of_its_own(token: Mapping[str, object]) -> None:
+    told = READ["refresh"](Answer(200, token))
+    assert isinstance(told, dict)
+    assert READ["refresh"](Answer(200, without("scope", token))) == {**told, "scope": ""}
+
+
 # ---- refusals ------------------------------------------------------------------------------------
 
 REFUSALS: Final[list[tuple[tuple[str, ...], int, str, type[OAuthError]]]] = [
