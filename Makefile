@@ -14,13 +14,14 @@ PYTHONS := $(addprefix python3.,10 11 12 13 14 15) $(sort $(wildcard $(HOME)/.py
 OUR_CLIENT = $(PYTHON) -m tests.porting.clients.python
 PLATFORMS := linux darwin win32
 TYPE_VERSIONS := 3.10 3.11 3.12 3.13 3.14 3.15
+BESIDE := tests/test_typed.py tests/test_porting.py tests/test_embedding.py
 
 PYODIDE := 314.0.7
 
 .DEFAULT_GOAL := help
 unexport PYTHONSAFEPATH
-.PHONY: help demo test types test-all test-wasm torture fuzz certify kit-bites interop bench bench-peers coverage lint \
-	format zipapp vendor dist clean
+.PHONY: help demo test test-beside types test-all test-again test-wasm torture fuzz certify kit-bites interop bench \
+	bench-peers coverage lint format zipapp vendor dist clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,9 +34,17 @@ ifneq ($(call given,PACKAGE),)
 	@$(PYTHON) -m tests.release.suite '$(PACKAGE)' build/suite
 	@$(MAKE) --no-print-directory -C build/suite test PACKAGE= VENV=../../$(VENV)
 else
-	@$(MAKE) --no-print-directory types TYPE_VERSIONS="$(firstword $(TYPE_VERSIONS)) $(lastword $(TYPE_VERSIONS))"
-	$(VENV)/bin/python -m pytest
+	@mkdir -p build; \
+	$(MAKE) --no-print-directory test-beside >build/beside.txt 2>&1 & beside=$$!; trap 'kill $$beside 2>/dev/null' INT TERM; \
+	echo "beside the other tests, and shown after them: mypy $(BESIDE)"; \
+	$(VENV)/bin/python -m pytest $(addprefix --ignore=,$(BESIDE)); tests=$$?; \
+	wait $$beside; checks=$$?; cat build/beside.txt; exit $$((tests || checks))
 endif
+
+# The types, and what needs them or mostly waits.
+test-beside:
+	@$(MAKE) --no-print-directory types TYPE_VERSIONS="$(firstword $(TYPE_VERSIONS)) $(lastword $(TYPE_VERSIONS))"
+	@$(VENV)/bin/python -m pytest -p no:cacheprovider $(BESIDE)
 
 types: $(VENV)/ready  ## mypy for every platform and every Python version
 	@set -e; for platform in $(PLATFORMS); do for version in $(TYPE_VERSIONS); do \
@@ -60,6 +69,9 @@ test-wasm: $(VENV)/ready  ## the tests in WebAssembly: Pyodide in Node
 
 torture: $(VENV)/ready  ## the worst day, for longer: hundreds of kills, deeper schedules, real mounts (as root)
 	YTMUSIC_OAUTH_TORTURE=1 $(VENV)/bin/python -m pytest tests/test_processes.py tests/test_simulation.py
+
+test-again: $(VENV)/ready  ## the tests COUNT=50 times in a row, under load, in any order and on odd dates; SEED= to begin there
+	$(VENV)/bin/python -m tests.again --count $(or $(COUNT),50) $(if $(SEED),--seed $(SEED))
 
 fuzz: $(FUZZ)/ready  ## spoiled input for every parser, for SECONDS=60; SEED= to do it again
 	$(FUZZ)/bin/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))

@@ -16,6 +16,7 @@ from tests.bench.measuring import compared
 from tests.bench.peers import PEERS
 
 
+@pytest.mark.one_clock
 @pytest.mark.parametrize("case", COMPARISONS, ids=lambda case: case.what)
 def test_what_is_compared_can_be_done(case: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if case.prepared is zipapp and not ZIPAPP.exists():

@@ -274,7 +274,7 @@ def test_the_wait_tells_how_long_the_code_still_lives(server: FakeGoogle, clock:
     assert len(server.requests_to("token")) == 3
 
 
-def test_the_life_of_a_code_counts_from_its_request(server: FakeGoogle, clock: Clock) -> None:
+def test_a_wait_that_begins_late_ends_with_its_code(server: FakeGoogle, clock: Clock) -> None:
     credentials = client(server)
     code = credentials.get_code()
     clock.advance(1790)

@@ -47,7 +47,7 @@ LACKING: Final = lacking()
 needs_node: Final = pytest.mark.skipif(bool(LACKING), reason=LACKING)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def answers() -> Mapping[str, object]:
     """What the driver says to each vector, all in one run."""
     lines = (json.dumps({"id": each.id, "kind": each.kind, "given": each.given}) for each in VECTORS)

@@ -49,6 +49,7 @@ def driver(folder: Path, body: str) -> str:
 # ---- what it certifies ---------------------------------------------------------------------------
 
 
+@pytest.mark.one_clock
 def test_our_own_client_passes_all_of_it() -> None:
     results = certify(OURS)
     assert is_passed(results), for_people("our own", results, 0)
@@ -186,6 +187,7 @@ def test_there_are_enough_ways_to_be_wrong_and_each_is_another() -> None:
         assert not how.hint or any(fnmatchcase(each.id, how.hint) for each in SCENARIOS), how.hint
 
 
+@pytest.mark.one_clock
 def test_a_copy_that_is_broken_is_caught_and_a_copy_that_is_not_is_not() -> None:
     sound = Break("__init__.py", "nothing is broken", '__version__ = "', '__version__ = "')
     with broken(sound) as driver_of_the_copy:

@@ -133,28 +133,16 @@ def test_from_json_answers_a_plain_token_whoever_is_asked(tmp_path: Path, kind: 
     assert token.as_dict() == VALUES
 
 
+# One or two for each field: all that a kind refuses is in `test_kinds`.
 UNFIT: Final[Sequence[tuple[str, object]]] = [
     ("scope", None),
-    ("scope", 1),
     ("token_type", "mac-s3cret"),
-    ("token_type", 1),
     ("access_token", ""),
-    ("access_token", "two-s3cret words"),
     ("access_token", "a-s3cret\r\nX-Header: injected"),
-    ("access_token", "caf\u00e9-s3cret"),
-    ("access_token", 1),
-    ("refresh_token", ""),
     ("refresh_token", "a-s3cret\n"),
-    ("refresh_token", None),
-    ("expires_at", -1),
     ("expires_at", 1.5),
-    ("expires_at", True),
-    ("expires_at", "1700000000"),
-    ("expires_at", NOON * 1000),
     ("expires_in", -1),
-    ("expires_in", 3599.5),
     ("expires_in", True),
-    ("expires_in", TEN_YEARS + 1),
 ]
 each_unfit_value = pytest.mark.parametrize(("key", "value"), UNFIT, ids=[f"{key}={value!r}" for key, value in UNFIT])
 
@@ -372,9 +360,7 @@ def test_a_token_works_in_another_process(token: RefreshingToken, server: FakeGo
 # ---- when it is refreshed ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("lifetime", "margin"), [(3599, 60), (604799, 60), (121, 60), (90, 45), (10, 5), (1, 0)], ids=str
-)
+@pytest.mark.parametrize(("lifetime", "margin"), [(3599, 60), (90, 45), (1, 0)], ids=str)
 def test_a_token_is_refreshed_when_a_minute_or_half_its_life_is_left_and_not_before(
     server: FakeGoogle, clock: Clock, lifetime: int, margin: int
 ) -> None:
@@ -389,15 +375,6 @@ def test_a_token_is_refreshed_when_a_minute_or_half_its_life_is_left_and_not_bef
     assert new != old
     assert token.as_auth() == f"Bearer {new}"
     assert len(refreshes(server)) == 1
-
-
-def test_a_token_of_unknown_lifetime_is_refreshed_when_a_minute_is_left(server: FakeGoogle, clock: Clock) -> None:
-    known = logged_in(server)
-    token = changed(known, expires_in=0, expires_at=NOON + 1000)
-    seconds_before_the_end(61, token, clock)
-    assert token.access_token == known.access_token
-    clock.advance(1)
-    assert token.access_token != known.access_token
 
 
 def test_a_file_of_ytmusicapi_that_mixes_up_two_lifetimes_is_refreshed_in_time(
@@ -621,19 +598,10 @@ GOOD: Final[Mapping[str, object]] = {
 }
 SPOILED: Final[Sequence[tuple[str, object]]] = [
     ("access_token", None),
-    ("access_token", ""),
-    ("access_token", "two words"),
     ("access_token", "line\nbreak"),
-    ("access_token", 1),
-    ("expires_in", 0),
-    ("expires_in", True),
     ("expires_in", "soon"),
-    ("expires_in", float("nan")),
-    ("expires_in", TEN_YEARS + 1),
-    ("scope", 1),
-    ("token_type", "mac"),
     ("refresh_token", ""),
-    ("refresh_token", 1),
+    ("token_type", "mac"),
     ("error", "access_denied"),
     ("error", {"code": 500}),
 ]

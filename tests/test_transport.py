@@ -10,8 +10,6 @@ import select
 import socket
 import socketserver
 import ssl
-import subprocess
-import sys
 import threading
 import time
 import tracemalloc
@@ -319,7 +317,11 @@ REFUSED: Final = [
 
 
 @pytest.mark.parametrize(("certificate", "session", "reason"), REFUSED)
-def test_a_certificate_that_does_not_hold_gets_no_secret(certificate: str, session: UrllibSession, reason: str) -> None:
+def test_a_certificate_that_does_not_hold_gets_no_secret(
+    monkeypatch: pytest.MonkeyPatch, certificate: str, session: UrllibSession, reason: str
+) -> None:
+    noon = time.gmtime(NOON)
+    monkeypatch.setattr(time, "gmtime", lambda *_: noon)
     with served_over_tls(certificate) as server:
         with pytest.raises(TransportError, match=reason) as raised:
             post(session, server.token_url)
@@ -365,18 +367,6 @@ def test_a_python_without_ssl_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TransportError, match="This Python was built without ssl") as raised:
         post(PATIENT, "https://oauth.example/token")
     assert not raised.value.sent
-
-
-def test_a_python_without_ssl_still_reaches_this_machine(server: FakeGoogle) -> None:
-    script = f"""
-import sys
-sys.path.insert(0, {str(ROOT)!r})
-sys.modules["ssl"] = sys.modules["_ssl"] = None
-from ytmusic_oauth import UrllibSession
-print(UrllibSession().post({server.token_url!r}, data={{}}, headers={{}}).status_code)
-"""
-    done = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout == "400\n"
 
 
 # ---- proxies -------------------------------------------------------------------------------------
@@ -535,9 +525,3 @@ def test_a_proxy_that_can_never_work_is_refused_without_its_password(proxy_url: 
         with pytest.raises(ValueError, match="proxies must be") as raised:
             build()
         assert "sesame" not in str(raised.value)
-
-
-def test_no_repr_shows_the_password_of_a_proxy() -> None:
-    proxies = {"https": "http://user:sesame@127.0.0.1:1"}
-    assert "sesame" not in repr(UrllibSession(proxies))
-    assert "sesame" not in repr(OAuthCredentials(CLIENT_ID, CLIENT_SECRET, proxies=proxies))

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What goes over the wire and what comes back: the requests to the letter, and every answer that servers are known for.
+"""What comes back over the wire: every refusal that servers are known for, and what is no answer at all.
 
-No server: an answer is handed to the parser. Each test of a refusal starts from a good answer and spoils one thing.
+The requests to the letter and the good answers are vectors of the porting kit, put to this library in `test_vectors`.
+No server here: an answer is handed to the parser. Each test of a refusal spoils one thing of a good answer.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ytmusic_oauth import GOOGLE, YOUTUBE, Endpoints
+from ytmusic_oauth import Endpoints
 from ytmusic_oauth.exceptions import (
     AccessDenied,
     AuthorizationPending,
@@ -87,74 +88,7 @@ def without(key: str, body: Mapping[str, object]) -> Mapping[str, object]:
     return {name: value for name, value in body.items() if name != key}
 
 
-# ---- requests ------------------------------------------------------------------------------------
-
-YOUTUBE_GRANT: Final = "http://oauth.net/grant_type/device/1.0"
-RFC_GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
-GOOGLE_TOKEN: Final = "https://oauth2.googleapis.com/token"
-GOOGLE_REVOKE: Final = "https://oauth2.googleapis.com/revoke"
-BOTH: Final = {"client_id": "the-id", "client_secret": "the-secret"}
-
-
-@pytest.mark.parametrize(
-    ("endpoints", "url", "form"),
-    [
-        pytest.param(YOUTUBE, "https://www.youtube.com/o/oauth2/device/code", {"client_id": "the-id"}, id="YouTube"),
-        pytest.param(GOOGLE, "https://oauth2.googleapis.com/device/code", {"client_id": "the-id"}, id="Google"),
-        pytest.param(RFC, "https://example.org/device", BOTH, id="RFC 8628"),
-    ],
-)
-def test_a_code_is_asked_for(endpoints: Endpoints, url: str, form: Mapping[str, str]) -> None:
-    assert code_request(endpoints, *CLIENT, OAUTH_SCOPE) == Request(url, {**form, "scope": OAUTH_SCOPE})
-
-
-@pytest.mark.parametrize(
-    ("endpoints", "url", "form"),
-    [
-        pytest.param(YOUTUBE, GOOGLE_TOKEN, {"grant_type": YOUTUBE_GRANT, "code": "AH-1Ng"}, id="YouTube"),
-        pytest.param(GOOGLE, GOOGLE_TOKEN, {"grant_type": RFC_GRANT, "device_code": "AH-1Ng"}, id="Google"),
-        pytest.param(RFC, RFC.token_url, {"grant_type": RFC_GRANT, "device_code": "AH-1Ng"}, id="RFC 8628"),
-    ],
-)
-def test_a_token_is_asked_for(endpoints: Endpoints, url: str, form: Mapping[str, str]) -> None:
-    assert token_request(endpoints, *CLIENT, "AH-1Ng") == Request(url, {**BOTH, **form})
-
-
-@pytest.mark.parametrize(
-    ("endpoints", "url"),
-    [
-        pytest.param(YOUTUBE, GOOGLE_TOKEN, id="YouTube"),
-        pytest.param(GOOGLE, GOOGLE_TOKEN, id="Google"),
-        pytest.param(RFC, "https://example.org/token", id="RFC 8628"),
-    ],
-)
-def test_a_refresh_is_asked_for(endpoints: Endpoints, url: str) -> None:
-    form = {**BOTH, "grant_type": "refresh_token", "refresh_token": "1//old"}
-    assert refresh_request(endpoints, *CLIENT, "1//old") == Request(url, form)
-
-
-@pytest.mark.parametrize(
-    ("endpoints", "url", "client"),
-    [
-        pytest.param(YOUTUBE, GOOGLE_REVOKE, {}, id="YouTube"),
-        pytest.param(GOOGLE, GOOGLE_REVOKE, {}, id="Google"),
-        pytest.param(RFC, "https://example.org/revoke", BOTH, id="RFC 7009"),
-    ],
-)
-def test_a_revocation_is_asked_for_without_a_hint(endpoints: Endpoints, url: str, client: Mapping[str, str]) -> None:
-    assert revoke_request(endpoints, *CLIENT, "1//old") == Request(url, {**client, "token": "1//old"})
-
-
-def test_a_server_without_revocation_is_not_asked_for_it() -> None:
-    with pytest.raises(ValueError, match="revoke_url"):
-        revoke_request(Endpoints("https://example.org/device", "https://example.org/token"), *CLIENT, "1//old")
-
-
-@pytest.mark.parametrize("secret", ["", "two words", "injected\r\nX: 1", "é"], ids=["empty", "space", "CRLF", "é"])
-@pytest.mark.parametrize("build", [token_request, refresh_request, revoke_request])
-def test_what_can_be_no_token_is_not_sent(build: Callable[[Endpoints, str, str, str], Request], secret: str) -> None:
-    with pytest.raises(ValueError, match="is not visible ASCII"):
-        build(RFC, *CLIENT, secret)
+# ---- what stays untold ---------------------------------------------------------------------------
 
 
 def test_a_request_and_an_answer_that_are_logged_tell_no_secret() -> None:
@@ -164,43 +98,12 @@ def test_a_request_and_an_answer_that_are_logged_tell_no_secret() -> None:
 
 # ---- endpoints -----------------------------------------------------------------------------------
 
-SAFE_URLS: Final = [
-    "https://example.org",
-    "https://example.org:8443/token?tenant=a@b",
-    "http://localhost/token",
-    "http://localhost:8080",
-    "http://127.0.0.1:8080/token",
-    "http://127.8.9.10/token",
-    "http://[::1]:8080/token",
-]
 UNSAFE_URLS: Final = {
-    "http to elsewhere": "http://example.org/token",
-    "http to a name that begins like this machine": "http://127.0.0.1.evil.example/token",
-    "http to a name that begins like localhost": "http://localhost.evil.example/token",
-    "http to what only looks like an address": "http://127.0.0.256/token",
-    "user name that looks like this machine": "http://localhost@evil.example/token",
-    "password that looks like a port": "http://localhost:80@evil.example/token",
     "user and password": "https://user:hunter2@example.org/token",
-    "backslash before the host": "https://example.org\\@evil.example/token",
     "fragment": "https://example.org/token#hunter2",
-    "another scheme": "ftp://example.org/token",
-    "file": "file:///etc/passwd",
-    "no scheme": "example.org/token",
-    "no host": "https:///token",
     "port without a host": "https://:443/token",
-    "port that is no number": "https://example.org:https/token",
-    "port out of range": "http://localhost:99999/token",
-    "space in the host": "https://example org/token",
     "control character in the host": "https://example\x00.org/token",
-    "line break in the path": "https://example.org/token\r\nX: 1",
-    "line break at the end": "https://example.org/token\n",
-    "empty": "",
 }
-
-
-@pytest.mark.parametrize("url", SAFE_URLS)
-def test_secrets_may_be_sent_over_https_or_to_this_machine(url: str) -> None:
-    assert Endpoints(url, url, url).revoke_url == url
 
 
 @pytest.mark.parametrize("url", UNSAFE_URLS.values(), ids=UNSAFE_URLS)
@@ -231,53 +134,10 @@ def read_code(body: object) -> AuthCodeDict:
     return parse_code(ASK_CODE, Answer(200, body))
 
 
-def test_a_code_is_read_whole() -> None:
-    assert read_code(CODE) == CODE
-
-
-def test_a_token_ends_its_lifetime_after_it_was_asked_for() -> None:
-    assert READ["poll"](Answer(200, TOKEN)) == {**TOKEN, "expires_at": 1_700_003_599}
-
-
-def test_googles_refresh_brings_no_new_refresh_token() -> None:
-    assert READ["refresh"](Answer(200, ACCESS)) == ACCESS
-    assert READ["refresh"](Answer(200, {**ACCESS, "refresh_token": None})) == ACCESS
-
-
-def test_a_server_that_rotates_brings_a_whole_token() -> None:
-    assert READ["refresh"](Answer(200, TOKEN)) == {**TOKEN, "expires_at": 1_700_003_599}
-
-
-@pytest.mark.parametrize(
-    "body", [None, "", {}, [], "done", {"revoked": True}], ids=["no JSON", "text", "{}", "[]", "words", "object"]
-)
-def test_a_revocation_is_done_whatever_the_body_is(body: object) -> None:
-    READ["revocation"](Answer(200, body))
-
-
 @pytest.mark.parametrize("asked", ANY)
 def test_keys_that_nobody_knows_are_ignored(asked: str) -> None:
     body = {**GOOD[asked], "refresh_token_expires_in": 604799, "error": None, "error_uri": 5, "id_token": {"a": []}}
     assert READ[asked](Answer(200, body)) == READ[asked](Answer(200, GOOD[asked]))
-
-
-@pytest.mark.parametrize("user_code", ["GQVQ-JKEC", "gqvq-jkec", "\uff37" * 15, "A B", "ÄÖ/ß"])
-def test_a_user_code_is_shown_unchanged(user_code: str) -> None:
-    assert read_code({**CODE, "user_code": user_code})["user_code"] == user_code
-
-
-@pytest.mark.parametrize(
-    ("body", "interval"),
-    [
-        pytest.param(without("interval", CODE), 5, id="missing, as RFC 8628 allows"),
-        pytest.param({**CODE, "interval": None}, 5, id="null"),
-        pytest.param({**CODE, "interval": 7}, 7, id="7"),
-        pytest.param({**CODE, "interval": "7"}, 7, id="text"),
-        pytest.param({**CODE, "interval": 7.0}, 7, id="7.0"),
-    ],
-)
-def test_the_interval_is_five_seconds_where_the_server_says_nothing(body: object, interval: int) -> None:
-    assert read_code(body)["interval"] == interval
 
 
 @pytest.mark.parametrize(
@@ -296,42 +156,11 @@ def test_the_page_is_read_under_either_name(links: Mapping[str, object]) -> None
     }
 
 
-def test_a_link_with_the_code_in_it_is_kept() -> None:
-    complete = "https://a.example/d?code=GQVQ-JKEC"
-    assert read_code({**CODE, "verification_uri_complete": complete}) == {**CODE, "verification_uri_complete": complete}
-
-
-EXPIRES_IN: Final = [(3599, 3599), (3599.0, 3599), (3599.7, 3599), ("3599", 3599), (1, 1), (315_360_000, 315_360_000)]
-
-
-@pytest.mark.parametrize(("sent", "read"), EXPIRES_IN, ids=repr)
-@pytest.mark.parametrize("asked", WITH_BODY)
-def test_a_lifetime_is_read_as_servers_write_it(asked: str, sent: object, read: int) -> None:
-    result = READ[asked](Answer(200, {**GOOD[asked], "expires_in": sent}))
-    assert isinstance(result, dict)
-    assert result["expires_in"] == read
-    assert type(result["expires_in"]) is int
-
-
-@pytest.mark.parametrize("body", [without("expires_in", TOKEN), {**TOKEN, "expires_in": None}], ids=["missing", "null"])
-@pytest.mark.parametrize("asked", ["poll", "refresh"])
-def test_a_token_without_a_lifetime_lives_for_an_hour(asked: str, body: Mapping[str, object]) -> None:
-    assert READ[asked](Answer(200, body)) == {**TOKEN, "expires_in": 3600, "expires_at": 1_700_003_600}
-
-
-@pytest.mark.parametrize("sent", ["Bearer", "bearer", "BEARER", None], ids=repr)
-@pytest.mark.parametrize("asked", ["poll", "refresh"])
-def test_a_token_type_is_sent_on_as_bearer(asked: str, sent: object) -> None:
-    answer = Answer(200, {**TOKEN, "token_type": sent})
-    assert READ[asked](answer) == READ[asked](Answer(200, TOKEN))
-
-
-@pytest.mark.parametrize("body", [without("scope", TOKEN), {**TOKEN, "scope": None}], ids=["missing", "null"])
-@pytest.mark.parametrize(("asked", "scope"), [("poll", "what was asked for"), ("refresh", "")])
-def test_without_a_scope_a_login_has_what_was_asked_for_and_a_refresh_changes_nothing(
-    asked: str, scope: str, body: Mapping[str, object]
-) -> None:
-    assert READ[asked](Answer(200, body)) == {**TOKEN, "scope": scope, "expires_at": 1_700_003_599}
+@pytest.mark.parametrize("token", [ACCESS, TOKEN], ids=["the refresh token stays", "it rotates"])
+def test_a_refresh_that_tells_no_scope_has_none_of_its_own(token: Mapping[str, object]) -> None:
+    told = READ["refresh"](Answer(200, token))
+    assert isinstance(told, dict)
+    assert READ["refresh"](Answer(200, without("scope", token))) == {**told, "scope": ""}
 
 
 # ---- refusals ------------------------------------------------------------------------------------
@@ -377,17 +206,6 @@ def test_the_error_in_the_body_decides(asked: str, status: int, error: str, mean
     assert type(caught.value) is meaning
     assert (caught.value.error, caught.value.status) == (error, status)
     assert caught.value.retryable is issubclass(meaning, AuthorizationPending)
-
-
-def test_a_subtype_changes_nothing_about_a_login_that_has_ended() -> None:
-    with pytest.raises(InvalidGrant):
-        READ["refresh"](Answer(400, {"error": "invalid_grant", "error_subtype": "invalid_rapt"}))
-
-
-def test_what_the_server_says_about_a_wrong_client_is_kept() -> None:
-    with pytest.raises(BadOAuthClient, match="Only clients of type 'TVs' may") as caught:
-        READ["code"](Answer(401, {"error": "invalid_client", "error_description": "Only clients of type 'TVs' may."}))
-    assert caught.value.error_description == "Only clients of type 'TVs' may."
 
 
 @pytest.mark.parametrize(
@@ -481,15 +299,8 @@ def test_what_is_no_object_is_named_by_its_type_and_not_quoted(asked: str, body:
     "content",
     [
         pytest.param(b"<!doctype html><title>Wi-Fi</title>canary", id="HTML of a captive portal"),
-        pytest.param(b"", id="empty"),
-        pytest.param(b'{"access_token": "canary", "expi', id="truncated"),
         pytest.param(b'{"access_token": "canary\xff"}', id="not UTF-8"),
-        pytest.param(b'\xef\xbb\xbf{"access_token": "canary"}', id="byte order mark"),
         pytest.param(b'{"access_token": "canary", "access_token": "canary"}', id="key twice"),
-        pytest.param(b'{"access_token": "canary", "expires_in": NaN}', id="NaN"),
-        pytest.param(b'{"access_token": "canary", "expires_in": %b}' % (b"9" * 10_000), id="10,000 digits"),
-        pytest.param(b"[" * 100_000, id="nested without end"),
-        pytest.param(b'{"access_token": "canary"} {}', id="more behind it"),
     ],
 )
 def test_what_is_no_json_is_named_by_its_type_and_not_quoted(content: bytes) -> None:
@@ -551,37 +362,21 @@ def test_a_missing_key_is_named(asked: str, key: str, named: str) -> None:
         assert f"{named} is missing" in str(error)
 
 
-NO_CREDENTIALS: Final = [
-    "",
-    "can ary",
-    "canary\r\nX: 1",
-    "canary\x00",
-    "canary\x7f",
-    "canaryé",
-    5,
-    True,
-    ["canary"],
-    {},
-]
-NO_SECONDS: Final = [
-    *(0, -1, 0.5, 315_360_001, 1e300, -math.inf, math.inf, math.nan, 10**400, True, False),
-    *("", "0", "-1", "+5", " 5", "5 ", "5\n", "3599.7", "1e3", "3_599", "٣٥", "soon", "canary", "9" * 10_000, [5], {}),
-]
-NO_LINKS: Final = [
-    *("", "javascript:alert('canary')", "file:///canary", "data:text/html,canary", "www.google.com/device", "https://"),
-    *("https:///canary", "https://canary\x1b[2J", "https://can ary", "https://canary\n", 5, ["https://canary"]),
-]
+# One or two of each kind: all of them are in `test_kinds`.
+NO_CREDENTIALS: Final[list[object]] = ["", "canary\n", ["canary"]]
+NO_SECONDS: Final[list[object]] = [0, "canary", True]
+NO_LINKS: Final[list[object]] = ["", "javascript:alert('canary')", ["https://canary"]]
 WRONG: Final[list[tuple[tuple[str, ...], str, list[object]]]] = [
     (("poll", "refresh"), "access_token", NO_CREDENTIALS),
     (("poll", "refresh"), "refresh_token", NO_CREDENTIALS),
     (("code",), "device_code", NO_CREDENTIALS),
-    (("code",), "user_code", ["", "   ", "canary\n", "canary\x1b[2J", "canary\u202e", "canary\ud800", 5, ["canary"]]),
+    (("code",), "user_code", ["", "canary\x1b[2J", ["canary"]]),
     (WITH_BODY, "expires_in", NO_SECONDS),
     (("code",), "interval", NO_SECONDS),
     (("code",), "verification_url", NO_LINKS),
     (("code",), "verification_uri_complete", NO_LINKS),
-    (("poll", "refresh"), "token_type", ["", "canary", "MAC", "DPoP", "Bearer ", 5, ["Bearer"]]),
-    (("poll", "refresh"), "scope", [5, True, ["canary"], {"canary": 1}]),
+    (("poll", "refresh"), "token_type", ["", "canary", ["Bearer"]]),
+    (("poll", "refresh"), "scope", [5, ["canary"]]),
 ]
 
 
@@ -642,31 +437,7 @@ def linked(complete: str, page: str = "https://a.example/d") -> LinkedAuthCodeDi
     return {**code(page=page), "verification_uri_complete": complete}
 
 
-@pytest.mark.parametrize(
-    ("page", "user_code", "link"),
-    [
-        pytest.param("https://a.example/d", "AB-CD", "https://a.example/d?user_code=AB-CD", id="plain"),
-        pytest.param("https://a.example/d?l=en", "AB-CD", "https://a.example/d?l=en&user_code=AB-CD", id="query"),
-        pytest.param("https://a.example/d#top", "AB-CD", "https://a.example/d?user_code=AB-CD#top", id="fragment"),
-        pytest.param("https://a.example/?l=e#?", "AB", "https://a.example/?l=e&user_code=AB#?", id="both"),
-        pytest.param("https://a.example/#a?b", "AB", "https://a.example/?user_code=AB#a?b", id="no query but looks so"),
-        pytest.param("https://a.example", "A B&c=/#", "https://a.example?user_code=A%20B%26c%3D%2F%23", id="quoted"),
-        pytest.param("https://a.example", "ß", "https://a.example?user_code=%C3%9F", id="quoted as UTF-8"),
-    ],
-)
-def test_a_link_is_made_with_the_code_in_it(page: str, user_code: str, link: str) -> None:
-    assert verification_link(code(user_code, page)) == link
-
-
-def test_the_servers_own_link_with_the_code_in_it_is_preferred() -> None:
-    assert verification_link(linked("https://b.example/?c=1")) == "https://b.example/?c=1"
-
-
-def test_an_empty_link_counts_as_none() -> None:
-    assert verification_link(linked("")) == "https://a.example/d?user_code=GQVQ-JKEC"
-
-
-@pytest.mark.parametrize("link", ["javascript:alert(1)", "file:///etc/passwd", "data:text/html,x", "https://a\x1b[2J"])
+@pytest.mark.parametrize("link", ["javascript:alert(1)", "https://a\x1b[2J"])
 def test_no_browser_is_sent_to_what_is_no_web_link(link: str) -> None:
     with pytest.raises(ValueError, match="verification_url is not"):
         verification_link(code(page=link))
