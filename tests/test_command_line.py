@@ -59,6 +59,7 @@ class Shell:
     def __init__(self, server: FakeGoogle, patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys
         self._patch = patch
+        self.asked_unseen: list[str] = []
         self.endpoints = ["--endpoints", server.device_code_url, server.token_url, server.revoke_url]
         patch.setenv(ID, CLIENT_ID)
         patch.setenv(SECRET, CLIENT_SECRET)
@@ -75,7 +76,11 @@ class Shell:
     def somebody_types(self, *lines: str) -> None:
         self._patch.setattr(sys, "stdin", Terminal("".join(f"{line}\n" for line in lines)))
         self._patch.setattr(sys.stderr, "isatty", lambda: True)
-        self._patch.setattr(getpass, "getpass", lambda prompt: sys.stdin.readline())
+        self._patch.setattr(getpass, "getpass", self._typed_unseen)
+
+    def _typed_unseen(self, question: str) -> str:
+        self.asked_unseen.append(question)
+        return sys.stdin.readline()
 
 
 @pytest.fixture
@@ -105,9 +110,10 @@ def test_a_login_shows_link_and_code_waits_by_itself_and_writes_the_file(
     assert (done.status, done.out) == (DONE, "")
     user_code = re.search(r"Code +(\S+)\n", done.err)
     assert user_code
-    assert f"Go to   {server.verification_url}?user_code={user_code[1]}\n" in done.err
-    assert done.err.count("Waiting; the code lives for 0:30:00") == 1
-    assert "Logged in. The token is in oauth.json" in done.err
+    link, code = f"  Go to   {server.verification_url}?user_code={user_code[1]}", f"  Code    {user_code[1]}"
+    lines = done.err.split("\n")
+    assert lines[:5] == ["", link, code, "", "Waiting; the code lives for 0:30:00 "]
+    assert lines[5].startswith("Logged in. The token is in oauth.json")
     path = tmp_path / "oauth.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert server.is_live(OAuthToken.from_json(path).access_token)
@@ -148,7 +154,8 @@ def test_a_terminal_shows_how_long_the_code_lives_even_a_narrow_one(
     shell("login")
     countdown = re.findall(r"Waiting[^\r]*\r", screen.getvalue())
     assert [re.findall(r"[0-9:]+", line) for line in countdown] == [["0:30:00"], ["0:29:55"], ["0:29:50"]]
-    assert all(len(line) <= 40 for line in countdown)
+    assert all(re.fullmatch(r"Waiting; the code lives for [0-9:]+ \r", line) for line in countdown)
+    assert "\r\nLogged in." in screen.getvalue()
     assert "\x1b" not in screen.getvalue()
 
 
@@ -159,6 +166,7 @@ def test_a_program_can_follow_a_login_line_by_line(shell: Shell, server: FakeGoo
     assert (done.status, done.err) == (DONE, "")
     code, start, later, token = done.events
     assert str(code["link"]).endswith(str(code["user_code"]))
+    assert "device_code" not in code, "whoever has it gets the token"
     assert code.items() >= {"event": "code", "expires_in": 1800, "interval": 5}.items()
     assert start == {"event": "waiting", "seconds_left": 1800}
     assert later == {"event": "waiting", "seconds_left": 1795}
@@ -182,7 +190,7 @@ def test_a_program_is_told_how_a_login_failed(shell: Shell, server: FakeGoogle) 
 def test_whoever_is_in_testing_is_told_when_the_login_ends_and_why(shell: Shell, server: FakeGoogle) -> None:
     server.approve_after = 0
     assert "ends this login" not in shell("login").err
-    server.refresh_token_lifetime = 604799
+    server.refresh_token_lifetime = 604800
     done = shell("login")
     assert re.search(r"ends this login on 2023-11-2\d \d\d:\d\d[+-]", done.err)
     assert '"Testing"' in done.err
@@ -310,6 +318,7 @@ def test_the_status_is_for_people(shell: Shell, file: Path, clock: Clock) -> Non
     told = shell("status")
     assert told.status == DONE
     assert "lives for 0:50:00, until 2023-11-1" in told.out
+    assert "the next use" not in told.out
     clock.advance(2950)
     assert "lives for 0:00:50" in shell("status").out
     assert "the next use refreshes it" in shell("status").out
@@ -386,7 +395,9 @@ def test_a_login_is_ended_without_asking_if_told_so(shell: Shell, server: FakeGo
     assert shell("refresh").status == LOG_IN_AGAIN
 
 
-@pytest.mark.parametrize(("answer", "status"), [("y", DONE), ("", INTERRUPTED), ("n", INTERRUPTED)])
+@pytest.mark.parametrize(
+    ("answer", "status"), [("y", DONE), (" Yes ", DONE), ("", INTERRUPTED), ("n", INTERRUPTED), ("yet", INTERRUPTED)]
+)
 def test_whoever_ends_a_login_is_told_what_that_ends_and_asked(
     shell: Shell, server: FakeGoogle, file: Path, answer: str, status: int
 ) -> None:
@@ -394,6 +405,7 @@ def test_whoever_ends_a_login_is_told_what_that_ends_and_asked(
     done = shell("revoke")
     assert (done.status, done.out) == (status, "")
     assert "every grant that you gave to the whole Cloud project" in done.err
+    assert re.search(r"\? \[y/N\] (The login has ended|ytmusic_oauth: Interrupted)", done.err)
     assert server.can_refresh(OAuthToken.from_json(file).refresh_token) == (status != DONE)
 
 
@@ -458,6 +470,7 @@ def test_the_client_comes_from_the_file_of_the_google_console(
         json.dumps({"installed": {"client_id": [CLIENT_SECRET], "client_secret": CLIENT_SECRET}}),
         json.dumps({"installed": {"client_id": CLIENT_ID, "client_secret": f"{CLIENT_SECRET} "}}),
         json.dumps({"type": "service_account", "private_key": CLIENT_SECRET}),
+        " " * 2**20 + json.dumps({"installed": {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}}),
         json.dumps(
             {"installed": {"client_id": CLIENT_ID, "client_secret": f"\xff{CLIENT_SECRET}"}}, ensure_ascii=False
         ),
@@ -470,6 +483,7 @@ def test_a_file_with_no_client_in_it_is_named_and_not_quoted(
     done = shell("login", "--client-secrets", "client.json")
     assert (done.status, done.out) == (WRONG, "")
     assert done.err.startswith("ytmusic_oauth: client.json is not the JSON that the Google console downloads: ")
+    assert re.search(r"\b(is|has) (not?|missing)\b", done.err), "what is wrong with it"
     assert CLIENT_SECRET not in done.err
     assert server.transcript == []
 
@@ -488,6 +502,8 @@ def test_somebody_at_a_terminal_is_asked_for_the_client(shell: Shell, server: Fa
     done = shell("login")
     assert (done.status, done.out) == (DONE, "")
     assert CLIENT_SECRET not in done.err
+    assert done.err.startswith("Client id: \n")
+    assert shell.asked_unseen == ["Client secret (not shown): "], "the secret stays off the screen"
 
 
 @pytest.mark.parametrize("typed", [[], [CLIENT_ID]])
@@ -532,7 +548,7 @@ def test_nobody_to_ask_is_told_where_to_put_the_client(shell: Shell, server: Fak
     shell.nobody_knows_the_client()
     done = shell("login")
     assert done.status == WRONG
-    assert all(way in done.err for way in ("--client-secrets", ID, SECRET))
+    assert {"--client-secrets", ID, SECRET} <= set(re.findall(r"[\w-]+", done.err))
     assert server.transcript == []
 
 
@@ -663,9 +679,21 @@ def test_whoever_stops_reading_ends_it_quietly(
     assert status in {DONE, INTERRUPTED}
 
 
-def test_without_a_standard_error_it_fails_in_silence(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stderr", None)
-    assert shell("token", "--file", "none.json") == (LOG_IN_AGAIN, "", "")
+def test_without_a_standard_error_it_works_and_fails_in_silence(
+    shell: Shell, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.approve_after = 7
+    for missing in (None, Output(OSError(errno.EIO, os.strerror(errno.EIO)), late=False)):
+        monkeypatch.setattr(sys, "stderr", missing)
+        assert shell("login")[:2] == (DONE, "")
+        assert shell("token", "--file", "none.json")[:2] == (LOG_IN_AGAIN, "")
+
+
+def test_a_program_that_no_longer_listens_still_gets_the_exit_status(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdout", Output(OSError(errno.EIO, os.strerror(errno.EIO)), late=False))
+    assert main(["status", "--json", "--file", "none.json"]) == LOG_IN_AGAIN
 
 
 @pytest.mark.parametrize("command", ["token", "header", "status"])
