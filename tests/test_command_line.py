@@ -17,6 +17,7 @@ import stat
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,12 +27,14 @@ import pytest
 
 from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FAULTS, RFC_DIALECT, FakeGoogle, Reply
 from tests.support import NOON, Clock, client, logged_in
-from ytmusic_oauth import OAuthToken, RefreshingToken
+from ytmusic_oauth import OAuthToken, RefreshingToken, __version__
 from ytmusic_oauth.__main__ import DONE, INTERRUPTED, LOG_IN_AGAIN, TRY_LATER, WRONG, main
-from ytmusic_oauth.storage import write_token
+from ytmusic_oauth.models import RefreshableTokenDict
+from ytmusic_oauth.storage import read_token, write_token
 
 ID: Final = "YTMUSIC_OAUTH_CLIENT_ID"
 SECRET: Final = "YTMUSIC_OAUTH_CLIENT_SECRET"
+IN_A_SHELL: Final = pytest.mark.skipif(os.name == "nt", reason="these are the ways of POSIX shells")
 
 
 def full(*_: object) -> int:
@@ -187,6 +190,28 @@ def test_a_program_is_told_how_a_login_failed(shell: Shell, server: FakeGoogle) 
     assert f"ytmusic_oauth: {error['message']}\n" == done.err
 
 
+def test_a_program_is_told_what_kind_of_failure_it_was(
+    shell: Shell, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kind(*options: str) -> object:
+        return shell("login", "--json", *options).events[-1]["error"]
+
+    def mistype() -> str:
+        return b"canary \xff".decode()
+
+    def leave() -> str:
+        raise EOFError
+
+    assert kind("--client-secrets", "none.json") == "OSError"
+    shell.nobody_knows_the_client()
+    assert kind() == "ValueError"
+    shell.somebody_types()
+    monkeypatch.setattr(builtins, "input", mistype)
+    assert kind() == "ValueError"
+    monkeypatch.setattr(builtins, "input", leave)
+    assert kind() == "Interrupted"
+
+
 def test_whoever_is_in_testing_is_told_when_the_login_ends_and_why(shell: Shell, server: FakeGoogle) -> None:
     server.approve_after = 0
     assert "ends this login" not in shell("login").err
@@ -290,14 +315,24 @@ def test_the_exit_status_tells_what_to_do_next(
     assert words in done.err
     assert done.err.startswith("ytmusic_oauth: ")
     assert done.err.count("\n") == 1
+    hint = "login, with the same options)\n" if status == LOG_IN_AGAIN else ".\n"
+    assert done.err.endswith(hint)
+    assert ("with the same options" in done.err) is (status == LOG_IN_AGAIN)
     assert file.read_bytes() == before
 
 
-def test_who_has_to_log_in_is_told_how(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["/usr/lib/ytmusic_oauth/__main__.py"])
+@pytest.mark.parametrize(
+    ("path", "called"),
+    [
+        ("/usr/lib/ytmusic_oauth/__main__.py", "python -m ytmusic_oauth"),
+        ("/usr/bin/h\xf6chst", "h\\xf6chst"),
+    ],
+)
+def test_who_has_to_log_in_is_told_how(shell: Shell, monkeypatch: pytest.MonkeyPatch, path: str, called: str) -> None:
+    monkeypatch.setattr(sys, "argv", [path])
     done = shell("token", "--file", "none.json")
     assert (done.status, done.out) == (LOG_IN_AGAIN, "")
-    assert done.err.endswith("(python -m ytmusic_oauth login, with the same options)\n")
+    assert done.err.endswith(f"({called} login, with the same options)\n")
 
 
 def test_the_file_can_be_named_in_the_environment(
@@ -594,13 +629,64 @@ def test_google_goes_by_name(shell: Shell, monkeypatch: pytest.MonkeyPatch, name
 
 
 @pytest.mark.parametrize(
-    "argv", [[], ["logout"], ["login", "--client-secret", "x"], ["token", "--fil", "x"], ["token", "ya29.secret"]]
+    "argv",
+    [
+        [],
+        ["--versio"],
+        ["logout"],
+        ["login", "--client-secret", "x"],
+        ["token", "--fil", "x"],
+        ["token", "ya29.secret"],
+    ],
 )
 def test_wrong_usage_is_told_from_the_rest(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main(argv)
     assert end.value.code == WRONG
     assert capsys.readouterr().out == ""
+
+
+COMMANDS: Final[Mapping[str, str]] = {
+    "login": "log in with a code",
+    "token": "print the access token",
+    "header": "print it as an Authorization header",
+    "status": "tell what the file holds",
+    "refresh": "get another access token now",
+    "revoke": "end the login",
+}
+
+
+def test_the_help_tells_of_every_command_and_option(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/usr/lib/ytmusic_oauth/__main__.py"])
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def told(*argv: str) -> str:
+        with pytest.raises(SystemExit) as ended:
+            main([*argv])
+        assert ended.value.code == DONE
+        out = capsys.readouterr().out
+        assert max(len(line) for line in out.splitlines()) <= 78
+        return " ".join(out.split())
+
+    assert told("--version") == f"ytmusic_oauth {__version__}"
+    whole = told("--help")
+    assert whole.startswith("usage: python -m ytmusic_oauth [-h] [--version] COMMAND ... OAuth for YouTube Music: ")
+    assert "Exit status: 0 done; 1 log in again; 2 wrong usage" in whole
+    for command, purpose in COMMANDS.items():
+        assert f" {command} {purpose}" in whole
+        own = told(command, "--help")
+        assert own.startswith(f"usage: python -m ytmusic_oauth {command} [-h] [--file FILE]")
+        assert f" {purpose[0].upper()}{purpose[1:]}" in own
+        assert "--file FILE the token file" in own
+        assert "Exit status: 0 done; 1 log in again; 2 wrong usage" in own
+    own = told("login", "--help")
+    assert "--client-secrets FILE the OAuth client, " in own
+    assert "--endpoints NAME [NAME ...] youtube (default), " in own
+    assert "--scope SCOPE what to ask for " in own
+    assert "--open-browser open the link, " in own
+    assert "--json for machines: " in own
 
 
 ALL_OPTIONS: Final = frozenset(
@@ -628,8 +714,7 @@ def test_ctrl_c_is_one_line(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_name_that_drives_a_terminal_is_shown_tame(shell: Shell) -> None:
     done = shell("token", "--file", "\x1b[2Jnone\r\n\udcff.json")
     assert done.status == LOG_IN_AGAIN
-    assert "\x1b" not in done.err
-    assert "\r" not in done.err
+    assert done.err.startswith("ytmusic_oauth:  [2Jnone   .json: There is no token file here")
     assert done.err.count("\n") == 1
 
 
@@ -679,6 +764,31 @@ def test_whoever_stops_reading_ends_it_quietly(
     assert status in {DONE, INTERRUPTED}
 
 
+@IN_A_SHELL
+def test_a_pipe_that_nobody_reads_any_more_is_not_complained_of_at_the_end(
+    shell: Shell, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python writes out what is left once more when it ends, and the whole process fails if it can't."""
+    read, write = os.pipe()
+    os.close(read)
+    with open(write, "w", encoding="utf-8") as pipe, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", pipe)
+        assert main(["token"]) == INTERRUPTED
+
+
+def test_what_python_warns_its_programmers_of_is_not_told(
+    shell: Shell, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def old_fashioned(path: str) -> RefreshableTokenDict:
+        warnings.warn("old", DeprecationWarning, stacklevel=1)
+        return read_token(path)
+
+    monkeypatch.setattr("ytmusic_oauth.commands.read_token", old_fashioned)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert (shell("token").status, shell("token").err) == (DONE, "")
+
+
 def test_without_a_standard_error_it_works_and_fails_in_silence(
     shell: Shell, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -725,7 +835,6 @@ def test_it_runs_as_a_module(shell: Shell, file: Path, monkeypatch: pytest.Monke
 # ---- real processes ------------------------------------------------------------------------------
 
 ROOT: Final = Path(__file__).parent.parent
-IN_A_SHELL: Final = pytest.mark.skipif(os.name == "nt", reason="these are the ways of POSIX shells")
 
 
 def sh(script: str, folder: Path, *flags: str, **variables: str) -> Outcome:

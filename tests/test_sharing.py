@@ -24,6 +24,7 @@ from ytmusic_oauth import (
     ServerError,
     TokenFileError,
     UrllibSession,
+    session,
     upkeep,
 )
 from ytmusic_oauth.held import Held
@@ -268,6 +269,7 @@ def test_an_expired_token_waits_longer_for_whoever_is_refreshing_it(
     mine, theirs = load(server, path), load(server, path)
     clock.advance(HOUR)
     monkeypatch.setattr(upkeep, "_SHORT_WAIT", 0)
+    assert upkeep._LONG_WAIT > session.TRIES * session.TIMEOUT, "three tries, and their pauses"
     with ThreadPoolExecutor(2) as threads:
         with server.hold("token"):
             first = threads.submit(lambda: theirs.access_token)
