@@ -204,7 +204,7 @@ def _flush() -> None:
         try:
             stream.flush()
         except OSError:
-            with suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:
+            with suppress(OSError), open(os.devnull, "wb") as nowhere:
                 os.dup2(nowhere.fileno(), stream.fileno())
 
 
