@@ -9,6 +9,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
 
@@ -104,6 +105,33 @@ def test_to_store_does_not_overwrite_what_another_process_has_refreshed(server: 
     theirs.refresh()
     mine.store_token()
     assert mine.as_dict() == theirs.as_dict() == OAuthToken.from_json(path).as_dict()
+
+
+def test_who_stores_waits_for_whoever_refreshes_and_cleans_up_after_whoever_was_killed(
+    server: FakeGoogle, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+
+    @contextmanager
+    def watched(place: str, timeout: float = 0.0) -> Iterator[bool]:
+        waits.append(timeout)
+        Path(f"{place}.tmp").touch()  # what a writer leaves behind that is killed
+        with locked(place, timeout) as alone:
+            yield alone
+
+    monkeypatch.setattr(upkeep, "locked", watched)
+    monkeypatch.setattr("builtins.input", lambda prompt: "")
+    server.approve_after = 0
+    token = RefreshingToken.prompt_for_token(client(server), to_file=str(path))
+    token.store_token()
+    token.scope = "another"
+    token.store_token()
+    token.store_token(str(path.parent / "copy.json"))
+    token.store_token(str(path.parent / "copy.json"))
+    assert len(waits) == 5
+    assert min(waits) > session.TRIES * session.TIMEOUT, "three tries, and their pauses"
+    token.refresh()
+    assert sorted(each.name for each in path.parent.iterdir()) == ["copy.json", "oauth.json"]
 
 
 def test_a_token_without_a_file_is_stored_nowhere(
@@ -269,7 +297,6 @@ def test_an_expired_token_waits_longer_for_whoever_is_refreshing_it(
     mine, theirs = load(server, path), load(server, path)
     clock.advance(HOUR)
     monkeypatch.setattr(upkeep, "_SHORT_WAIT", 0)
-    assert upkeep._LONG_WAIT > session.TRIES * session.TIMEOUT, "three tries, and their pauses"
     with ThreadPoolExecutor(2) as threads:
         with server.hold("token"):
             first = threads.submit(lambda: theirs.access_token)

@@ -148,7 +148,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
             elif option == "--endpoints":
                 add(nargs="+", metavar="NAME")
             elif option == "--scope":
-                add(metavar="SCOPE")
+                add()
             else:
                 add(metavar="FILE", type=_path)
     return parser

@@ -27,7 +27,7 @@ _BELONG: Final[Mapping[str, str]] = {
     "session": "retries transport credentials wire",
     "transport": "transport",
     "credentials": "credentials retries wire",
-    "storage": "storage windows",
+    "storage": "storage windows command_line prompt",
     "lock": "lock windows sharing",
     "turns": "sharing simulation",
     "upkeep": "sharing token prompt storage clocks simulation",
@@ -35,7 +35,7 @@ _BELONG: Final[Mapping[str, str]] = {
     "token": "token sharing prompt seed",
     "commands": "command_line",
     "__main__": "command_line",
-    "__init__": "seed",
+    "__init__": "transport",
 }
 _CHOSEN = pytest.StashKey[frozenset[str]]()
 
