@@ -6,6 +6,7 @@ OF := $(subst /,-,$(call given,PYTHON))
 VENV := .venv$(OF)
 TOOLS := .venv-tools$(OF)
 FUZZ := .venv-fuzz
+MUTANTS := .venv-mutants$(OF)
 BENCH := .venv-bench$(OF)
 PEERS := .venv-peers$(OF)
 ATHERIS := 3.0.0
@@ -20,8 +21,8 @@ PYODIDE := 314.0.7
 
 .DEFAULT_GOAL := help
 unexport PYTHONSAFEPATH
-.PHONY: help demo test test-beside types test-all test-again test-wasm torture fuzz certify kit-bites interop bench \
-	bench-peers coverage lint format zipapp vendor dist clean
+.PHONY: help demo test test-beside types test-all test-again test-wasm torture fuzz mutants certify kit-bites interop \
+	bench bench-peers coverage lint format zipapp vendor dist clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,6 +77,9 @@ test-again: $(VENV)/ready  ## the tests COUNT=50 times in a row, under load, in 
 fuzz: $(FUZZ)/ready  ## spoiled input for every parser, for SECONDS=60; SEED= to do it again
 	$(FUZZ)/bin/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
 
+mutants: $(MUTANTS)/ready  ## break the package in thousands of ways: the tests have to notice each; ONLY="expiry held" for some
+	$(MUTANTS)/bin/python -m tests.mutation $(call given,ONLY)
+
 certify:  ## put a port to the porting kit: CLIENT="node my_client.js"; our own, if nothing is said
 	@$(PYTHON) -m tests.porting --client '$(or $(call given,CLIENT),$(OUR_CLIENT))'
 
@@ -113,7 +117,7 @@ dist: $(TOOLS)/ready  ## a wheel and an sdist, looked into before they are hande
 	@$(TOOLS)/bin/python -m tests.release.distribution dist
 
 clean:  ## remove what the other targets made
-	rm -rf .venv* .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf .venv* .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist mutants
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/ready: tests/requirements.txt
@@ -125,6 +129,11 @@ $(FUZZ)/ready: tests/requirements.txt
 	$(PYTHON) -m venv --clear $(FUZZ)
 	$(FUZZ)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/requirements.txt
 	-$(FUZZ)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: atheris==$(ATHERIS)
+	@touch $@
+
+$(MUTANTS)/ready: tests/requirements.txt tests/mutation/requirements.txt
+	$(PYTHON) -m venv --clear $(MUTANTS)
+	$(MUTANTS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/requirements.txt -r tests/mutation/requirements.txt
 	@touch $@
 
 $(BENCH)/ready:  # nothing is installed there: what starts with every Python here would be a part of each floor

@@ -16,6 +16,7 @@ import signal
 import stat
 import subprocess
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,12 +26,14 @@ import pytest
 
 from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FAULTS, RFC_DIALECT, FakeGoogle, Reply
 from tests.support import NOON, Clock, client, logged_in
-from ytmusic_oauth import OAuthToken, RefreshingToken
+from ytmusic_oauth import OAuthToken, RefreshingToken, __version__
 from ytmusic_oauth.__main__ import DONE, INTERRUPTED, LOG_IN_AGAIN, TRY_LATER, WRONG, main
-from ytmusic_oauth.storage import write_token
+from ytmusic_oauth.models import RefreshableTokenDict
+from ytmusic_oauth.storage import read_token, write_token
 
 ID: Final = "YTMUSIC_OAUTH_CLIENT_ID"
 SECRET: Final = "YTMUSIC_OAUTH_CLIENT_SECRET"
+IN_A_SHELL: Final = pytest.mark.skipif(os.name == "nt", reason="these are the ways of POSIX shells")
 
 
 def full(*_: object) -> int:
@@ -58,6 +61,7 @@ class Shell:
     def __init__(self, server: FakeGoogle, patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys
         self._patch = patch
+        self.asked_unseen: list[str] = []
         self.endpoints = ["--endpoints", server.device_code_url, server.token_url, server.revoke_url]
         patch.setenv(ID, CLIENT_ID)
         patch.setenv(SECRET, CLIENT_SECRET)
@@ -74,7 +78,11 @@ class Shell:
     def somebody_types(self, *lines: str) -> None:
         self._patch.setattr(sys, "stdin", Terminal("".join(f"{line}\n" for line in lines)))
         self._patch.setattr(sys.stderr, "isatty", lambda: True)
-        self._patch.setattr(getpass, "getpass", lambda prompt: sys.stdin.readline())
+        self._patch.setattr(getpass, "getpass", self._typed_unseen)
+
+    def _typed_unseen(self, question: str) -> str:
+        self.asked_unseen.append(question)
+        return sys.stdin.readline()
 
 
 @pytest.fixture
@@ -104,30 +112,39 @@ def test_a_login_shows_link_and_code_waits_by_itself_and_writes_the_file(
     assert (done.status, done.out) == (DONE, "")
     user_code = re.search(r"Code +(\S+)\n", done.err)
     assert user_code
-    assert f"Go to   {server.verification_url}?user_code={user_code[1]}\n" in done.err
-    assert done.err.count("Waiting; the code lives for 0:30:00") == 1
-    assert "Logged in. The token is in oauth.json" in done.err
+    link, code = f"  Go to   {server.verification_url}?user_code={user_code[1]}", f"  Code    {user_code[1]}"
+    lines = done.err.split("\n")
+    assert lines[:5] == ["", link, code, "", "Waiting; the code lives for 0:30:00 "]
+    assert lines[5].startswith("Logged in. The token is in oauth.json")
     path = tmp_path / "oauth.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert server.is_live(OAuthToken.from_json(path).access_token)
 
 
+@pytest.mark.parametrize(("python", "starts"), [("/opt/python", "/opt/python"), ("", "python3")])
 def test_a_login_opens_a_browser_only_if_it_is_asked_to(
-    shell: Shell, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch
+    shell: Shell, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch, python: str, starts: str
 ) -> None:
+    """It is out of reach of whatever lies in the folder, of the terminal, and of Ctrl-C."""
     started: list[Sequence[str]] = []
+    browser = SimpleNamespace(returncode=None)
 
-    def start(command: Sequence[str], **_: object) -> SimpleNamespace:
+    def start(command: Sequence[str], **how: object) -> SimpleNamespace:
         started.append(command)
-        return SimpleNamespace()
+        streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+        assert how == {**streams, "start_new_session": True}
+        return browser
 
+    monkeypatch.setattr(sys, "executable", python)
     monkeypatch.setattr(subprocess, "Popen", start)
     server.approve_after = 0
     shell("login")
     assert started == []
     shell("login", "--open-browser")
-    [[*_, link]] = started
+    [[*command, link]] = started
+    assert command == [starts, "-I", "-m", "webbrowser"]
     assert link.startswith(f"{server.verification_url}?user_code=")
+    assert browser.returncode is not None, "Python complains of a child that nobody has waited for"
 
 
 def test_where_no_browser_starts_the_login_goes_on(
@@ -147,7 +164,8 @@ def test_a_terminal_shows_how_long_the_code_lives_even_a_narrow_one(
     shell("login")
     countdown = re.findall(r"Waiting[^\r]*\r", screen.getvalue())
     assert [re.findall(r"[0-9:]+", line) for line in countdown] == [["0:30:00"], ["0:29:55"], ["0:29:50"]]
-    assert all(len(line) <= 40 for line in countdown)
+    assert all(re.fullmatch(r"Waiting; the code lives for [0-9:]+ \r", line) for line in countdown)
+    assert "\r\nLogged in." in screen.getvalue()
     assert "\x1b" not in screen.getvalue()
 
 
@@ -158,6 +176,7 @@ def test_a_program_can_follow_a_login_line_by_line(shell: Shell, server: FakeGoo
     assert (done.status, done.err) == (DONE, "")
     code, start, later, token = done.events
     assert str(code["link"]).endswith(str(code["user_code"]))
+    assert "device_code" not in code, "whoever has it gets the token"
     assert code.items() >= {"event": "code", "expires_in": 1800, "interval": 5}.items()
     assert start == {"event": "waiting", "seconds_left": 1800}
     assert later == {"event": "waiting", "seconds_left": 1795}
@@ -178,10 +197,32 @@ def test_a_program_is_told_how_a_login_failed(shell: Shell, server: FakeGoogle) 
     assert f"ytmusic_oauth: {error['message']}\n" == done.err
 
 
+def test_a_program_is_told_what_kind_of_failure_it_was(
+    shell: Shell, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kind(*options: str) -> object:
+        return shell("login", "--json", *options).events[-1]["error"]
+
+    def mistype() -> str:
+        return b"canary \xff".decode()
+
+    def leave() -> str:
+        raise EOFError
+
+    assert kind("--client-secrets", "none.json") == "OSError"
+    shell.nobody_knows_the_client()
+    assert kind() == "ValueError"
+    shell.somebody_types()
+    monkeypatch.setattr(builtins, "input", mistype)
+    assert kind() == "ValueError"
+    monkeypatch.setattr(builtins, "input", leave)
+    assert kind() == "Interrupted"
+
+
 def test_whoever_is_in_testing_is_told_when_the_login_ends_and_why(shell: Shell, server: FakeGoogle) -> None:
     server.approve_after = 0
     assert "ends this login" not in shell("login").err
-    server.refresh_token_lifetime = 604799
+    server.refresh_token_lifetime = 604800
     done = shell("login")
     assert re.search(r"ends this login on 2023-11-2\d \d\d:\d\d[+-]", done.err)
     assert '"Testing"' in done.err
@@ -281,14 +322,24 @@ def test_the_exit_status_tells_what_to_do_next(
     assert words in done.err
     assert done.err.startswith("ytmusic_oauth: ")
     assert done.err.count("\n") == 1
+    hint = "login, with the same options)\n" if status == LOG_IN_AGAIN else ".\n"
+    assert done.err.endswith(hint)
+    assert ("with the same options" in done.err) is (status == LOG_IN_AGAIN)
     assert file.read_bytes() == before
 
 
-def test_who_has_to_log_in_is_told_how(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["/usr/lib/ytmusic_oauth/__main__.py"])
+@pytest.mark.parametrize(
+    ("path", "called"),
+    [
+        ("/usr/lib/ytmusic_oauth/__main__.py", "python -m ytmusic_oauth"),
+        ("/usr/bin/h\xf6chst", "h\\xf6chst"),
+    ],
+)
+def test_who_has_to_log_in_is_told_how(shell: Shell, monkeypatch: pytest.MonkeyPatch, path: str, called: str) -> None:
+    monkeypatch.setattr(sys, "argv", [path])
     done = shell("token", "--file", "none.json")
     assert (done.status, done.out) == (LOG_IN_AGAIN, "")
-    assert done.err.endswith("(python -m ytmusic_oauth login, with the same options)\n")
+    assert done.err.endswith(f"({called} login, with the same options)\n")
 
 
 def test_the_file_can_be_named_in_the_environment(
@@ -309,6 +360,7 @@ def test_the_status_is_for_people(shell: Shell, file: Path, clock: Clock) -> Non
     told = shell("status")
     assert told.status == DONE
     assert "lives for 0:50:00, until 2023-11-1" in told.out
+    assert "the next use" not in told.out
     clock.advance(2950)
     assert "lives for 0:00:50" in shell("status").out
     assert "the next use refreshes it" in shell("status").out
@@ -385,7 +437,9 @@ def test_a_login_is_ended_without_asking_if_told_so(shell: Shell, server: FakeGo
     assert shell("refresh").status == LOG_IN_AGAIN
 
 
-@pytest.mark.parametrize(("answer", "status"), [("y", DONE), ("", INTERRUPTED), ("n", INTERRUPTED)])
+@pytest.mark.parametrize(
+    ("answer", "status"), [("y", DONE), (" Yes ", DONE), ("", INTERRUPTED), ("n", INTERRUPTED), ("yet", INTERRUPTED)]
+)
 def test_whoever_ends_a_login_is_told_what_that_ends_and_asked(
     shell: Shell, server: FakeGoogle, file: Path, answer: str, status: int
 ) -> None:
@@ -393,6 +447,7 @@ def test_whoever_ends_a_login_is_told_what_that_ends_and_asked(
     done = shell("revoke")
     assert (done.status, done.out) == (status, "")
     assert "every grant that you gave to the whole Cloud project" in done.err
+    assert re.search(r"\? \[y/N\] (The login has ended|ytmusic_oauth: Interrupted)", done.err)
     assert server.can_refresh(OAuthToken.from_json(file).refresh_token) == (status != DONE)
 
 
@@ -457,6 +512,7 @@ def test_the_client_comes_from_the_file_of_the_google_console(
         json.dumps({"installed": {"client_id": [CLIENT_SECRET], "client_secret": CLIENT_SECRET}}),
         json.dumps({"installed": {"client_id": CLIENT_ID, "client_secret": f"{CLIENT_SECRET} "}}),
         json.dumps({"type": "service_account", "private_key": CLIENT_SECRET}),
+        " " * 2**20 + json.dumps({"installed": {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}}),
         json.dumps(
             {"installed": {"client_id": CLIENT_ID, "client_secret": f"\xff{CLIENT_SECRET}"}}, ensure_ascii=False
         ),
@@ -469,6 +525,7 @@ def test_a_file_with_no_client_in_it_is_named_and_not_quoted(
     done = shell("login", "--client-secrets", "client.json")
     assert (done.status, done.out) == (WRONG, "")
     assert done.err.startswith("ytmusic_oauth: client.json is not the JSON that the Google console downloads: ")
+    assert re.search(r"downloads: [a-z_]+ [a-z]+ ", done.err), "what is wrong with it"
     assert CLIENT_SECRET not in done.err
     assert server.transcript == []
 
@@ -487,6 +544,8 @@ def test_somebody_at_a_terminal_is_asked_for_the_client(shell: Shell, server: Fa
     done = shell("login")
     assert (done.status, done.out) == (DONE, "")
     assert CLIENT_SECRET not in done.err
+    assert done.err.startswith("Client id: \n")
+    assert shell.asked_unseen == ["Client secret (not shown): "], "the secret stays off the screen"
 
 
 @pytest.mark.parametrize("typed", [[], [CLIENT_ID]])
@@ -531,7 +590,7 @@ def test_nobody_to_ask_is_told_where_to_put_the_client(shell: Shell, server: Fak
     shell.nobody_knows_the_client()
     done = shell("login")
     assert done.status == WRONG
-    assert all(way in done.err for way in ("--client-secrets", ID, SECRET))
+    assert {"--client-secrets", ID, SECRET} <= set(re.findall(r"[\w-]+", done.err))
     assert server.transcript == []
 
 
@@ -581,13 +640,64 @@ def test_google_goes_by_name(shell: Shell, monkeypatch: pytest.MonkeyPatch, name
 
 
 @pytest.mark.parametrize(
-    "argv", [[], ["logout"], ["login", "--client-secret", "x"], ["token", "--fil", "x"], ["token", "ya29.secret"]]
+    "argv",
+    [
+        [],
+        ["--versio"],
+        ["logout"],
+        ["login", "--client-secret", "x"],
+        ["token", "--fil", "x"],
+        ["token", "ya29.secret"],
+    ],
 )
 def test_wrong_usage_is_told_from_the_rest(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main(argv)
     assert end.value.code == WRONG
     assert capsys.readouterr().out == ""
+
+
+COMMANDS: Final[Mapping[str, str]] = {
+    "login": "log in with a code",
+    "token": "print the access token",
+    "header": "print it as an Authorization header",
+    "status": "tell what the file holds",
+    "refresh": "get another access token now",
+    "revoke": "end the login",
+}
+
+
+def test_the_help_tells_of_every_command_and_option(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/usr/lib/ytmusic_oauth/__main__.py"])
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def told(*argv: str) -> str:
+        with pytest.raises(SystemExit) as ended:
+            main([*argv])
+        assert ended.value.code == DONE
+        out = capsys.readouterr().out
+        assert max(len(line) for line in out.splitlines()) <= 78
+        return " ".join(out.split())
+
+    assert told("--version") == f"ytmusic_oauth {__version__}"
+    whole = told("--help")
+    assert whole.startswith("usage: python -m ytmusic_oauth [-h] [--version] COMMAND ... OAuth for YouTube Music: ")
+    assert "Exit status: 0 done; 1 log in again; 2 wrong usage" in whole
+    for command, purpose in COMMANDS.items():
+        assert f" {command} {purpose}" in whole
+        own = told(command, "--help")
+        assert own.startswith(f"usage: python -m ytmusic_oauth {command} [-h] [--file FILE]")
+        assert f" {purpose[0].upper()}{purpose[1:]}" in own
+        assert "--file FILE the token file" in own
+        assert "Exit status: 0 done; 1 log in again; 2 wrong usage" in own
+    own = told("login", "--help")
+    assert "--client-secrets FILE the OAuth client, " in own
+    assert "--endpoints NAME [NAME ...] youtube (default), " in own
+    assert "--scope SCOPE what to ask for " in own
+    assert "--open-browser open the link, " in own
+    assert "--json for machines: " in own
 
 
 ALL_OPTIONS: Final = frozenset(
@@ -615,8 +725,7 @@ def test_ctrl_c_is_one_line(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_name_that_drives_a_terminal_is_shown_tame(shell: Shell) -> None:
     done = shell("token", "--file", "\x1b[2Jnone\r\n\udcff.json")
     assert done.status == LOG_IN_AGAIN
-    assert "\x1b" not in done.err
-    assert "\r" not in done.err
+    assert done.err.startswith("ytmusic_oauth:  [2Jnone   .json: There is no token file here")
     assert done.err.count("\n") == 1
 
 
@@ -666,9 +775,46 @@ def test_whoever_stops_reading_ends_it_quietly(
     assert status in {DONE, INTERRUPTED}
 
 
-def test_without_a_standard_error_it_fails_in_silence(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stderr", None)
-    assert shell("token", "--file", "none.json") == (LOG_IN_AGAIN, "", "")
+@IN_A_SHELL
+def test_a_pipe_that_nobody_reads_any_more_is_not_complained_of_at_the_end(
+    shell: Shell, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python writes out what is left once more when it ends, and the whole process fails if it can't."""
+    read, write = os.pipe()
+    os.close(read)
+    with open(write, "w", encoding="utf-8") as pipe, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", pipe)
+        assert main(["token"]) == INTERRUPTED
+
+
+def test_what_python_warns_its_programmers_of_is_not_told(
+    shell: Shell, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def old_fashioned(path: str) -> RefreshableTokenDict:
+        warnings.warn("old", DeprecationWarning, stacklevel=1)
+        return read_token(path)
+
+    monkeypatch.setattr("ytmusic_oauth.commands.read_token", old_fashioned)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert (shell("token").status, shell("token").err) == (DONE, "")
+
+
+def test_without_a_standard_error_it_works_and_fails_in_silence(
+    shell: Shell, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.approve_after = 7
+    for missing in (None, Output(OSError(errno.EIO, os.strerror(errno.EIO)), late=False)):
+        monkeypatch.setattr(sys, "stderr", missing)
+        assert shell("login")[:2] == (DONE, "")
+        assert shell("token", "--file", "none.json")[:2] == (LOG_IN_AGAIN, "")
+
+
+def test_a_program_that_no_longer_listens_still_gets_the_exit_status(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdout", Output(OSError(errno.EIO, os.strerror(errno.EIO)), late=False))
+    assert main(["status", "--json", "--file", "none.json"]) == LOG_IN_AGAIN
 
 
 @pytest.mark.parametrize("command", ["token", "header", "status"])
@@ -700,7 +846,6 @@ def test_it_runs_as_a_module(shell: Shell, file: Path, monkeypatch: pytest.Monke
 # ---- real processes ------------------------------------------------------------------------------
 
 ROOT: Final = Path(__file__).parent.parent
-IN_A_SHELL: Final = pytest.mark.skipif(os.name == "nt", reason="these are the ways of POSIX shells")
 
 
 def sh(script: str, folder: Path, *flags: str, **variables: str) -> Outcome:

@@ -75,7 +75,7 @@ def test_a_caller_can_tell_whether_to_try_again(kind: type[OAuthError]) -> None:
 @pytest.mark.parametrize("kind", NEXT)
 def test_the_sentence_ends_with_what_to_do_next(kind: type[OAuthError]) -> None:
     before, found, after = str(kind()).partition(f". {NEXT[kind][1]}")
-    assert before
+    assert before.removeprefix(": ") == kind.meaning
     assert found
     assert f"{found}{after}".endswith((".", ".)"))
 
@@ -94,7 +94,7 @@ def test_all_that_is_known_is_in_the_sentence() -> None:
 
 @pytest.mark.parametrize("kind", [TokenFileError, TokenFileNotFound])
 def test_an_error_about_a_file_begins_with_its_path(kind: type[TokenFileError]) -> None:
-    assert str(kind(path="/home/me/oauth.json")).startswith("/home/me/oauth.json: ")
+    assert str(kind("It is no file", path="/home/me/oauth.json")).startswith("/home/me/oauth.json: It is no file. ")
 
 
 def test_a_missing_token_file_is_a_missing_file() -> None:

@@ -55,17 +55,22 @@ def test_it_shows_link_and_code_and_asks_once_when_the_user_is_done(
     shown = capsys.readouterr().out
     assert f"{server.verification_url}?user_code=ABCD-0001" in shown
     assert "the code is ABCD-0001" in shown
+    assert shown.count("Press Enter") == 1
     assert "Not confirmed yet" not in shown
     assert len(server.requests_to("token")) == 1
 
 
 @pytest.mark.usefixtures("enter")
-def test_enter_too_early_is_no_failure(server: FakeGoogle, clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    server.approve_after = 12
+@pytest.mark.parametrize("polls", [2, 5])
+def test_enter_too_early_is_no_failure(
+    server: FakeGoogle, clock: Clock, capsys: pytest.CaptureFixture[str], polls: int
+) -> None:
+    server.approve_after = 5 * polls - 1
     token = RefreshingToken.prompt_for_token(client(server))
     assert server.is_live(token.access_token)
-    assert capsys.readouterr().out.count("Not confirmed yet") == 1
-    assert clock.slept == [5, 5, 5]
+    shown = capsys.readouterr().out
+    assert shown.count("Not confirmed yet") == shown.count("the code lives for 30 more minutes") == 1
+    assert clock.slept == [5] * polls
 
 
 def test_the_browser_is_sent_to_the_link_that_is_shown(
@@ -76,6 +81,8 @@ def test_the_browser_is_sent_to_the_link_that_is_shown(
     enter(answering(server, clock, 5))
     RefreshingToken.prompt_for_token(client(server), open_browser=True)
     assert opened == [f"{server.verification_url}?user_code=ABCD-0001"]
+    RefreshingToken.prompt_for_token(client(server))
+    assert len(opened) == 1, "only where it was asked for"
 
 
 def test_a_browser_that_does_not_start_costs_no_login(
@@ -89,11 +96,18 @@ def test_a_browser_that_does_not_start_costs_no_login(
     assert server.is_live(RefreshingToken.prompt_for_token(client(server), open_browser=True).access_token)
 
 
-@pytest.mark.parametrize("stdin", [io.StringIO(""), None], ids=["closed", "missing"])
+@pytest.mark.parametrize("stdin", ["at its end", "closed", "unreadable", "missing"])
 def test_where_nobody_can_press_enter_it_just_polls(
-    server: FakeGoogle, clock: Clock, stdin: io.StringIO | None, monkeypatch: pytest.MonkeyPatch
+    server: FakeGoogle, clock: Clock, stdin: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "stdin", stdin)
+    def fail(size: int = -1) -> str:
+        raise OSError
+
+    closed, unreadable = io.StringIO(), io.StringIO()
+    closed.close()
+    monkeypatch.setattr(unreadable, "readline", fail)
+    ways = {"at its end": io.StringIO(), "closed": closed, "unreadable": unreadable, "missing": None}
+    monkeypatch.setattr(sys, "stdin", ways[stdin])
     server.approve_after = 7
     assert server.is_live(RefreshingToken.prompt_for_token(client(server)).access_token)
     assert clock.slept == [5, 5]
@@ -177,8 +191,54 @@ def test_a_user_who_says_no_leaves_no_file(server: FakeGoogle, enter: Enter, tmp
     assert list(tmp_path.iterdir()) == []
 
 
+class Bare:
+    """What some programs put in the place of standard output."""
+
+    def __init__(self) -> None:
+        self.written = ""
+
+    def write(self, text: str) -> int:
+        self.written += text
+        return len(text)
+
+    def flush(self) -> None:
+        pass
+
+
+def test_an_output_of_the_programs_own_will_do(
+    server: FakeGoogle, clock: Clock, enter: Enter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = Bare()
+    monkeypatch.setattr(sys, "stdout", output)
+    enter(answering(server, clock, 5))
+    RefreshingToken.prompt_for_token(client(server))
+    assert "the code is ABCD-0001" in output.written
+
+
+def test_link_and_code_are_seen_before_the_wait(
+    server: FakeGoogle, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = io.BytesIO()
+    before: list[bytes] = []
+
+    def read(prompt: str) -> str:
+        before.append(seen.getvalue())
+        return ""
+
+    monkeypatch.setattr("builtins.input", read)
+    with io.TextIOWrapper(seen, encoding="utf-8") as pipe:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        server.approve_after = 0
+        RefreshingToken.prompt_for_token(client(server))
+        assert b"the code is ABCD-0001\n" in before[0]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"),
+    [("ascii", r"\uff37\uff37-\xe9"), ("latin-1", "\\uff37\\uff37-\xe9"), ("utf-8", "\uff37\uff37-\xe9")],
+)
 def test_a_terminal_without_the_characters_shows_the_rest(
-    server: FakeGoogle, enter: Enter, monkeypatch: pytest.MonkeyPatch
+    server: FakeGoogle, enter: Enter, monkeypatch: pytest.MonkeyPatch, encoding: str, shown: str
 ) -> None:
     code = {
         "device_code": "d",
@@ -188,9 +248,9 @@ def test_a_terminal_without_the_characters_shows_the_rest(
     }
     server.script("code", Reply(200, code))
     server.script("token", Reply(403, {"error": "access_denied"}))
-    terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii", write_through=True)
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding=encoding, write_through=True)
     monkeypatch.setattr(sys, "stdout", terminal)
     with pytest.raises(AccessDenied):
         RefreshingToken.prompt_for_token(client(server))
     terminal.seek(0)
-    assert r"the code is \uff37\uff37-\xe9" in terminal.read()
+    assert f"the code is {shown}\n" in terminal.read()

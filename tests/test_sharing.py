@@ -10,7 +10,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from copy import copy
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,6 +28,7 @@ from ytmusic_oauth import (
     TokenFileError,
     UrllibSession,
     lock,
+    session,
     upkeep,
 )
 from ytmusic_oauth.held import Held
@@ -194,6 +195,33 @@ def test_a_token_from_memory_takes_on_the_newer_one_in_its_file_though_that_has_
     clock.advance(HOUR)
     token = RefreshingToken(client(server, rotates=True), path, **old)
     assert server.is_live(token.access_token)
+
+
+def test_who_stores_waits_for_whoever_refreshes_and_cleans_up_after_whoever_was_killed(
+    server: FakeGoogle, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+
+    @contextmanager
+    def watched(place: str, timeout: float = 0.0) -> Iterator[bool]:
+        waits.append(timeout)
+        Path(f"{place}.tmp").touch()  # what a writer leaves behind that is killed
+        with locked(place, timeout) as alone:
+            yield alone
+
+    monkeypatch.setattr(upkeep, "locked", watched)
+    monkeypatch.setattr("builtins.input", lambda prompt: "")
+    server.approve_after = 0
+    token = RefreshingToken.prompt_for_token(client(server), to_file=str(path))
+    token.store_token()
+    token.scope = "another"
+    token.store_token()
+    token.store_token(str(path.parent / "copy.json"))
+    token.store_token(str(path.parent / "copy.json"))
+    assert len(waits) == 5
+    assert min(waits) > session.TRIES * session.TIMEOUT, "three tries, and their pauses"
+    token.refresh()
+    assert sorted(each.name for each in path.parent.iterdir()) == ["copy.json", "oauth.json"]
 
 
 def test_a_token_without_a_file_is_stored_nowhere(

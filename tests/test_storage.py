@@ -173,7 +173,7 @@ def test_a_missing_file_is_a_file_not_found_that_says_to_log_in(tmp_path: Path) 
 def test_an_empty_file_is_a_login_that_is_yet_to_be_made(file: Path, content: bytes) -> None:
     # `touch oauth.json`, before it is mounted into a container.
     file.write_bytes(content)
-    with pytest.raises(TokenFileNotFound, match="Log in") as empty:
+    with pytest.raises(TokenFileNotFound, match=r"The token file is empty\. Log in") as empty:
         read_token(str(file))
     assert empty.value.path == str(file)
 
@@ -199,7 +199,7 @@ def test_what_is_no_regular_file_is_neither_waited_for_nor_replaced(
     make(path)
     kind = stat.S_IFMT(path.stat().st_mode)
     for use in (read_token, write_at):
-        with pytest.raises(TokenFileError) as refused:
+        with pytest.raises(TokenFileError, match=r"oauth\.json: (This is no regular file|.*Is a directory)") as refused:
             use(str(path))
         assert refused.value.path == str(path)
     assert stat.S_IFMT(path.stat().st_mode) == kind
@@ -393,6 +393,9 @@ def test_a_file_system_without_modes_keeps_a_token(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(os, "fchmod", failing(errno.EPERM))
     write(tmp_path / "oauth.json")
     assert read_token(str(tmp_path / "oauth.json")) == NEW
+    monkeypatch.setattr(os, "replace", failing(errno.EBUSY))
+    write(tmp_path / "oauth.json", OLD)
+    assert read_token(str(tmp_path / "oauth.json")) == OLD
 
 
 @pytest.mark.parametrize(("number", "saved"), [(errno.EINVAL, True), (errno.EIO, False)], ids=["cannot", "failed"])

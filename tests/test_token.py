@@ -298,7 +298,7 @@ def test_repr_says_what_is_no_secret() -> None:
     shown = repr(OAuthToken(**VALUES))
     assert shown.startswith("OAuthToken(")
     assert str(NOON + 3599) in shown
-    assert "access_token='[redacted]'" in shown
+    assert "access_token='[redacted]', refresh_token='[redacted]'" in shown
 
 
 def test_tokens_are_equal_by_their_values(token: RefreshingToken) -> None:

@@ -21,6 +21,7 @@ from typing import Final
 
 import pytest
 
+import ytmusic_oauth
 from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FAULTS, Answer, FakeGoogle, Raw, Reply, drip, redirect
 from tests.support import NOON, Clock, endpoints
 from ytmusic_oauth import (
@@ -47,6 +48,14 @@ MIB: Final = b" " * 2**20
 OK: Final = b"HTTP/1.1 200 OK\r\n"
 CHUNKED: Final = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 GOOD: Final = Reply(200, {"access_token": "ya29.fake", "expires_in": 3599})
+
+
+def test_the_session_is_found_in_the_package_and_what_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = "Urllib"
+    monkeypatch.delitem(vars(ytmusic_oauth), "UrllibSession", raising=False)
+    assert ytmusic_oauth.UrllibSession is UrllibSession
+    with pytest.raises(AttributeError, match=f"^module '{ytmusic_oauth.__name__}' has no attribute 'Urllib'$"):
+        getattr(ytmusic_oauth, wrong)
 
 
 def refresh(session: UrllibSession, server: FakeGoogle) -> BaseTokenDict:

@@ -290,7 +290,8 @@ def malformed(asked: str, answer: Answer) -> MalformedResponse:
 @pytest.mark.parametrize("asked", WITH_BODY)
 def test_what_is_no_object_is_named_by_its_type_and_not_quoted(asked: str, body: object) -> None:
     error = malformed(asked, Answer(200, body, content_type="text/html"))
-    assert "text/html" in str(error)
+    assert str(error).startswith("The answer (HTTP 200, text/html) is not a JSON object")
+    assert str(malformed(asked, Answer(200, body))).startswith("The answer (HTTP 200) is not a JSON object")
     assert "canary" not in str(error)
     assert error.key is None
 

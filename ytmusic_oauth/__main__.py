@@ -148,7 +148,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
             elif option == "--endpoints":
                 add(nargs="+", metavar="NAME")
             elif option == "--scope":
-                add(metavar="SCOPE")
+                add()
             else:
                 add(metavar="FILE", type=_path)
     return parser
@@ -204,7 +204,7 @@ def _flush() -> None:
         try:
             stream.flush()
         except OSError:
-            with suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:
+            with suppress(OSError), open(os.devnull, "wb") as nowhere:
                 os.dup2(nowhere.fileno(), stream.fileno())
 
 
