@@ -124,6 +124,7 @@ def test_who_stores_waits_for_whoever_refreshes_and_cleans_up_after_whoever_was_
     monkeypatch.setattr("builtins.input", lambda prompt: "")
     server.approve_after = 0
     token = RefreshingToken.prompt_for_token(client(server), to_file=str(path))
+    assert [each.name for each in path.parent.iterdir()] == ["oauth.json"]
     token.store_token()
     token.scope = "another"
     token.store_token()
