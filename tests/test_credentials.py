@@ -256,6 +256,13 @@ def test_a_server_without_a_revocation_endpoint_is_not_asked_for_one(server: Fak
     assert server.transcript == []
 
 
+def test_a_revocation_that_is_refused_says_why(server: FakeGoogle) -> None:
+    refusal = {"error": "invalid_token", "error_description": "Token expired or revoked"}
+    server.script("revoke", Reply(400, refusal))
+    with pytest.raises(ServerError, match=r'\(invalid_token, HTTP 400\): "Token expired or revoked"'):
+        client(server).revoke_token("1//r")
+
+
 # ---- waiting for the user ------------------------------------------------------------------------
 
 

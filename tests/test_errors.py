@@ -97,6 +97,17 @@ def test_an_error_about_a_file_begins_with_its_path(kind: type[TokenFileError]) 
     assert str(kind("It is no file", path="/home/me/oauth.json")).startswith("/home/me/oauth.json: It is no file. ")
 
 
+def test_a_file_that_somebody_else_has_is_tried_again_later() -> None:
+    busy = TokenFileError("Somebody else has it", path="/home/me/oauth.json", retryable=True)
+    assert busy.retryable
+    assert str(busy) == "/home/me/oauth.json: Somebody else has it. Try again later."
+
+
+def test_where_nobody_knows_a_request_counts_as_sent() -> None:
+    assert TransportError().sent is True
+    assert TransportError(sent=False).sent is False
+
+
 def test_a_missing_token_file_is_a_missing_file() -> None:
     with pytest.raises(FileNotFoundError) as caught:
         raise TokenFileNotFound(path="/home/me/oauth.json")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pickle
 import threading
@@ -213,6 +214,7 @@ def test_who_stores_waits_for_whoever_refreshes_and_cleans_up_after_whoever_was_
     monkeypatch.setattr("builtins.input", lambda prompt: "")
     server.approve_after = 0
     token = RefreshingToken.prompt_for_token(client(server), to_file=str(path))
+    assert [each.name for each in path.parent.iterdir()] == ["oauth.json"]
     token.store_token()
     token.scope = "another"
     token.store_token()
@@ -254,6 +256,25 @@ def test_a_copy_saves_what_its_original_could_not(
     assert in_file(path) != refreshed
     assert duplicate(token).access_token == refreshed
     assert in_file(path) == refreshed
+
+
+def test_a_disk_that_stays_full_is_tried_less_and_less_but_every_minute(
+    server: FakeGoogle, path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = load(server, path)
+    refresh_without_saving(token)
+    tries: list[float] = []
+
+    def refuse(path: str, *_: object, **__: object) -> None:
+        tries.append(clock.steady)
+        raise TokenFileError("The disk is full", path=path)
+
+    monkeypatch.setattr(upkeep, "write_token", refuse)
+    for _ in range(300):
+        clock.advance(1)
+        token.as_auth()
+    pauses = [later - earlier for earlier, later in itertools.pairwise(tries)]
+    assert pauses == [2, 4, 8, 16, 32, 60, 60, 60]
 
 
 def test_no_old_file_takes_the_place_of_a_new_login(server: FakeGoogle, path: Path, clock: Clock) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -150,6 +151,9 @@ def test_what_is_no_token_is_refused_by_path_and_key_and_left_alone(
     assert not isinstance(refused.value, TokenFileNotFound)
     assert (refused.value.path, refused.value.key, refused.value.retryable) == (str(file), key, False)
     sentence = str(refused.value)
+    assert re.match(
+        r"This is (too large to be a token file\.|no token file: [a-z_]+ [a-z]+ )", sentence[len(f"{file}: ") :]
+    )
     assert sentence.startswith(f"{file}: ")
     assert key is None or f" {key} " in sentence
     for secret in ("fake-old", "fake-refresh", "17000", "3155760000"):
@@ -204,6 +208,14 @@ def test_what_is_no_regular_file_is_neither_waited_for_nor_replaced(
         assert refused.value.path == str(path)
     assert stat.S_IFMT(path.stat().st_mode) == kind
     assert is_alone(path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a file with a hole in it takes its room")
+def test_a_file_of_any_size_fills_no_memory(file: Path) -> None:
+    with file.open("r+b") as large:
+        large.truncate(2**42)
+    with pytest.raises(TokenFileError, match="too large"):
+        read_token(str(file))
 
 
 def test_a_path_through_a_file_is_refused(file: Path) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import math
+import re
 import select
 import socket
 import socketserver
@@ -93,6 +94,7 @@ MORE_FAULTS: Final[Mapping[str, tuple[Answer, type[OAuthError]]]] = {
     "chunk-of-no-size": (Raw([CHUNKED, b"many\r\n{}\r\n0\r\n\r\n"]), MalformedResponse),
     "status-that-is-no-number": (Raw([b"HTTP/1.1 OK 200\r\n\r\n{}"]), MalformedResponse),
     "not-utf-8-in-a-corner": (Reply(200, b'{"access_token": "ya29.fake", "corner": "\xff"}'), MalformedResponse),
+    "cut-short-beside-a-timeout": (Raw([b"HTTP/1.1 409 No\r\nContent-Length: 9\r\n\r\n", b"{"]), MalformedResponse),
     "stall-in-status-line": (Raw([b"HTTP/1.1 2", math.inf]), TransportError),
     "stall-in-headers": (Raw([OK, b"Content-Length: 7", math.inf]), TransportError),
     # Each byte comes in time; all of them do not.
@@ -123,6 +125,8 @@ def test_nonsense_ends_in_an_error_with_a_name(server: FakeGoogle, fault: Answer
     assert raised.value.retryable is (expected is not MalformedResponse and fault is not FAULTS["redirect"])
     assert getattr(raised.value, "sent", True)
     assert "ya29" not in str(raised.value)
+    assert expected is not MalformedResponse or re.match(r"The answer [(i]", str(raised.value))
+    assert not re.search(r"\bNone", str(raised.value))
     assert time.monotonic() - started < 5
 
 
@@ -168,10 +172,11 @@ def test_no_secret_follows_a_redirect(server: FakeGoogle, status: int) -> None:
         assert len(server.transcript) == 1
 
 
-def test_a_time_out_is_more_than_nothing() -> None:
-    for seconds in (0, -1, math.nan):
+def test_a_time_out_is_more_than_nothing_and_no_more_than_an_hour() -> None:
+    for seconds in (0, -1, math.nan, 3600.5):
         with pytest.raises(ValueError, match="timeout"):
             UrllibSession(timeout=seconds)
+    assert [UrllibSession(timeout=seconds).timeout for seconds in (0.001, 3600)] == [0.001, 3600]
 
 
 def test_one_request_can_have_a_time_out_of_its_own(server: FakeGoogle) -> None:
@@ -192,7 +197,8 @@ def closed_port() -> Iterator[int]:
 
 
 def test_a_refused_connection_has_sent_nothing(closed_port: int) -> None:
-    with pytest.raises(TransportError, match=rf"127\.0\.0\.1:{closed_port} cannot be reached") as raised:
+    words = rf"^127\.0\.0\.1:{closed_port} cannot be reached: [A-Z]"  # and not: [Errno 111]
+    with pytest.raises(TransportError, match=words) as raised:
         post(PATIENT, f"http://127.0.0.1:{closed_port}/token")
     assert (raised.value.sent, raised.value.retryable) == (False, True)
 
@@ -241,7 +247,8 @@ def way(monkeypatch: pytest.MonkeyPatch) -> Callable[[Mapping[str, bool | None]]
             connected.connect(("127.0.0.1", address[1]))
             return connected
 
-        def resolve(host: str, port: int, *_: object, **__: object) -> list[object]:
+        def resolve(host: str, port: int, **hints: int) -> list[object]:
+            assert hints == {"type": socket.SOCK_STREAM}, "each address would come once for each kind of socket"
             return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
 
         monkeypatch.setattr(transport, "time", clock)
@@ -339,14 +346,20 @@ def test_a_certificate_that_does_not_hold_gets_no_secret(
         assert server.transcript == []
 
 
-def test_a_certificate_refused_in_1970_is_blamed_on_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    epoch = time.gmtime(0)
-    monkeypatch.setattr(time, "gmtime", lambda *_: epoch)
+@pytest.mark.parametrize(
+    ("now", "blamed"), [(0, "1970: set its clock"), (1577836799, "2019: set its clock"), (1577836800, "")], ids=str
+)
+def test_a_certificate_refused_in_1970_is_blamed_on_the_clock(
+    monkeypatch: pytest.MonkeyPatch, now: int, blamed: str
+) -> None:
+    year = time.gmtime(now)
+    monkeypatch.setattr(time, "gmtime", lambda *_: year)
     with (
         served_over_tls("not-yet-valid") as server,
-        pytest.raises(TransportError, match=r"not yet valid.* 1970: set its clock"),
+        pytest.raises(TransportError, match=r"not yet valid") as raised,
     ):
         post(trusting(), server.token_url)
+    assert ("clock" in str(raised.value), blamed in str(raised.value)) == (blamed != "", True)
 
 
 def test_what_does_not_speak_tls_gets_no_secret(server: FakeGoogle) -> None:
@@ -466,7 +479,7 @@ def test_plain_http_stays_on_this_machine(
 
 def test_a_proxy_that_refuses_has_been_sent_nothing(proxy: Proxy) -> None:
     with served_over_tls() as server:
-        with pytest.raises(TransportError, match="Tunnel connection failed: 407") as raised:
+        with pytest.raises(TransportError, match=r" cannot be reached: Tunnel connection failed: 407\. ") as raised:
             post(trusting({"https": proxy.url.replace("user", "stranger")}), server.token_url)
         assert not raised.value.sent
         assert "sesame" not in str(raised.value)
@@ -504,19 +517,24 @@ def test_a_mistyped_proxy_in_the_environment_keeps_its_password(
     assert not raised.value.sent
 
 
+@pytest.mark.parametrize("status", [408, 500, 502])
 @pytest.mark.parametrize("fault", ["truncated", "truncated-chunks", "huge"])
-def test_a_server_in_trouble_is_in_trouble_however_it_says_so(server: FakeGoogle, fault: str) -> None:
+def test_a_server_in_trouble_is_in_trouble_however_it_says_so(server: FakeGoogle, fault: str, status: int) -> None:
     """500 and the like are passing trouble, with any body."""
     spoiled = FAULTS[fault]
     assert isinstance(spoiled, (Raw, Reply))
     if isinstance(spoiled, Reply):
-        spoiled = replace(spoiled, status=502)
+        spoiled = replace(spoiled, status=status)
     else:
         first = spoiled.pieces[0]
         assert isinstance(first, bytes)
-        spoiled = replace(spoiled, pieces=[first.replace(b"200 OK", b"502 Bad", 1), *spoiled.pieces[1:]])
+        spoiled = replace(spoiled, pieces=[first.replace(b"200 OK", f"{status} Bad".encode(), 1), *spoiled.pieces[1:]])
     server.script("token", spoiled)
-    assert post(PATIENT, server.token_url) == 502
+    assert post(PATIENT, server.token_url) == status
+
+
+def test_a_proxy_is_known_by_its_scheme_in_any_case() -> None:
+    assert UrllibSession({"https": "HTTP://127.0.0.1:1"}).proxies
 
 
 def test_a_proxy_that_would_not_be_used_is_refused() -> None:

@@ -110,7 +110,7 @@ def _reason(error: object, host: str) -> str:
         certificate += f". This machine thinks that it is {time.gmtime().tm_year}: set its clock"
     words = certificate or getattr(error, "strerror", None) or str(error)
     # After the status comes what the proxy has to say: it may be the password.
-    words = re.sub(r"(Tunnel connection failed: \d+).*", r"\1", words, flags=re.DOTALL)
+    words = re.sub(r"(Tunnel connection failed: \d+).*", r"\1", words)
     return f"{host} cannot be reached: {one_line(words)}"
 
 
