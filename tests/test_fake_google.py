@@ -556,7 +556,13 @@ def test_run_by_hand_it_prints_its_url_answers_and_stops_quietly() -> None:
         assert process.stdout is not None
         assert process.stderr is not None
         lines = iter(process.stdout.readline, "")
-        url = next(line.split()[-1] for line in lines if line.startswith("token"))
+        # To the last of them: what is printed meanwhile by the thread that answers could stand in the middle of a line.
+        told: dict[str, str] = {}
+        for line in lines:
+            told[line[:14].strip()] = line.split()[-1]
+            if line.startswith("approve at"):
+                break
+        url = told["token"]
         port = urllib.parse.urlsplit(url).port
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         with contextlib.closing(connection):
