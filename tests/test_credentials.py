@@ -256,11 +256,24 @@ def test_a_server_without_a_revocation_endpoint_is_not_asked_for_one(server: Fak
     assert server.transcript == []
 
 
-def test_a_revocation_that_is_refused_says_why(server: FakeGoogle) -> None:
-    refusal = {"error": "invalid_token", "error_description": "Token expired or revoked"}
-    server.script("revoke", Reply(400, refusal))
-    with pytest.raises(ServerError, match=r'\(invalid_token, HTTP 400\): "Token expired or revoked"'):
-        client(server).revoke_token("1//r")
+def test_whatever_is_refused_the_error_says_why(server: FakeGoogle) -> None:
+    asking = client(server)
+    asks: Mapping[str, Callable[[], object]] = {
+        "code": asking.get_code,
+        "token": lambda: asking.token_from_code("AH-1Ng"),
+        "refresh": lambda: asking.refresh_token("1//r"),
+        "revoke": lambda: asking.revoke_token("1//r"),
+    }
+    for endpoint, ask in asks.items():
+        refusal = Reply(400, {"error": "unsupported", "error_description": "We do not do that"})
+        server.script(endpoint.replace("refresh", "token"), refusal)
+        with pytest.raises(ServerError, match=r'\(unsupported, HTTP 400\): "We do not do that"'):
+            ask()
+
+
+def test_a_scope_that_the_server_does_not_repeat_is_what_was_asked_for(server: FakeGoogle) -> None:
+    server.script("token", Reply(200, {"access_token": "ya29.fake", "refresh_token": "1//fake", "expires_in": 3599}))
+    assert client(server).token_from_code("AH-1Ng")["scope"] == "https://www.googleapis.com/auth/youtube"
 
 
 # ---- waiting for the user ------------------------------------------------------------------------
@@ -296,6 +309,7 @@ def test_a_code_of_somebody_else_lives_from_the_wait_on(server: FakeGoogle, cloc
     clock.advance(100)
     server.approve(code["user_code"])
     assert server.is_live(client(server).wait_for_token(code)["access_token"])
+    assert clock.slept == [5]
 
 
 def test_a_wait_outlasts_the_troubles_of_the_server(server: FakeGoogle, clock: Clock) -> None:
@@ -565,9 +579,28 @@ def test_a_requests_session_takes_the_proxies() -> None:
     ],
 )
 def test_what_can_never_work_is_refused_at_once(arguments: str) -> None:
-    with pytest.raises((ValueError, TypeError)) as raised:
+    with pytest.raises((ValueError, TypeError), match=r"^(client_id|client_secret|proxies|session) ") as raised:
         OAuthCredentials(*json.loads(arguments))
     assert "secret." not in str(raised.value)
+
+
+def test_a_scope_that_is_none_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match=r"^scope is not printable"):
+        OAuthCredentials(CLIENT_ID, CLIENT_SECRET, scope="")
+
+
+def test_its_proxies_are_those_of_its_own_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[object] = []
+
+    def refuse(proxies: object) -> None:
+        given.append(proxies)
+        raise TransportError("no proxy here", sent=False, retryable=False)
+
+    monkeypatch.setattr("ytmusic_oauth.transport.UrllibSession", refuse)
+    proxies = {"https": "http://proxy.example"}
+    with pytest.raises(TransportError, match="no proxy here"):
+        OAuthCredentials(CLIENT_ID, CLIENT_SECRET, proxies=proxies).get_code()
+    assert given == [proxies]
 
 
 def test_an_address_in_place_of_the_endpoints_is_refused() -> None:

@@ -213,6 +213,15 @@ def test_the_caller_is_told_after_each_not_yet_how_long_the_code_lives() -> None
     assert told == [95, 90, 80]
 
 
+def test_the_last_poll_may_come_with_the_end_of_the_code() -> None:
+    told: list[float] = []
+    server = Server(PENDING, PENDING)
+    with pytest.raises(DeviceCodeExpired):
+        server.poll(code(expires_in=10), on_wait=told.append)
+    assert server.asked_at == [5, 10]
+    assert told == [5, 0]
+
+
 def test_a_code_that_ended_during_the_poll_has_no_time_left() -> None:
     told: list[float] = []
     with pytest.raises(DeviceCodeExpired):

@@ -217,6 +217,8 @@ def test_what_was_sent_and_is_no_secret_stays_readable() -> None:
 def test_a_secret_that_is_part_of_another_does_not_uncover_the_rest() -> None:
     request = refresh_request(RFC, "the-id", "0gabc", "1//0gabcdefghijk")
     assert "defghijk" not in told(refusal(request, {"error": "1//0gabcdefghijk", "error_description": "0gabc"}))
+    request = refresh_request(RFC, "the-id", "abc", "1//0gabcdefghijk")  # the longest comes first in no alphabet
+    assert "defghijk" not in told(refusal(request, {"error": "1//0gabcdefghijk"}))
 
 
 def test_a_secret_at_the_end_of_what_is_shown_is_not_cut_short_of_being_recognized() -> None:

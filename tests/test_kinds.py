@@ -202,6 +202,10 @@ def test_json_is_read_strictly_and_never_quoted(document: str, reason: str) -> N
     assert "canary" not in f"{caught.value!r} {vars(caught.value)}"
 
 
+def test_a_number_that_nobody_knows_may_have_twenty_digits() -> None:
+    assert kinds.json_object(f'{{"id": {"9" * 20}}}') == {"id": 10**20 - 1}
+
+
 @pytest.mark.parametrize("number", ["9" * 21, "9" * 10_000, "-" + "9" * 10_000, "9" * 1_000_000], ids=len)
 def test_a_long_number_is_refused_before_it_is_worked_out(number: str) -> None:
     # Reading digits takes quadratic time. Python's own limit, which not every version has, says something else.

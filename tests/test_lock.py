@@ -195,6 +195,27 @@ def test_where_there_are_no_locks_it_works_without(path: str, platform: str, mon
 
 
 @posix
+@pytest.mark.skipif(sys.platform == "win32", reason="these are the ways of POSIX")
+def test_it_is_opened_for_writing_where_that_may_be_and_never_waited_for(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NFS locks only what is open for writing; what is no regular file may keep whoever opens it waiting."""
+    asked: list[int] = []
+    real = os.open
+
+    def read_only(path: str, flags: int) -> int:
+        asked.append(flags)
+        if flags & os.O_RDWR:
+            raise PermissionError
+        return real(path, flags)
+
+    monkeypatch.setattr(os, "open", read_only)
+    with locked(path, timeout=0) as alone:
+        assert alone
+    never_waiting = os.O_NONBLOCK | os.O_NOCTTY
+    assert asked == [os.O_RDWR | never_waiting, os.O_RDONLY | never_waiting]
+
+
 def test_a_file_that_is_not_there_is_not_waited_for_and_not_made(tmp_path: Path) -> None:
     with locked(str(tmp_path / "oauth.json"), timeout=0) as alone:
         assert not alone

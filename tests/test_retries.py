@@ -264,6 +264,8 @@ def set_time_zone() -> None:
         (LATER, 7.0),
         ("Tuesday, 14-Nov-23 22:13:27 GMT", 7.0),
         ("Tue Nov 14 22:13:27 2023", 7.0),
+        ("Tue, 14 Nov 2023 23:13:27 +0100", 7.0),
+        ("Tue, 14 Nov 2023 22:13:27 -0000", 7.0),
         ("Tue, 14 Nov 2023 22:00:00 GMT", 0.0),
         ("", None),
         ("soon", None),

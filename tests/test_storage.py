@@ -220,10 +220,15 @@ def test_a_file_of_any_size_fills_no_memory(file: Path) -> None:
 
 def test_a_path_through_a_file_is_refused(file: Path) -> None:
     for use in (read_token, write_at):
-        with pytest.raises(TokenFileError) as refused:
+        with pytest.raises(TokenFileError, match=r" cannot be (read|written): ") as refused:
             use(str(file / "oauth.json"))
         assert refused.value.path == str(file / "oauth.json")
     assert file.read_bytes() == OLD_BYTES
+
+
+def test_a_path_that_names_no_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TokenFileError, match=r"/: This names no file\."):
+        write_token(f"{tmp_path}/", NEW, alone=False)
 
 
 # ---- writing -------------------------------------------------------------------------------------
@@ -282,6 +287,24 @@ def test_a_file_is_its_owners_alone_whatever_it_was(file: Path, umask: int, befo
         os.umask(usual)
     assert mode(file) == 0o600
     assert file.read_bytes() == NEW_BYTES
+
+
+def test_a_new_file_is_written_beside_the_old_one_and_what_a_killed_writer_left_is_cleaned_up(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rename works within one file system."""
+    moved: list[Path] = []
+    real = os.replace
+
+    def watched(source: str, target: str) -> None:
+        moved.append(Path(source))
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", watched)
+    file.with_name("oauth.json.tmp").touch()
+    write(file)
+    assert [each.parent for each in moved] == [file.parent]
+    assert is_alone(file)
 
 
 @posix

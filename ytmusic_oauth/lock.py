@@ -105,7 +105,7 @@ def _try(path: str) -> _Lock | None:
 
 def _open(path: str) -> int:
     if sys.platform == "win32":
-        return os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        return os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT)
     else:
         flags = os.O_NONBLOCK | os.O_NOCTTY
         try:  # NFS locks only what is open for writing

@@ -103,7 +103,7 @@ def _parse_date(value: str) -> float | None:
 
     try:
         date = parsedate_tz(value)
-        return None if date is None else mktime_tz((*date[:9], date[9] or 0))
+        return None if date is None else mktime_tz(date)
     except (ValueError, OverflowError):
         return None
 
