@@ -547,22 +547,20 @@ def test_a_misspelt_fault_is_refused_with_the_word(capsys: pytest.CaptureFixture
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for one child alone")
 def test_run_by_hand_it_prints_its_url_answers_and_stops_quietly() -> None:
     command = [sys.executable, "-W", "error", str(FILE), "--approve-after", "0"]
-    with subprocess.Popen(
-        [*command, "--script", "token=503"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with (
+        subprocess.Popen(
+            [*command, "--script", "token=503"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
+        contextlib.ExitStack() as ends,
+    ):
+        ends.callback(process.kill)
         assert process.stdout is not None
         assert process.stderr is not None
         lines = iter(process.stdout.readline, "")
-        # To the last of them: what is printed meanwhile by the thread that answers could stand in the middle of a line.
-        told: dict[str, str] = {}
-        for line in lines:
-            told[line[:14].strip()] = line.split()[-1]
-            if line.startswith("approve at"):
-                break
-        url = told["token"]
+        url = next(line for line in lines if line.startswith("token")).split()[-1]
         port = urllib.parse.urlsplit(url).port
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         with contextlib.closing(connection):

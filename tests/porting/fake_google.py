@@ -791,7 +791,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     options["dialect"] = DIALECTS[options["dialect"]]
     scripts: Sequence[tuple[str, Answer]] = options.pop("script") or ()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
-    say = functools.partial(print, flush=True)
+
+    def say(line: str) -> None:
+        print(f"{line}\n", end="", flush=True)  # in one piece: the threads that answer say something, too
+
     try:
         with FakeGoogle(log=say, **options) as server:
             for endpoint, fault in scripts:
