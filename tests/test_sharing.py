@@ -36,6 +36,7 @@ from ytmusic_oauth.held import Held
 from ytmusic_oauth.lock import locked
 from ytmusic_oauth.models import BaseTokenDict
 from ytmusic_oauth.session import Response
+from ytmusic_oauth.turns import Turns
 
 HOUR = 3600
 
@@ -68,7 +69,7 @@ def refresh_without_saving(token: RefreshingToken) -> str:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(upkeep, "write_token", refuse)
-        with pytest.warns(RuntimeWarning, match="until it can be saved"):
+        with pytest.warns(RuntimeWarning, match="The disk is full.*until it can be saved"):
             token.refresh()
     return token.as_dict()["access_token"]
 
@@ -104,11 +105,49 @@ def test_to_store_during_a_refresh_does_not_bring_back_the_old_token(
     load(server, path).refresh()
 
 
-def test_to_store_does_not_overwrite_what_another_process_has_refreshed(server: FakeGoogle, path: Path) -> None:
+@pytest.mark.parametrize("store", [by_name, by_default, by_the_setter])
+def test_to_store_does_not_overwrite_what_another_process_has_refreshed(
+    server: FakeGoogle, path: Path, store: Callable[[RefreshingToken, Path], None]
+) -> None:
     mine, theirs = load(server, path), load(server, path)
     theirs.refresh()
-    mine.store_token()
+    store(mine, path)
     assert mine.as_dict() == theirs.as_dict() == OAuthToken.from_json(path).as_dict()
+
+
+def test_what_was_set_by_hand_is_stored_whatever_has_become_of_the_file(server: FakeGoogle, path: Path) -> None:
+    mine, theirs = load(server, path), load(server, path)
+    mine.scope = "another"
+    theirs.scope = "yet another"
+    theirs.store_token()
+    mine.store_token()
+    assert OAuthToken.from_json(path).scope == mine.scope == "another"
+
+
+def test_a_copy_elsewhere_is_not_the_file(server: FakeGoogle, path: Path, clock: Clock) -> None:
+    """What could not be saved yet is saved later, though there is a copy of it meanwhile."""
+    token = load(server, path)
+    refreshed = refresh_without_saving(token)
+    token.store_token(str(path.parent / "copy.json"))
+    clock.advance(1)
+    assert token.access_token == refreshed == in_file(path)
+
+
+def test_what_is_in_the_file_is_not_written_again(server: FakeGoogle, path: Path, clock: Clock) -> None:
+    """Neither what was moved there, nor what was taken from it; and a token without a file has nothing to save."""
+    mine, theirs, moved, lost = *(load(server, path) for _ in range(3)), logged_in(server, rotates=True)
+    moved.local_cache = path.parent / "moved.json"
+    lost.local_cache = path.parent / "lost.json"
+    refresh_without_saving(lost)
+    lost.local_cache = None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Turns, "take", lambda *_: pytest.fail("there is nothing to do"))
+        assert moved.as_auth() != lost.as_auth()
+    clock.advance(HOUR)
+    theirs.refresh()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(upkeep, "write_token", lambda *_, **__: pytest.fail("there is nothing to write"))
+        assert mine.access_token == theirs.access_token == in_file(path)
 
 
 def test_whoever_waited_for_the_lock_sends_no_refresh_token_that_has_died_meanwhile(
@@ -218,6 +257,7 @@ def test_who_stores_waits_for_whoever_refreshes_and_cleans_up_after_whoever_was_
     token.store_token()
     token.scope = "another"
     token.store_token()
+    assert [each.name for each in path.parent.iterdir()] == ["oauth.json"]
     token.store_token(str(path.parent / "copy.json"))
     token.store_token(str(path.parent / "copy.json"))
     assert len(waits) == 5
@@ -290,6 +330,22 @@ def test_no_old_file_takes_the_place_of_a_new_login(server: FakeGoogle, path: Pa
     assert in_file(path) == token.access_token
 
 
+# ---- turns ---------------------------------------------------------------------------------------
+
+
+def test_work_is_done_once_for_all_who_came_before_its_end_and_never_in_the_middle_of_itself() -> None:
+    turns, done = Turns(), list[tuple[bool, bool]]()
+
+    def work() -> None:
+        done.append((turns.take(turns.number, work), turns.aside(work)))
+
+    seen = turns.number
+    assert turns.take(seen, work)
+    assert not turns.take(seen, work)
+    assert turns.aside(work)
+    assert done == [(False, False), (False, False)]
+
+
 # ---- refreshing ----------------------------------------------------------------------------------
 
 THREADS = 64
@@ -356,6 +412,7 @@ def test_two_accounts_do_not_wait_for_each_other(server: FakeGoogle, path: Path,
 def test_a_session_that_uses_the_token_itself_does_not_hang(server: FakeGoogle, path: Path, clock: Clock) -> None:
     class Signing:
         def post(self, url: str, *, data: Mapping[str, str], headers: Mapping[str, str], timeout: float) -> Response:
+            token.refresh()
             signed = {**headers, "Authorization": token.as_auth()}
             return UrllibSession().post(url, data=data, headers=signed, timeout=timeout)
 
@@ -375,7 +432,7 @@ def test_a_refresh_by_hand_is_not_content_with_a_save(server: FakeGoogle, path: 
     with ThreadPoolExecutor(2) as threads:
         with locked(str(path)):
             saving = threads.submit(lambda: token.access_token)
-            while not token._upkeep._turns._worker[0]:
+            while token._upkeep._turns._worker is None:
                 pass
             refreshing = threads.submit(token.refresh)
         assert saving.result() in {rejected, token.as_dict()["access_token"]}

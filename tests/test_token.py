@@ -24,6 +24,7 @@ from ytmusic_oauth import (
     BadOAuthClient,
     InvalidGrant,
     MalformedResponse,
+    OAuthCredentials,
     OAuthError,
     OAuthToken,
     RefreshingToken,
@@ -120,8 +121,16 @@ def test_as_auth_is_an_authorization_header_whatever_the_case_of_bearer() -> Non
 
 
 def test_a_token_of_which_only_the_secrets_are_known_is_expiring() -> None:
-    token = OAuthToken(scope=SCOPE, token_type="Bearer", access_token="ya29.fake", refresh_token="1//fake")
-    assert (token.expires_at, token.expires_in, token.is_expiring) == (0, 0, True)
+    plain = OAuthToken(scope=SCOPE, token_type="Bearer", access_token="ya29.fake", refresh_token="1//fake")
+    refreshing = RefreshingToken(
+        OAuthCredentials("id", "secret"),
+        scope=SCOPE,
+        token_type="Bearer",
+        access_token="ya29.fake",
+        refresh_token="1//fake",
+    )
+    for token in (plain, refreshing):
+        assert (token.expires_at, token.expires_in, token.is_expiring) == (0, 0, True)
 
 
 @pytest.mark.parametrize("kind", [OAuthToken, RefreshingToken])
@@ -414,11 +423,15 @@ def test_a_file_of_ytmusicapi_that_mixes_up_two_lifetimes_is_refreshed_in_time(
         "the clock leaps ahead",
     ],
 )
-def test_the_earlier_of_two_clocks_ends_a_token(clock: Clock, wall: float, monotonic: float, is_expiring: bool) -> None:
-    token = OAuthToken(**VALUES)
+def test_the_earlier_of_two_clocks_ends_a_token(
+    server: FakeGoogle, clock: Clock, wall: float, monotonic: float, is_expiring: bool
+) -> None:
+    token = logged_in(server)
+    old = token.access_token
     clock.wall += wall
     clock.steady += monotonic
     assert token.is_expiring == is_expiring
+    assert (token.access_token != old) == is_expiring
 
 
 def test_a_refresh_replaces_every_value_that_the_server_sent(
@@ -643,4 +656,5 @@ def test_a_client_of_ones_own_that_answers_nonsense_changes_nothing(
     with pytest.raises(MalformedResponse) as refused:
         token.refresh()
     assert refused.value.key == "access_token"
+    assert str(refused.value).startswith("credentials.refresh_token answered")
     assert token.as_dict() == VALUES

@@ -48,12 +48,12 @@ class DevicePoll:
     def failed(self, error: OAuthError, now: float) -> None:
         """Take what a poll raised. Raises it again if it ends the login."""
         if isinstance(error, SlowDown):
-            self.interval = max(self.interval + _SLOW_DOWN, error.interval or 0)
+            self.interval = max(self.interval + _SLOW_DOWN, error.interval or self.interval)
         elif not error.retryable:
             raise error
         elif not isinstance(error, AuthorizationPending):
             self.interval = max(self.interval, min(2 * self.interval, _LONGEST_BACKOFF))
-        self._next = now + max(self.interval, error.retry_after or 0)
+        self._next = now + max(self.interval, error.retry_after or self.interval)
 
 
 def poll(

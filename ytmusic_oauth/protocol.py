@@ -63,7 +63,7 @@ class Endpoints:
 
 def _safe_url(value: object) -> str:
     parts = _SAFE_URL.fullmatch(kinds.text(value))
-    if parts is None or int(parts["port"] or 0) > 65535 or (parts["ipv6"] and not _is_ipv6(parts["ipv6"])):
+    if parts is None or int(parts["port"] or "0") > 65535 or (parts["ipv6"] and not _is_ipv6(parts["ipv6"])):
         raise ValueError("is neither an https URL nor one to this machine (http://localhost, 127.0.0.1 or [::1])")
     return kinds.text(value)
 

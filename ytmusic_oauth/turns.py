@@ -32,7 +32,7 @@ class Turns:
         # Guard the work and the two above. One for each process: a lock that another thread of the parent held while
         # it forked stays locked in the child for ever.
         self._locks: dict[int, AbstractContextManager[bool]] = {}
-        self._worker = (0, 0)
+        self._worker: tuple[int, int] | None = None
 
     def take(self, seen: int, work: Callable[[], None]) -> bool:
         """Do the work, or wait until it is done; tell which it was. Raises what the work raised.
@@ -56,7 +56,7 @@ class Turns:
                 self.number += 1
                 raise
             finally:
-                self._worker = (0, 0)
+                self._worker = None
             self._error = None
             self.number += 1
             return True
@@ -71,7 +71,7 @@ class Turns:
             try:
                 work()
             finally:
-                self._worker = (0, 0)
+                self._worker = None
         return True
 
     def _lock(self) -> AbstractContextManager[bool]:

@@ -56,7 +56,7 @@ class Upkeep:
         return Upkeep, (self.path, self._on_disk, self.is_unsaved)
 
     def tend(
-        self, held: Callable[[], Held], hold: Callable[[Held], None], credentials: Credentials, *, now: bool = False
+        self, held: Callable[[], Held], hold: Callable[[Held], None], credentials: Credentials, *, now: bool
     ) -> None:
         """Leave a token that can be used, or raise an `OAuthError`; with `now`, leave another one than there was.
 
@@ -70,7 +70,7 @@ class Upkeep:
             # A turn that was not ours may have been about something else, such as a save.
             while not self._turns.take(seen, lambda: self._round(held, hold, credentials, now)):
                 if not now or not _same(held(), before) or seen == self._turns.number:
-                    break
+                    return
                 seen = self._turns.number
         except OAuthError as error:
             if now or not error.retryable or not held().life.is_open(time.time(), time.monotonic()):
@@ -235,7 +235,7 @@ class _Patience:
 
     def after_failure(self, retry_after: float | None = None) -> _Patience:
         pause = _PAUSES[min(self.failures, len(_PAUSES) - 1)]
-        return _Patience(self.failures + 1, time.monotonic() + max(pause, retry_after or 0.0))
+        return _Patience(self.failures + 1, time.monotonic() + max(pause, retry_after or pause))
 
 
 # Where nothing has failed: one for all tokens.

@@ -422,7 +422,7 @@ BREAKS: Final = (
     Break(
         "upkeep.py",
         "a server that asks to be left alone for half a minute is asked after a second",
-        "max(pause, retry_after or 0.0)",
+        "max(pause, retry_after or pause)",
         "pause",
     ),
     Break(
@@ -449,7 +449,7 @@ BREAKS: Final = (
     Break(
         "device.py",
         "slow_down slows one poll down, and the next is too fast again",
-        "            self.interval = max(self.interval + _SLOW_DOWN, error.interval or 0)\n",
+        "            self.interval = max(self.interval + _SLOW_DOWN, error.interval or self.interval)\n",
         "            self._next = now + max(self.interval + _SLOW_DOWN, error.interval or 0)\n            return\n",
     ),
     Break(
@@ -491,7 +491,7 @@ BREAKS: Final = (
     Break(
         "device.py",
         "a poll that is told when to come again comes before",
-        "max(self.interval, error.retry_after or 0)",
+        "max(self.interval, error.retry_after or self.interval)",
         "self.interval",
     ),
     Break(
