@@ -15,7 +15,7 @@ PYTHONS := $(addprefix python3.,10 11 12 13 14 15) $(sort $(wildcard $(HOME)/.py
 OUR_CLIENT = $(PYTHON) -m tests.porting.clients.python
 PLATFORMS := linux darwin win32
 TYPE_VERSIONS := 3.10 3.11 3.12 3.13 3.14 3.15
-BESIDE := tests/test_typed.py tests/test_porting.py tests/test_embedding.py
+BESIDE := tests/test_typed.py tests/test_porting.py tests/test_embedding.py tests/test_distribution.py tests/test_processes.py
 
 PYODIDE := 314.0.7
 
