@@ -45,7 +45,7 @@ _OPTIONS: Final[Mapping[str, str]] = {
     "--endpoints": "youtube (default), google, or the URLs of an RFC 8628 server: device code, token, revocation",
     "--scope": "what to ask for (default: YouTube)",
     "--open-browser": "open the link, too",
-    "--json": "for machines: a line of JSON for each event",
+    "--json": "for machines: lines of JSON",
     "--yes": "do not ask",
 }
 # To ask a terminal for its width is to load `shutil` and all that it can unpack, for each use and not for help alone.

@@ -16,6 +16,7 @@ __all__ = ["MARGIN", "Window", "fresh", "life", "margin"]
 
 # The seed: "credential expiration <= 1 min".
 MARGIN: Final = 60
+_ALWAYS: Final = float("-inf")
 
 
 def margin(expires_in: int) -> int:
@@ -49,7 +50,7 @@ def life(expires_at: int, expires_in: int, wall: float, monotonic: float) -> Win
     """
     closes = float(expires_at)  # as the clocks are: Python is slow to compare a float with an int
     if expires_in <= 0:
-        return Window(float("-inf"), closes, monotonic + closes - wall)
+        return Window(_ALWAYS, closes, monotonic + closes - wall)
     # A token that claims to live longer than its whole life was stamped by a clock that was ahead.
     return Window(closes - expires_in, closes, monotonic + min(closes - wall, expires_in))
 

@@ -116,9 +116,6 @@ class Token:
     def _usable(self) -> Held:
         return self._held
 
-    def _hold(self, held: Held) -> None:
-        self._held = held
-
 
 class OAuthToken(Token):
     """A token that can be read from a file and updated, with nobody to refresh it."""
@@ -138,7 +135,7 @@ class OAuthToken(Token):
 
         Takes a new refresh token, too, where the server sent one. All or nothing: `ValueError` on an unfit value.
         """
-        self._hold(self._held.renewed(time.time(), time.monotonic(), fresh_access))
+        self._held = self._held.renewed(time.time(), time.monotonic(), fresh_access)
 
 
 @dataclass(init=False, repr=False, eq=False)
@@ -217,13 +214,13 @@ class RefreshingToken(OAuthToken):
 
     @local_cache.setter
     def local_cache(self, path: Path | None) -> None:
-        self._upkeep.move(lambda: self._held, self._hold, None if path is None else os.fspath(path))
+        self._upkeep.move(self, None if path is None else os.fspath(path))
         self._local_cache = None if path is None else Path(path)
 
     def store_token(self, path: str | None = None) -> None:
         """Write the token, as it is, to a file, or to the `local_cache` if there is one. Raises `TokenFileError`."""
         if (target := self._upkeep.path if path is None else path) is not None:
-            self._upkeep.store(lambda: self._held, self._hold, target)
+            self._upkeep.store(self, target)
 
     def refresh(self) -> None:
         """Get another access token, whatever the clock says: for a caller who got a 401. Raises if it fails."""
@@ -243,4 +240,4 @@ class RefreshingToken(OAuthToken):
         return self._held
 
     def _tend(self, *, now: bool = False) -> None:
-        self._upkeep.tend(lambda: self._held, self._hold, self.credentials, now=now)
+        self._upkeep.tend(self, self.credentials, now=now)

@@ -12,9 +12,8 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
-from typing import Final
+from typing import Final, Protocol
 
 from .credentials import Credentials
 from .exceptions import InvalidGrant, MalformedResponse, OAuthError, TokenFileError, TokenFileNotFound
@@ -33,6 +32,12 @@ _PAUSES: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 # 30 s take with the waits between them.
 _SHORT_WAIT: Final = 10.0
 _LONG_WAIT: Final = 120.0
+
+
+class Holder(Protocol):
+    """Who holds the values: a token. They are replaced as a whole."""
+
+    _held: Held
 
 
 class Upkeep:
@@ -55,60 +60,57 @@ class Upkeep:
         # A copy, also one in another process, knows the file, and makes its own experience with the rest.
         return Upkeep, (self.path, self._on_disk, self.is_unsaved)
 
-    def tend(
-        self, held: Callable[[], Held], hold: Callable[[Held], None], credentials: Credentials, *, now: bool
-    ) -> None:
-        """Leave a token that can be used, or raise an `OAuthError`; with `now`, leave another one than there was.
-
-        `held` tells what is held, `hold` replaces it.
-        """
+    def tend(self, token: Holder, credentials: Credentials, *, now: bool) -> None:
+        """Leave a token that can be used, or raise an `OAuthError`; with `now`, leave another one than there was."""
         seen = self._turns.number
-        before = held()
+        before = token._held
         if not now and not self._is_due(before):
             return
         try:
             # A turn that was not ours may have been about something else, such as a save.
-            while not self._turns.take(seen, lambda: self._round(held, hold, credentials, now)):
-                if not now or not _same(held(), before) or seen == self._turns.number:
+            while not self._turns.take(seen, lambda: self._round(token, credentials, now)):
+                if not now or not _same(token._held, before) or seen == self._turns.number:
                     return
                 seen = self._turns.number
         except OAuthError as error:
-            if now or not error.retryable or not held().life.is_open(time.time(), time.monotonic()):
+            if now or not error.retryable or not token._held.life.is_open(time.time(), time.monotonic()):
                 raise
             if isinstance(error, TokenFileError):
                 warnings.warn(f"{error} Until then the old access token is used.", RuntimeWarning, stacklevel=2)
 
-    def store(self, held: Callable[[], Held], hold: Callable[[Held], None], path: str) -> None:
+    def store(self, token: Holder, path: str) -> None:
         """Write the token to a file. Raises `TokenFileError`.
 
         If we have nothing that was not in its own file before, and somebody else has, that is adopted instead. In the
         middle of a refresh, such as in a signal handler, nothing is done: the refresh ends with a save.
         """
-        self._turns.aside(lambda: self._store(held, hold, path))
+        self._turns.aside(lambda: self._store(token, path))
 
-    def move(self, held: Callable[[], Held], hold: Callable[[Held], None], path: str | None) -> None:
+    def move(self, token: Holder, path: str | None) -> None:
         """Write the token to a file and keep it fresh there from now on, or in none. Raises `TokenFileError`."""
 
         def work() -> None:
             if path is not None:
-                stored = self._store(held, hold, path)
-                self._on_disk, self.is_unsaved = stored, stored != held().token
+                stored = self._store(token, path)
+                self._on_disk, self.is_unsaved = stored, stored != token._held.token
             else:
                 self._on_disk, self.is_unsaved = None, False
             self.path = None if path is None else _absolute(path)
 
         self._turns.aside(work)
 
-    def _store(self, held: Callable[[], Held], hold: Callable[[Held], None], path: str) -> RefreshableTokenDict:
+    def _store(self, token: Holder, path: str) -> RefreshableTokenDict:
         with locked(path, _LONG_WAIT) as alone:
-            token = held().token
+            held = token._held
             if self.path is None or not _is_one_file(path, self.path):
-                write_token(path, token, alone=alone)
-                return token
-            adopted = self._adopted(held(), hold, path)[0] if token == self._on_disk else held()
-            if adopted.token == token:
-                self._write(adopted, path, alone)
-            return adopted.token
+                write_token(path, held.token, alone=alone)
+                return held.token
+            if held.token == self._on_disk:
+                self._adopt(token, path)
+                if token._held is not held:
+                    return token._held.token
+            self._write(held, path, alone)
+            return held.token
 
     def store_first(self, held: Held, path: str) -> None:
         """Write a new login to its file from now on; if that fails, warn, and try again in later rounds."""
@@ -127,24 +129,22 @@ class Upkeep:
             return self.is_unsaved and patient and self._saving.is_over(monotonic)
         return patient or not held.life.is_open(wall, monotonic)
 
-    def _round(
-        self, current: Callable[[], Held], hold: Callable[[Held], None], credentials: Credentials, now: bool
-    ) -> None:
+    def _round(self, token: Holder, credentials: Credentials, now: bool) -> None:
         try:
-            before = current()
+            before = token._held
             alive = before.life.is_open(time.time(), time.monotonic())
             with self._locked(_SHORT_WAIT if alive else _LONG_WAIT) as alone:
-                held = current()
-                adopted, trouble = (held, None) if self.path is None else self._adopted(held, hold, self.path)
-                if not adopted.fresh.is_open(time.time(), time.monotonic()) or (now and _same(adopted, before)):
-                    adopted = self._refreshed(adopted, credentials)
+                trouble = None if self.path is None else self._adopt(token, self.path)
+                held = token._held
+                if not held.fresh.is_open(time.time(), time.monotonic()) or (now and _same(held, before)):
+                    held = self._refreshed(held, credentials)
                     self.is_unsaved = self.path is not None
-                    hold(adopted)
+                    token._held = held
                 if self.path is not None and self.is_unsaved:
                     try:
                         if trouble is not None:  # whatever the file is now, it is not ours to replace
                             raise trouble
-                        self._write(adopted, self.path, alone)
+                        self._write(held, self.path, alone)
                     except TokenFileError as error:
                         self._put_off(error)
         except OAuthError as error:
@@ -156,14 +156,13 @@ class Upkeep:
     def _locked(self, timeout: float) -> AbstractContextManager[bool]:
         return nullcontext(False) if self.path is None else locked(self.path, timeout)
 
-    def _adopted(self, held: Held, hold: Callable[[Held], None], path: str) -> tuple[Held, TokenFileError | None]:
-        """What is held, or what is in the file if that is news; and what is wrong with the file."""
+    def _adopt(self, token: Holder, path: str) -> TokenFileError | None:
+        """Take on what is in the file if that is news; tell what is wrong with the file."""
         try:
             on_disk = read_token(path)
-        except TokenFileNotFound:
-            return held, None
         except TokenFileError as error:
-            return held, error
+            return None if isinstance(error, TokenFileNotFound) else error
+        held = token._held
         there = Held.since(time.time(), time.monotonic(), on_disk)
         if self._on_disk is not None:
             news = on_disk != self._on_disk
@@ -171,10 +170,10 @@ class Upkeep:
             fresher = on_disk["expires_at"] > held.token["expires_at"] and not _same(there, held)
             news = fresher and not self.is_unsaved and there.life.opens <= time.time()
         if news:
-            hold(there)
+            token._held = there
             self.is_unsaved = False
         self._on_disk = on_disk
-        return (there if news else held), None
+        return None
 
     def _refreshed(self, held: Held, credentials: Credentials) -> Held:
         refresh_token = held.token["refresh_token"]

@@ -387,14 +387,14 @@ BREAKS: Final = (
     Break(
         "upkeep.py",
         "the music stops while the server restarts, though the token lives",
-        "if now or not error.retryable or not held().life.is_open(time.time(), time.monotonic()):",
+        "if now or not error.retryable or not token._held.life.is_open(time.time(), time.monotonic()):",
         "if True:",
         hint="expiry/served-*",
     ),
     Break(
         "upkeep.py",
         "a dead token is handed out, because the server is in trouble",
-        " or not held().life.is_open(time.time(), time.monotonic()):\n                raise",
+        " or not token._held.life.is_open(time.time(), time.monotonic()):\n                raise",
         ":\n                raise",
         hint="expiry/not-served-*",
     ),
@@ -679,7 +679,7 @@ BREAKS: Final = (
     Break(
         "upkeep.py",
         "a refreshed token is not saved",
-        "                        self._write(adopted, self.path, alone)\n                    except",
+        "                        self._write(held, self.path, alone)\n                    except",
         "                        pass\n                    except",
         hint="file/a-refresh-*",
     ),
@@ -722,8 +722,8 @@ BREAKS: Final = (
     Break(
         "upkeep.py",
         "what another process has saved is not used",
-        "(held, None) if self.path is None else self._adopted(held, hold, self.path)",
-        "(held, None)",
+        "None if self.path is None else self._adopt(token, self.path)",
+        "None",
         hint="concurrency/*process*",
     ),
     Break(
