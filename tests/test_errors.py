@@ -78,6 +78,7 @@ def test_the_sentence_ends_with_what_to_do_next(kind: type[OAuthError]) -> None:
     assert before.removeprefix(": ") == kind.meaning
     assert found
     assert f"{found}{after}".endswith((".", ".)"))
+    assert kind.meaning in repr(kind()), "which is all that is seen of it in a list of them"
 
 
 def test_trouble_that_passes_is_not_looked_up_and_a_redirect_is_not_tried_again() -> None:
@@ -86,10 +87,12 @@ def test_trouble_that_passes_is_not_looked_up_and_a_redirect_is_not_tried_again(
 
 
 def test_all_that_is_known_is_in_the_sentence() -> None:
-    error = RateLimited(error="quota", error_description="Too many.", status=403, retry_after=6.9)
+    error = RateLimited(error="quota", error_description="Not for OS X.", status=403, retry_after=6.9)
     assert str(error) == (
-        'The server is limiting requests (quota, HTTP 403): "Too many". The server asks to wait 7 s. Try again later.'
+        'The server is limiting requests (quota, HTTP 403): "Not for OS X". The server asks to wait 7 s. '
+        "Try again later."
     )
+    assert "No way" in repr(TransportError("No way"))
 
 
 @pytest.mark.parametrize("kind", [TokenFileError, TokenFileNotFound])

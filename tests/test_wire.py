@@ -108,15 +108,15 @@ UNSAFE_URLS: Final = {
 
 @pytest.mark.parametrize("url", UNSAFE_URLS.values(), ids=UNSAFE_URLS)
 def test_an_unsafe_endpoint_is_refused_without_being_quoted(url: str) -> None:
-    with pytest.raises(ValueError, match="device_code_url") as caught:
+    with pytest.raises(ValueError, match=r"^device_code_url is .*https") as caught:
         Endpoints(url, RFC.token_url)
     assert "hunter2" not in str(caught.value)
 
 
 def test_each_of_the_three_endpoints_is_checked() -> None:
-    with pytest.raises(ValueError, match="token_url"):
+    with pytest.raises(ValueError, match=r"^token_url is "):
         Endpoints(RFC.device_code_url, "http://example.org/token")
-    with pytest.raises(ValueError, match="revoke_url"):
+    with pytest.raises(ValueError, match=r"^revoke_url is "):
         Endpoints(RFC.device_code_url, RFC.token_url, "http://example.org/revoke")
 
 
@@ -125,6 +125,17 @@ def test_an_endpoint_that_a_configuration_file_lacks_is_refused(value: str) -> N
     configured: str = json.loads(value)
     with pytest.raises(ValueError, match="token_url"):
         Endpoints(RFC.device_code_url, configured)
+
+
+# ---- what is asked -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("secret", ["", "canary\n", "canar\xfd"], ids=ascii)
+def test_a_secret_that_can_be_nobodys_is_named_and_not_quoted(secret: str) -> None:
+    for named, ask in (("device_code", token_request), ("refresh_token", refresh_request), ("token", revoke_request)):
+        with pytest.raises(ValueError, match=f"^{named} is ") as caught:
+            ask(RFC, *CLIENT, secret)
+        assert "canar" not in str(caught.value)
 
 
 # ---- good answers --------------------------------------------------------------------------------
@@ -283,6 +294,7 @@ def malformed(asked: str, answer: Answer) -> MalformedResponse:
         READ[asked](answer)
     assert caught.value.status == answer.status
     assert str(answer.status) in str(caught.value)
+    assert "None" not in str(caught.value)
     return caught.value
 
 
@@ -322,6 +334,7 @@ def test_what_is_too_long_to_be_searched_for_secrets_is_not_shown(length: int) -
     secret = "a" * 1000 + "b"
     request = Request("https://fake.test/token", {"refresh_token": secret})
     assert showable("a" * length, request) is None
+    assert showable("a" * 4000, request) == "a" * 300
     assert showable(secret + " " * 2000, request) == "[redacted]" + " " * 290
 
 
@@ -473,3 +486,11 @@ def test_what_a_session_writes_into_its_headers_is_sent_by_no_other() -> None:
 def test_an_answer_without_a_status_is_no_answer(status: str) -> None:
     with pytest.raises(TransportError, match="no status"):
         send(Odd(json.loads(status)), ASK_TOKEN)
+
+
+def test_a_session_that_answers_nothing_has_no_status_either() -> None:
+    """As one that is made for an event loop, and answers with what is to be awaited."""
+    session = Odd()
+    session.answer = json.loads("null")
+    with pytest.raises(TransportError, match="no status"):
+        send(session, ASK_TOKEN)
