@@ -75,6 +75,7 @@ class LikeRequests:
     def __init__(self) -> None:
         self.proxies: dict[str, str] = {}
         self.followed = False
+        self.timeout = 0.0
 
     def get_redirect_target(self, resp: object, /) -> object:
         return resp
@@ -88,7 +89,7 @@ class LikeRequests:
         timeout: float,
         allow_redirects: bool = True,
     ) -> Reply:
-        self.followed = allow_redirects
+        self.followed, self.timeout = allow_redirects, timeout
         return THIEVES if self.followed else MOVED
 
 
@@ -113,6 +114,7 @@ class LikeHttpx:
     def __init__(self, *, follow_redirects: bool) -> None:
         self.follow_redirects = follow_redirects
         self.followed = False
+        self.timeout = 0.0
 
     def post(
         self,
@@ -124,6 +126,7 @@ class LikeHttpx:
         follow_redirects: bool | None = None,
     ) -> Reply:
         self.followed = self.follow_redirects if follow_redirects is None else follow_redirects
+        self.timeout = timeout
         return THIEVES if self.followed else MOVED
 
 
@@ -158,10 +161,11 @@ def test_a_session_with_a_time_out_of_its_own_keeps_it(own: object, used: float)
     [LikeRequests(), LikeHttpx(follow_redirects=True), LikeHttpx(follow_redirects=False)],
     ids=["requests", "httpx that would follow", "httpx"],
 )
-def test_no_form_follows_a_redirect(session: LikeRequests | LikeHttpx) -> None:
+def test_no_form_follows_a_redirect_or_waits_for_ever(session: LikeRequests | LikeHttpx) -> None:
     answer = send(session, REQUEST)
-    assert not session.followed
+    assert session.followed is False
     assert answer.status == 307
+    assert session.timeout == 30, "left to itself, requests waits for ever"
 
 
 def test_no_form_follows_a_redirect_from_a_wrapped_session() -> None:
