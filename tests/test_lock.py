@@ -121,6 +121,25 @@ def test_what_a_child_does_when_it_is_forked_does_not_end_its_parents_work(path:
     with locked(path):
         lock._forget_inherited()
     assert not is_taken(path)
+    with open(path, "rb") as file:  # under the number that the lock had
+        lock._forget_inherited()
+        assert file.read()
+
+
+@pytest.mark.parametrize("closed", [0, 1], ids=["input", "output"])
+def test_a_daemon_without_standard_input_or_output_keeps_its_lock_and_gives_it_back(path: str, closed: int) -> None:
+    """What is opened next has the number of what was closed."""
+    kept = os.dup(closed)
+    os.close(closed)
+    try:
+        with locked(path) as alone:
+            assert alone
+            assert is_taken(path)
+            assert is_taken(path), "whoever tried in vain has given back another's"
+        assert not is_taken(path)
+    finally:
+        os.dup2(kept, closed)
+        os.close(kept)
 
 
 def test_a_lock_that_stays_taken_is_waited_for_a_while_and_then_reported(path: str) -> None:
