@@ -541,8 +541,9 @@ def test_a_server_in_trouble_is_in_trouble_however_it_says_so(server: FakeGoogle
     assert any(isinstance(piece, bytes) and answer.content in piece for piece in spoiled.pieces)
 
 
-def test_a_proxy_is_known_by_its_scheme_in_any_case() -> None:
-    assert UrllibSession({"https": "HTTP://127.0.0.1:1"}).proxies
+@pytest.mark.parametrize("scheme", ["HTTP", "https"])
+def test_a_proxy_is_known_by_its_scheme_in_any_case(scheme: str) -> None:
+    assert UrllibSession({"https": f"{scheme}://127.0.0.1:1"}).proxies
 
 
 def test_a_proxy_that_would_not_be_used_is_refused() -> None:
