@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -86,8 +86,8 @@ class OAuthCredentials(Credentials):
             session.proxies.update(proxies or {})  # as ytmusicapi does
         elif proxies:
             raise ValueError("proxies go into the session that you made, or leave the session out")
-        # The last device code and when it was asked for, on the monotonic clock: its life counts from there.
-        self._asked = ("", 0.0)
+        # When the last device code was asked for, on the monotonic clock: its life counts from there.
+        self._asked: Mapping[str, float] = {}
 
     def get_code(self) -> AuthCodeDict:
         """Ask for a code for the user. First step of token creation. In passing trouble it is tried three times."""
@@ -96,10 +96,10 @@ class OAuthCredentials(Credentials):
         def ask() -> AuthCodeDict:
             sent = time.monotonic()
             code = protocol.parse_code(request, self._send(request))
-            self._asked = (code["device_code"], sent)
+            self._asked = {code["device_code"]: sent}
             return code
 
-        return self._retried(ask, repeatable=False)
+        return self._retried(ask)
 
     def token_from_code(self, device_code: str) -> RefreshableTokenDict:
         """Ask once whether the user has confirmed.
@@ -127,10 +127,9 @@ class OAuthCredentials(Credentials):
         """
         from .device import DevicePoll, poll
 
-        device_code, asked = self._asked
         return poll(
             lambda: self.token_from_code(code["device_code"]),
-            DevicePoll(code, asked if device_code == code["device_code"] else time.monotonic()),
+            DevicePoll(code, self._asked.get(code["device_code"], time.monotonic())),
             monotonic=time.monotonic,
             sleep=time.sleep,
             on_wait=on_wait,
@@ -159,7 +158,7 @@ class OAuthCredentials(Credentials):
         Raises `ValueError` if the endpoints have no `revoke_url`.
         """
         request = protocol.revoke_request(self.endpoints, self.client_id, self.client_secret, token)
-        self._retried(lambda: protocol.parse_revocation(request, self._send(request)), repeatable=False)
+        self._retried(lambda: protocol.parse_revocation(request, self._send(request)))
 
     def _send(self, request: Request) -> Answer:
         if self._session is None:
@@ -168,7 +167,7 @@ class OAuthCredentials(Credentials):
             self._session = UrllibSession(self._proxies)
         return send(self._session, request)
 
-    def _retried(self, ask: Callable[[], _T], *, repeatable: bool) -> _T:
+    def _retried(self, ask: Callable[[], _T], *, repeatable: bool = False) -> _T:
         from random import uniform
 
         return with_retries(ask, repeatable=repeatable, sleep=time.sleep, jitter=lambda: uniform(0.9, 1.1))

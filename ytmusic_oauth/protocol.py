@@ -137,14 +137,15 @@ def verification_link(code: AuthCodeDict) -> str:
 
     Raises `ValueError` if that is no web link.
     """
-    from urllib.parse import quote
+    from urllib.parse import quote, urlencode
 
     page = entry(code, "verification_url", kinds.web_link)
     if complete := entry(code, "verification_uri_complete", kinds.text, default=""):
         return check("verification_uri_complete", complete, kinds.web_link)
     page, hash_sign, fragment = page.partition("#")
     joint = "&" if "?" in page else "?"
-    return f"{page}{joint}user_code={quote(code['user_code'], safe='')}{hash_sign}{fragment}"
+    query = urlencode({"user_code": code["user_code"]}, quote_via=quote)  # a space as %20
+    return f"{page}{joint}{query}{hash_sign}{fragment}"
 
 
 # ---- a token for the code: RFC 8628 3.4, 3.5 -----------------------------------------------------

@@ -10,7 +10,6 @@ Opens nothing itself. Imports `exceptions` and `messages`.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Protocol, TypeAlias, TypeGuard, TypeVar, runtime_checkable
@@ -103,7 +102,7 @@ def check_proxies(proxies: Mapping[str, str] | None) -> None:
     if proxies and (
         not hasattr(proxies, "values")
         or "https" not in proxies
-        or not all(re.match(r"https?://", str(proxy), re.IGNORECASE) for proxy in proxies.values())
+        or not all(str(proxy).lower().startswith(("http://", "https://")) for proxy in proxies.values())
     ):
         raise ValueError("proxies must be a dictionary such as {'https': 'http://user:password@host:port'}; no SOCKS")
 
@@ -176,15 +175,13 @@ def with_retries(
     What may have reached the server and got no answer is asked again only if it is `repeatable`. `jitter` answers a
     number from 0.9 to 1.1, so that a thousand clients that failed together do not come back together.
     """
-    wait = FIRST_WAIT
-    for _ in range(TRIES - 1):
+    for tried in range(TRIES - 1):
         try:
             return ask()
         except OAuthError as error:
-            pause = wait * jitter() if error.retry_after is None else error.retry_after
+            pause = FIRST_WAIT * 2**tried * jitter() if error.retry_after is None else error.retry_after
             unsafe = isinstance(error, TransportError) and error.sent and not repeatable
             if not error.retryable or unsafe or pause > LONGEST_WAIT:
                 raise
         sleep(pause)
-        wait *= 2
     return ask()

@@ -105,7 +105,7 @@ def _read(response: HTTPResponse) -> tuple[bytes, str]:
 def _reason(error: object, host: str) -> str:
     if isinstance(error, TimeoutError):
         return f"{host} did not answer in time"
-    certificate = getattr(error, "verify_message", "")  # an ssl.SSLCertVerificationError
+    certificate = getattr(error, "verify_message", None)  # an ssl.SSLCertVerificationError
     if certificate and time.gmtime().tm_year < 2020:
         certificate += f". This machine thinks that it is {time.gmtime().tm_year}: set its clock"
     words = certificate or getattr(error, "strerror", None) or str(error)
@@ -125,13 +125,13 @@ def _open(request: Request, end: float, proxies: Mapping[str, str] | None, conte
 
     def dial(address: tuple[str, int], *_: object) -> socket.socket:
         targets = [str(info[4][0]) for info in socket.getaddrinfo(*address, type=socket.SOCK_STREAM)]
-        for tries, target in zip(range(len(targets), 0, -1), targets, strict=True):
+        while targets:
             # Where the way to the first addresses swallows packets, time has to be left for the last.
-            timeout = min(CONNECT_TIMEOUT, left() / tries)
+            timeout = min(CONNECT_TIMEOUT, left() / len(targets))
             try:
-                connected = socket.create_connection((target, address[1]), timeout)
+                connected = socket.create_connection((targets.pop(0), address[1]), timeout)
             except OSError:
-                if tries == 1:
+                if not targets:
                     raise
             else:
                 connected.settimeout(min(CONNECT_TIMEOUT, left()))  # for TLS, and for sending
@@ -161,8 +161,8 @@ def _open(request: Request, end: float, proxies: Mapping[str, str] | None, conte
     responses: list[HTTPResponse] = []
 
     class Response(HTTPResponse):
-        def __init__(self, sock: socket.socket, debuglevel: int = 0, method: str | None = None, url: str | None = None):
-            super().__init__(sock, debuglevel, method, url)
+        def __init__(self, sock: socket.socket, *_: object, **__: object) -> None:  # nothing else matters to POST
+            super().__init__(sock)
             responses.append(self)
             self.fp = io.BufferedReader(Reader(sock, self.fp.detach()))
 
@@ -194,10 +194,10 @@ def _open(request: Request, end: float, proxies: Mapping[str, str] | None, conte
     opener = OpenerDirector()
     if request.type == "https":  # plain http goes to this machine, and a proxy would take the secrets elsewhere
         found = getproxies() if proxies is None else proxies
-        opener.add_handler(ProxyHandler({"https": found["https"]} if "https" in found else {}))
+        opener.add_handler(ProxyHandler({name: url for name, url in found.items() if name == "https"}))
     opener.add_handler(Handler())
     try:
-        response: HTTPResponse = opener.open(request, timeout=CONNECT_TIMEOUT)
+        response: HTTPResponse = opener.open(request)
     except BaseException as error:
         for opened in responses:  # Python 3.10 leaves a proxy's refusal open
             opened.close()

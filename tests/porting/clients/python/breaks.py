@@ -128,8 +128,8 @@ BREAKS: Final = (
     Break(
         "protocol.py",
         "a code with an & in it makes another link",
-        "quote(code['user_code'], safe='')",
-        "code['user_code']",
+        'urlencode({"user_code": code["user_code"]}, quote_via=quote)',
+        "f\"user_code={code['user_code']}\"",
     ),
     Break(
         "protocol.py",
@@ -497,7 +497,7 @@ BREAKS: Final = (
     Break(
         "credentials.py",
         "the code's life begins when the person has read it",
-        'DevicePoll(code, asked if device_code == code["device_code"] else time.monotonic())',
+        'DevicePoll(code, self._asked.get(code["device_code"], time.monotonic()))',
         "DevicePoll(code, time.monotonic())",
     ),
     Break(
@@ -522,21 +522,21 @@ BREAKS: Final = (
         "return self._retried(ask, repeatable=True)",
     ),
     Break("session.py", "a server in trouble is asked five times", "TRIES: Final = 3", "TRIES: Final = 5"),
-    Break("session.py", "tried again without growing pauses", "wait *= 2", "wait *= 1"),
+    Break("session.py", "tried again without growing pauses", "2**tried", "1**tried"),
     Break(
         "session.py", "slept for a minute without a word", "LONGEST_WAIT: Final = 10.0", "LONGEST_WAIT: Final = 100.0"
     ),
     Break(
         "session.py",
         "Retry-After is read, and not kept",
-        "wait * jitter() if error.retry_after is None else error.retry_after",
-        "wait * jitter()",
+        "2**tried * jitter() if error.retry_after is None else error.retry_after",
+        "2**tried * jitter()",
     ),
     Break(
         "session.py",
         "a thousand clients that failed together come back together",
-        "wait * jitter() if",
-        "wait if",
+        "2**tried * jitter() if",
+        "2**tried if",
     ),
     # ---- a hostile network ----
     Break(
