@@ -26,7 +26,7 @@ TOKEN: Final[Mapping[str, object]] = {
     "expires_at": NOON + 3599,
     "expires_in": 3599,
 }
-HELD: Final = Held.since(NOON, STEADY, TOKEN)
+HELD: Final = Held(NOON, STEADY, TOKEN)
 
 
 def usable(window: Window, seconds_later: float) -> bool:
@@ -161,7 +161,7 @@ def test_a_token_that_is_read_from_its_file_ends_when_it_always_would(
 ) -> None:
     """After a restart, which starts the monotonic clock anew, an honest wall clock still ends the token in time."""
     stamped = {**TOKEN, "expires_at": NOON + expires_in, "expires_in": expires_in}
-    read = Held.since(NOON + age, monotonic, stamped)
+    read = Held(NOON + age, monotonic, stamped)
     assert read.life.is_open(NOON + age + later, monotonic + later) is (age + later < expires_in)
     # And if the clock is set back after that, the monotonic one remembers.
     assert not read.life.is_open(NOON, monotonic + max(0.0, expires_in - age))
@@ -233,4 +233,4 @@ def test_a_refresh_without_a_token_or_its_life_is_none(key: str) -> None:
 @pytest.mark.parametrize("key", TOKEN)
 def test_a_token_without_one_of_its_six_values_is_refused(key: str) -> None:
     with pytest.raises(ValueError, match=f"^{key} is missing"):
-        Held.since(NOON, STEADY, {**TOKEN, key: None})
+        Held(NOON, STEADY, {**TOKEN, key: None})

@@ -43,10 +43,11 @@ PLAN: Final[Mapping[str, Room]] = {
     "messages": Room("exceptions kinds"),
     "protocol": Room("kinds messages models"),
     "device": Room("exceptions models"),
-    "held": Room("expiry kinds models"),
+    "held": Room("expiry kinds"),
     "session": Room("exceptions messages", "time"),
     "transport": Room(
-        "exceptions kinds messages session", "http.client io socket time urllib.error urllib.parse urllib.request"
+        "exceptions kinds messages session",
+        "functools http.client io socket time urllib.error urllib.parse urllib.request",
     ),
     "credentials": Room("device kinds messages models protocol session transport", "time"),
     "storage": Room("exceptions kinds models", "os stat sys"),

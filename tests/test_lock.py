@@ -68,7 +68,7 @@ def test_a_lock_that_an_interrupt_has_lost_is_given_back(path: str) -> None:
 
 
 def test_a_sandbox_without_locks_is_no_somebody_who_has_it(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def forbidden(*_: object) -> NoReturn:
+    def forbidden(*_: object, **__: object) -> NoReturn:
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
     monkeypatch.setattr(lock, "_lock", forbidden)
@@ -109,11 +109,11 @@ def test_ctrl_c_while_it_is_taken_gives_the_lock_back(path: str, monkeypatch: py
 
 
 def test_a_lock_that_cannot_be_given_back_is_closed(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> NoReturn:
+    def refuse(*_: object, **__: object) -> NoReturn:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     with monkeypatch.context() as patch, locked(path):
-        patch.setattr(lock, "_unlock", refuse)
+        patch.setattr(lock, "_lock", refuse)
     assert not is_taken(path)
 
 

@@ -168,7 +168,7 @@ def test_nothing_that_is_looked_at_shows_a_secret(watch: Watch, server: FakeGoog
     request = refresh_request(planted.endpoints, CLIENT_ID, CLIENT_SECRET, REFRESH)
     urllib = UrllibSession(proxies)
     response = urllib.post(server.token_url, data=request.form, headers={})
-    watch.see(OAuthToken(**VALUES), RefreshingToken(planted, **VALUES), Held.since(0, 0, VALUES))
+    watch.see(OAuthToken(**VALUES), RefreshingToken(planted, **VALUES), Held(0, 0, VALUES))
     watch.see(planted, planted.endpoints, OAuthCredentials(CLIENT_ID, CLIENT_SECRET, proxies=proxies))
     watch.see(urllib, request, session.send(urllib, request), response, response.headers, DevicePoll(CODE, 0))
 

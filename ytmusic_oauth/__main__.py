@@ -21,7 +21,7 @@ from . import __version__
 from .commands import Client, Options, can_ask, event, header, login, refresh, revoke, status, tell, token
 from .exceptions import AccessDenied, DeviceCodeExpired, InvalidGrant, OAuthError, TokenFileNotFound
 from .kinds import credential, entry, is_object, json_object
-from .protocol import GOOGLE, OAUTH_SCOPE, YOUTUBE, Endpoints
+from .protocol import GOOGLE, YOUTUBE, Endpoints
 
 __all__ = ["DONE", "INTERRUPTED", "LOG_IN_AGAIN", "TRY_LATER", "WRONG", "main"]
 
@@ -61,15 +61,10 @@ _COMMANDS: Final[tuple[tuple[Callable[[Options], None], str, tuple[str, ...]], .
 )
 
 
-class _Arguments(argparse.Namespace):
+class _Arguments(Options):
     run: Callable[[Options], None]
-    file: str
     client_secrets: str | None = None
     endpoints: Sequence[str] = ("youtube",)
-    scope: str = OAUTH_SCOPE
-    open_browser: bool = False
-    json: bool = False
-    yes: bool = False
 
     def client(self) -> Client:
         client_id, client_secret = self._client_secrets()

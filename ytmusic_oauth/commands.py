@@ -14,8 +14,9 @@ import json
 import os
 import sys
 import time
+from abc import ABC, abstractmethod
 from contextlib import suppress
-from typing import Final, Protocol
+from typing import Final
 
 from .credentials import OAuthCredentials
 from .exceptions import ServerError
@@ -24,7 +25,7 @@ from .kinds import EntryError, entry, is_object, seconds
 from .lock import locked
 from .messages import Answer, Request
 from .prompt import say
-from .protocol import verification_link
+from .protocol import OAUTH_SCOPE, verification_link
 from .storage import check_place, read_token
 from .token import OAuthToken, RefreshingToken
 
@@ -34,18 +35,18 @@ __all__ = ["Client", "Options", "can_ask", "event", "header", "login", "refresh"
 _WEEK: Final = 7 * 24 * 3600
 
 
-class Options(Protocol):
+class Options(ABC):
     """What a command is told."""
 
     file: str
-    scope: str
-    open_browser: bool
-    json: bool
-    yes: bool
+    scope: str = OAUTH_SCOPE
+    open_browser: bool = False
+    json: bool = False
+    yes: bool = False
 
+    @abstractmethod
     def client(self) -> Client:
         """Make the OAuth client; it may have to be asked for, so nobody does that without need."""
-        ...
 
 
 class Client(OAuthCredentials):
@@ -135,7 +136,7 @@ def status(options: Options) -> None:
     """Tell what the file holds and how long it lasts: no secret, no network."""
     token = read_token(options.file)
     wall, monotonic = time.time(), time.monotonic()
-    held = Held.since(wall, monotonic, token)
+    held = Held(wall, monotonic, token)
     seconds_left = int(held.life.seconds_left(wall, monotonic))
     is_expiring = not held.fresh.is_open(wall, monotonic)
     if options.json:

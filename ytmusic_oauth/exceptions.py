@@ -10,8 +10,8 @@ Imports nothing from the package.
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Mapping
+from errno import ENOENT
 from types import MappingProxyType
 from typing import ClassVar, Final
 
@@ -194,15 +194,13 @@ class TokenFileNotFound(TokenFileError, FileNotFoundError):
 
     meaning = "There is no token file here"
     next_step = "Log in to make one, or check the path."
+    # OSError's own two are lost when it is pickled.
+    errno: int | None = ENOENT
+    filename: str = ""
 
     def __init__(self, problem: str = "", *, path: str = "") -> None:
         super().__init__(problem, path=path)
-        self.errno: int | None = errno.ENOENT
-        self.filename: str = path
-
-    def __setstate__(self, state: Mapping[str, object] | None) -> None:
-        super().__setstate__(dict(state or {}))
-        self.errno, self.filename = errno.ENOENT, self.path
+        self.filename = path
 
 
 # Report a bug of the server.

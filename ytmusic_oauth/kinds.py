@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, NoReturn, TypeGuard, TypeVar
 
 from .models import Bearer, RefreshableTokenDict
@@ -157,12 +157,10 @@ def json_object(document: str) -> Mapping[str, object]:
     return value
 
 
-def _unique(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
-    result: dict[str, object] = {}
-    for key, value in pairs:
-        if key in result:
-            raise ValueError("has a key twice")
-        result[key] = value
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        raise ValueError("has a key twice")
     return result
 
 

@@ -73,7 +73,7 @@ class _Lock:
         if self.file < 0 or self.file not in _opened or self._process != os.getpid():  # closed, or a forked child's
             return
         with suppress(OSError, ImportError):
-            _unlock(self.file)
+            _lock(self.file, release=True)  # to close it is not enough: a forked child may have it open, too
         # From here on, all that an interrupt can cost is an open file.
         file, self.file = self.file, -1
         _opened.discard(file)
@@ -114,15 +114,15 @@ def _open(path: str) -> int:
             return os.open(path, os.O_RDONLY | flags)
 
 
-def _lock(file: int) -> None:
+def _lock(file: int, *, release: bool = False) -> None:
     if sys.platform == "win32":
         import msvcrt
 
-        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        msvcrt.locking(file, msvcrt.LK_UNLCK if release else msvcrt.LK_NBLCK, 1)
     else:
         import fcntl
 
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_UN if release else fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _is_current(file: int, path: str) -> bool:
@@ -134,15 +134,3 @@ def _is_current(file: int, path: str) -> bool:
             return os.path.samestat(os.fstat(file), os.stat(path))
         except FileNotFoundError:
             return False
-
-
-def _unlock(file: int) -> None:
-    # To close the file is not enough: a forked child may have it open, too.
-    if sys.platform == "win32":
-        import msvcrt
-
-        msvcrt.locking(file, msvcrt.LK_UNLCK, 1)
-    else:
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_UN)

@@ -14,7 +14,7 @@ from .credentials import OAuthCredentials
 from .models import RefreshableTokenDict
 from .protocol import verification_link
 
-__all__ = ["open_link", "prompt", "say"]
+__all__ = ["prompt", "say"]
 
 
 def prompt(credentials: OAuthCredentials, *, open_browser: bool) -> RefreshableTokenDict:
@@ -24,7 +24,10 @@ def prompt(credentials: OAuthCredentials, *, open_browser: bool) -> RefreshableT
     say(f"Go to {link}")
     say(f"and confirm there that the code is {code['user_code']}")
     if open_browser:
-        open_link(link)
+        with suppress(Exception):  # there may be none; the link is on the screen anyway
+            import webbrowser
+
+            webbrowser.open(link)
     with suppress(EOFError, OSError, RuntimeError, ValueError):  # standard input is closed, or there is none
         input("Press Enter when it is done, Ctrl-C to abort. ")
     told = False
@@ -36,14 +39,6 @@ def prompt(credentials: OAuthCredentials, *, open_browser: bool) -> RefreshableT
         told = True
 
     return credentials.wait_for_token(code, on_wait=tell)
-
-
-def open_link(link: str) -> None:
-    """Open a browser, if there is one: the link is on the screen anyway."""
-    with suppress(Exception):
-        import webbrowser
-
-        webbrowser.open(link)
 
 
 def say(text: str, *, to: TextIO | None = None, end: str = "\n") -> None:

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import KW_ONLY, dataclass
 from typing import Final, TypeVar
 
 from . import kinds
@@ -28,7 +29,6 @@ __all__ = [
 # fmt: on
 
 OAUTH_SCOPE: Final = "https://www.googleapis.com/auth/youtube"
-DEVICE_GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
 
 # https to anywhere, http to this machine only; no user name, no fragment.
 _LABEL: Final = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9])?"
@@ -47,12 +47,13 @@ class Endpoints:
     device_code_url: str
     token_url: str
     revoke_url: str | None = None
-    device_grant: str = field(default=DEVICE_GRANT, kw_only=True)
-    device_code_parameter: str = field(default="device_code", kw_only=True)
+    _: KW_ONLY
+    device_grant: str = "urn:ietf:params:oauth:grant-type:device_code"
+    device_code_parameter: str = "device_code"
     #: RFC 8628 3.1, RFC 7009 2.1: a confidential client shows its secret everywhere, not to the token endpoint alone.
-    authenticate_everywhere: bool = field(default=True, kw_only=True)
+    authenticate_everywhere: bool = True
     #: Whether a refresh may be sent twice. A server that rotates can take the second one for theft and end the login.
-    refresh_is_repeatable: bool = field(default=False, kw_only=True)
+    refresh_is_repeatable: bool = False
 
     def __post_init__(self) -> None:
         check("device_code_url", self.device_code_url, _safe_url)
@@ -63,19 +64,14 @@ class Endpoints:
 
 def _safe_url(value: object) -> str:
     parts = _SAFE_URL.fullmatch(kinds.text(value))
-    if parts is None or int(parts["port"] or "0") > 65535 or (parts["ipv6"] and not _is_ipv6(parts["ipv6"])):
-        raise ValueError("is neither an https URL nor one to this machine (http://localhost, 127.0.0.1 or [::1])")
-    return kinds.text(value)
+    with suppress(ValueError):
+        if parts is not None and int(parts["port"] or "0") <= 65535:
+            if parts["ipv6"]:
+                from ipaddress import IPv6Address
 
-
-def _is_ipv6(address: str) -> bool:
-    from ipaddress import IPv6Address
-
-    try:
-        IPv6Address(address)
-    except ValueError:
-        return False
-    return True
+                IPv6Address(parts["ipv6"])
+            return kinds.text(value)
+    raise ValueError("is neither an https URL nor one to this machine (http://localhost, 127.0.0.1 or [::1])")
 
 
 #: What ytmusicapi uses, and so what is proven with YouTube Music.
@@ -104,7 +100,7 @@ GOOGLE: Final = Endpoints(
 def code_request(endpoints: Endpoints, client_id: str, client_secret: str, scope: str) -> Request:
     """Ask for a code for the user."""
     form = {"client_id": client_id, "scope": scope}
-    return Request(endpoints.device_code_url, _authenticated(endpoints, form, client_secret))
+    return Request(endpoints.device_code_url, _authenticated(endpoints, form, client_id, client_secret))
 
 
 def parse_code(request: Request, answer: Answer) -> AuthCodeDict:
@@ -215,9 +211,7 @@ def revoke_request(endpoints: Endpoints, client_id: str, client_secret: str, tok
         raise ValueError("these endpoints have no revoke_url: the token can't be revoked from here")
     # No token_type_hint: there are servers that revoke nothing, with 200, when it is wrong.
     form = {"token": check("token", token, credential)}
-    if endpoints.authenticate_everywhere:
-        form["client_id"] = client_id
-    return Request(endpoints.revoke_url, _authenticated(endpoints, form, client_secret))
+    return Request(endpoints.revoke_url, _authenticated(endpoints, form, client_id, client_secret))
 
 
 def parse_revocation(request: Request, answer: Answer) -> None:
@@ -228,8 +222,9 @@ def parse_revocation(request: Request, answer: Answer) -> None:
 # ---- what they have in common --------------------------------------------------------------------
 
 
-def _authenticated(endpoints: Endpoints, form: dict[str, str], client_secret: str) -> Mapping[str, str]:
-    return {**form, "client_secret": client_secret} if endpoints.authenticate_everywhere else form
+def _authenticated(endpoints: Endpoints, form: dict[str, str], client_id: str, client_secret: str) -> Mapping[str, str]:
+    client = {"client_id": client_id, "client_secret": client_secret}
+    return {**form, **client} if endpoints.authenticate_everywhere else form
 
 
 _T = TypeVar("_T")

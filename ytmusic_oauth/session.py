@@ -12,23 +12,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, Protocol, TypeAlias, TypeGuard, TypeVar, runtime_checkable
+from typing import Final, Protocol, TypeGuard, TypeVar
 
 from .exceptions import OAuthError, TransportError
 from .messages import Answer, Request, parse_retry_after, redirected, showable
 
-__all__ = [
-    "TIMEOUT",
-    "HttpxSession",
-    "RequestsSession",
-    "Response",
-    "Session",
-    "check_proxies",
-    "is_httpx",
-    "is_requests",
-    "send",
-    "with_retries",
-]
+__all__ = ["TIMEOUT", "RequestsSession", "Response", "Session", "check_proxies", "is_requests", "send", "with_retries"]
 
 # Seconds for a whole request.
 TIMEOUT: Final = 30.0
@@ -38,9 +27,6 @@ _HEADERS: Final[Mapping[str, str]] = {
     "User-Agent": "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:88.0) Gecko/20100101 Firefox/88.0 Cobalt/Version",
     "Accept": "application/json",
 }
-
-
-_Texts: TypeAlias = Mapping[str, str]
 
 
 class Response(Protocol):
@@ -62,39 +48,20 @@ class Session(Protocol):
     Those two are asked not to follow redirects. Any other must not, for the form holds secrets.
     """
 
-    def post(self, url: str, *, data: _Texts, headers: _Texts, timeout: float) -> Response:
+    def post(self, url: str, *, data: Mapping[str, str], headers: Mapping[str, str], timeout: float) -> Response:
         """Send `data` as a form and return the answer, whatever its status; raise if there is none."""
         ...
 
 
 class RequestsSession(Session, Protocol):
-    """One that follows redirects, secrets and all, until told not to."""
+    """One that has proxies of its own."""
 
     proxies: dict[str, str]
-
-    def post(self, url: str, *, data: _Texts, headers: _Texts, timeout: float, allow_redirects: bool = ...) -> Response:
-        """Send a form."""
-        ...
-
-
-class HttpxSession(Session, Protocol):
-    """One that can have been told to follow redirects."""
-
-    def post(
-        self, url: str, *, data: _Texts, headers: _Texts, timeout: float, follow_redirects: bool = ...
-    ) -> Response:
-        """Send a form."""
-        ...
 
 
 def is_requests(session: object) -> TypeGuard[RequestsSession]:
     """Tell by a method that no other session has; a wrapper that passes everything on has it, too."""
     return hasattr(session, "get_redirect_target")
-
-
-def is_httpx(session: object) -> TypeGuard[HttpxSession]:
-    """Tell by an attribute that no other session has."""
-    return hasattr(session, "follow_redirects")
 
 
 def check_proxies(proxies: Mapping[str, str] | None) -> None:
@@ -125,35 +92,33 @@ def send(session: Session, request: Request) -> Answer:
         body = response.json()
     except Exception:  # whatever a session says to nonsense
         body = None
+    headers = _headers(response)
     return Answer(
         status=status,
         body=body,
-        content_type=showable(_header(response, "content-type"), request) or "no content type",
-        retry_after=parse_retry_after(_header(response, "retry-after"), _header(response, "date"), time.time()),
+        content_type=showable(headers.get("content-type"), request) or "no content type",
+        retry_after=parse_retry_after(headers.get("retry-after", ""), headers.get("date", ""), time.time()),
     )
 
 
 def _post(session: Session, request: Request) -> Response:
-    url, form, headers = request.url, request.form, dict(_HEADERS)  # a session may write into them
-    if is_requests(session):
-        return session.post(url, data=form, headers=headers, timeout=TIMEOUT, allow_redirects=False)
-    if is_httpx(session):
-        return session.post(url, data=form, headers=headers, timeout=TIMEOUT, follow_redirects=False)
-    timeout: object = getattr(session, "timeout", None)  # UrllibSession says its own
-    return session.post(
-        url, data=form, headers=headers, timeout=timeout if isinstance(timeout, (int, float)) else TIMEOUT
-    )
+    timeout, no_redirects = TIMEOUT, dict[str, bool]()
+    if is_requests(session):  # it follows them, secrets and all, until told not to
+        no_redirects["allow_redirects"] = False
+    elif hasattr(session, "follow_redirects"):  # httpx, which can have been told to
+        no_redirects["follow_redirects"] = False
+    elif isinstance(own := getattr(session, "timeout", None), (int, float)):  # UrllibSession says its own
+        timeout = own
+    # The headers are a copy: a session may write into them.
+    return session.post(request.url, data=request.form, headers=dict(_HEADERS), timeout=timeout, **no_redirects)
 
 
-@runtime_checkable
-class _Headers(Protocol):
-    def items(self) -> Iterable[tuple[str, str]]: ...
-
-
-def _header(response: Response, name: str) -> str:
-    headers: object = getattr(response, "headers", None)
-    pairs = headers.items() if isinstance(headers, _Headers) else ()
-    return next((str(value).strip() for key, value in pairs if str(key).lower() == name), "")
+def _headers(response: Response) -> Mapping[str, str]:
+    try:
+        pairs: Iterable[tuple[object, object]] = getattr(response, "headers", {}).items()
+        return {str(key).lower(): str(value).strip() for key, value in pairs}
+    except Exception:  # whatever a session has for headers
+        return {}
 
 
 # ---- trying again --------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ __all__ = ["check_place", "read_token", "write_token"]
 # Bytes. A token file has some five hundred.
 _LARGEST_FILE: Final = 2**20
 # What a platform does not have, it does not need: `O_NONBLOCK` is for FIFOs, `O_BINARY` for Windows.
-_SAFELY: Final = sum(getattr(os, flag, 0) for flag in ("O_CLOEXEC", "O_NONBLOCK", "O_BINARY", "O_NOCTTY"))
+_SAFELY: Final = sum(getattr(os, flag, 0) for flag in ("O_NONBLOCK", "O_BINARY", "O_NOCTTY"))
 _NO_RENAME: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV})
 
 
@@ -54,11 +54,9 @@ def read_token(path: str) -> RefreshableTokenDict:
     if len(content) > _LARGEST_FILE:
         raise TokenFileError("This is too large to be a token file", path=path)
     try:
-        document = content.decode("utf-8-sig")
+        return token_dict(json_object(content.decode("utf-8-sig")))
     except UnicodeDecodeError:
         raise TokenFileError("This is no token file: it is not UTF-8", path=path) from None
-    try:
-        return token_dict(json_object(document))
     except EntryError as error:
         raise TokenFileError(f"This is no token file: {error}", path=path, key=error.key) from None
     except ValueError as error:
@@ -72,9 +70,10 @@ def write_token(path: str, token: RefreshableTokenDict, *, alone: bool) -> None:
     """
     content = json.dumps(token, indent=1).encode()
     target = _target(path)
+    before: os.stat_result | None = None
     try:
-        before = _status(target)
-        if before is not None:
+        with suppress(FileNotFoundError):
+            before = os.stat(target)
             _regular(path, before)
         try:
             with _beside(target, content, before, alone) as temporary:
@@ -104,13 +103,6 @@ def _target(path: str) -> str:
     if not os.path.basename(path):
         raise TokenFileError("This names no file", path=path)
     return os.path.realpath(path) if os.path.islink(path) else path
-
-
-def _status(target: str) -> os.stat_result | None:
-    try:
-        return os.stat(target)
-    except FileNotFoundError:
-        return None
 
 
 def _regular(path: str, status: os.stat_result) -> None:

@@ -49,7 +49,7 @@ class _Value(Generic[_T]):
         return self._default if token is None else self._read(token)
 
     def __set__(self, token: Token, value: _T) -> None:
-        changed = Held.since(time.time(), time.monotonic(), {**token.as_dict(), self._name: value})
+        changed = Held(time.time(), time.monotonic(), {**token.as_dict(), self._name: value})
         vars(token)["_held"] = changed
 
 
@@ -82,7 +82,7 @@ class Token:
             "expires_at": expires_at,
             "expires_in": expires_in,
         }
-        self._held: Held = Held.since(time.time(), time.monotonic(), token)
+        self._held: Held = Held(time.time(), time.monotonic(), token)
 
     @staticmethod
     def members() -> KeysView[str]:
@@ -201,9 +201,9 @@ class RefreshingToken(OAuthToken):
 
         if to_file is not None:
             check_place(to_file)
-        token = cls(credentials, **prompt(credentials, open_browser=open_browser))
+        values = prompt(credentials, open_browser=open_browser)
+        token = cls(credentials, None if to_file is None else Path(to_file), **values)
         if to_file is not None:
-            token._local_cache = Path(to_file)
             token._upkeep.store_first(token._held, to_file)
         return token
 

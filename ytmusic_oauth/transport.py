@@ -13,8 +13,10 @@ import io
 import re
 import socket
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import KW_ONLY, dataclass, field
+from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, InvalidURL
 from typing import TYPE_CHECKING, Final
 from urllib.error import URLError
@@ -61,8 +63,9 @@ class UrllibSession:
     """
 
     proxies: Mapping[str, str] | None = field(default=None, repr=False)
-    timeout: float = field(default=TIMEOUT, kw_only=True)
-    ssl_context: SSLContext | None = field(default=None, kw_only=True)
+    _: KW_ONLY
+    timeout: float = TIMEOUT
+    ssl_context: SSLContext | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.timeout <= 3600:
@@ -76,19 +79,107 @@ class UrllibSession:
         end = time.monotonic() + (timeout or self.timeout)
         request = Request(url, urlencode(data).encode(), dict(headers))
         host = request.host  # a proxy will take its place
-        try:
-            with _open(request, end, self.proxies, self.ssl_context) as response:
+        opener = OpenerDirector()
+        if request.type == "https":  # plain http goes to this machine, and a proxy would take the secrets elsewhere
+            found = getproxies() if self.proxies is None else self.proxies
+            opener.add_handler(ProxyHandler({name: url for name, url in found.items() if name == "https"}))
+        with ExitStack() as opened:
+            opener.add_handler(_Handler(end, self.ssl_context, opened))
+            try:
+                response: HTTPResponse = opener.open(request)
                 content, problem = _read(response)
-        except URLError as error:  # raised before the request is complete
-            raise TransportError(_reason(error.reason, host), sent=False) from None
-        except OSError as error:
-            raise TransportError(_reason(error, host)) from None
-        except HTTPException as error:  # its text may quote the answer
-            raise MalformedResponse(f"The answer is not HTTP ({type(error).__name__})") from None
+            except URLError as error:  # raised before the request is complete
+                raise TransportError(_reason(error.reason, host), sent=False) from None
+            except OSError as error:
+                raise TransportError(_reason(error, host)) from None
+            except (ValueError, InvalidURL):  # which quotes the proxy, password and all
+                wrong = "The address of the server, or of the proxy, is wrong"
+                raise TransportError(wrong, sent=False, retryable=False) from None
+            except HTTPException as error:  # its text may quote the answer
+                raise MalformedResponse(f"The answer is not HTTP ({type(error).__name__})") from None
         # What a server in trouble says besides its status does not matter.
         if problem and response.status != 408 and response.status < 500:
             raise MalformedResponse(f"The answer is {problem}", status=response.status)
         return UrllibResponse(response.status, dict(response.headers.items()), content)
+
+
+class _Handler(AbstractHTTPHandler):
+    """Opens by `end` on the monotonic clock; urllib's own time-out starts anew with every address and every byte."""
+
+    http_request = https_request = AbstractHTTPHandler.do_request_
+
+    def __init__(self, end: float, context: SSLContext | None, opened: ExitStack) -> None:
+        super().__init__()
+        self._end, self._context, self._opened = end, context, opened
+
+    def http_open(self, request: Request) -> HTTPResponse:
+        return self._open(HTTPConnection, request)
+
+    def https_open(self, request: Request) -> HTTPResponse:
+        try:
+            from http.client import HTTPSConnection
+        except ImportError:
+            problem = "This Python was built without ssl, and https cannot do without it"
+            raise TransportError(problem, sent=False, retryable=False) from None
+        return self._open(partial(HTTPSConnection, context=self._context), request)
+
+    def _open(self, connection_to: Callable[[str], HTTPConnection], request: Request) -> HTTPResponse:
+        def limited(host: str, **_: object) -> HTTPConnection:
+            connection = connection_to(host)
+            vars(connection).update(_create_connection=partial(_dial, self._end), response_class=self._response)
+            return connection
+
+        return self.do_open(limited, request)
+
+    def _response(self, sock: socket.socket, **_: object) -> HTTPResponse:
+        response = HTTPResponse(sock)
+        response.fp = io.BufferedReader(_Reader(self._end, sock, response.fp.detach()))
+        self._opened.callback(response.close)  # Python 3.10 leaves a proxy's refusal open
+        return response
+
+
+def _left(end: float) -> float:
+    seconds = end - time.monotonic()
+    if seconds <= 0:
+        raise TimeoutError
+    return seconds
+
+
+def _dial(end: float, address: tuple[str, int], *_: object) -> socket.socket:
+    targets = [str(info[4][0]) for info in socket.getaddrinfo(*address, type=socket.SOCK_STREAM)]
+    while targets:
+        # Where the way to the first addresses swallows packets, time has to be left for the last.
+        timeout = min(CONNECT_TIMEOUT, _left(end) / len(targets))
+        try:
+            connected = socket.create_connection((targets.pop(0), address[1]), timeout)
+        except OSError:
+            if not targets:
+                raise
+        else:
+            connected.settimeout(min(CONNECT_TIMEOUT, _left(end)))  # for TLS, and for sending
+            return connected
+    raise OSError("it has no address")
+
+
+class _Reader(io.RawIOBase):
+    def __init__(self, end: float, sock: socket.socket, raw: io.RawIOBase) -> None:
+        self._end, self._sock, self._raw = end, sock, raw
+        self._budget = 2 * LARGEST_BODY
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int | None:
+        self._sock.settimeout(_left(self._end))
+        count = self._raw.readinto(buffer)
+        self._budget -= count or 0
+        if self._budget < 0:  # http.client believes a chunk that says it has -1 bytes, and reads on for ever
+            raise HTTPException
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
 
 
 def _read(response: HTTPResponse) -> tuple[bytes, str]:
@@ -112,97 +203,3 @@ def _reason(error: object, host: str) -> str:
     # After the status comes what the proxy has to say: it may be the password.
     words = re.sub(r"(Tunnel connection failed: \d+).*", r"\1", words)
     return f"{host} cannot be reached: {one_line(words)}"
-
-
-def _open(request: Request, end: float, proxies: Mapping[str, str] | None, context: SSLContext | None) -> HTTPResponse:
-    """Open by `end` on the monotonic clock; urllib's own time-out starts anew with every address and every byte."""
-
-    def left() -> float:
-        seconds = end - time.monotonic()
-        if seconds <= 0:
-            raise TimeoutError
-        return seconds
-
-    def dial(address: tuple[str, int], *_: object) -> socket.socket:
-        targets = [str(info[4][0]) for info in socket.getaddrinfo(*address, type=socket.SOCK_STREAM)]
-        while targets:
-            # Where the way to the first addresses swallows packets, time has to be left for the last.
-            timeout = min(CONNECT_TIMEOUT, left() / len(targets))
-            try:
-                connected = socket.create_connection((targets.pop(0), address[1]), timeout)
-            except OSError:
-                if not targets:
-                    raise
-            else:
-                connected.settimeout(min(CONNECT_TIMEOUT, left()))  # for TLS, and for sending
-                return connected
-        raise OSError("it has no address")
-
-    class Reader(io.RawIOBase):
-        def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
-            self._sock, self._raw = sock, raw
-            self._budget = 2 * LARGEST_BODY
-
-        def readable(self) -> bool:
-            return True
-
-        def readinto(self, buffer: WriteableBuffer) -> int | None:
-            self._sock.settimeout(left())
-            count = self._raw.readinto(buffer)
-            self._budget -= count or 0
-            if self._budget < 0:  # http.client believes a chunk that says it has -1 bytes, and reads on for ever
-                raise HTTPException
-            return count
-
-        def close(self) -> None:
-            self._raw.close()
-            super().close()
-
-    responses: list[HTTPResponse] = []
-
-    class Response(HTTPResponse):
-        def __init__(self, sock: socket.socket, *_: object, **__: object) -> None:  # nothing else matters to POST
-            super().__init__(sock)
-            responses.append(self)
-            self.fp = io.BufferedReader(Reader(sock, self.fp.detach()))
-
-    class Connection(HTTPConnection):
-        response_class = Response
-
-        def connect(self) -> None:
-            vars(self)["_create_connection"] = dial
-            super().connect()
-
-    class Handler(AbstractHTTPHandler):
-        http_request = https_request = AbstractHTTPHandler.do_request_
-
-        def http_open(self, request: Request) -> HTTPResponse:
-            return self.do_open(Connection, request)
-
-        def https_open(self, request: Request) -> HTTPResponse:
-            try:
-                from http.client import HTTPSConnection
-            except ImportError:
-                problem = "This Python was built without ssl, and https cannot do without it"
-                raise TransportError(problem, sent=False, retryable=False) from None
-
-            class SecureConnection(HTTPSConnection, Connection):
-                pass
-
-            return self.do_open(SecureConnection, request, context=context)
-
-    opener = OpenerDirector()
-    if request.type == "https":  # plain http goes to this machine, and a proxy would take the secrets elsewhere
-        found = getproxies() if proxies is None else proxies
-        opener.add_handler(ProxyHandler({name: url for name, url in found.items() if name == "https"}))
-    opener.add_handler(Handler())
-    try:
-        response: HTTPResponse = opener.open(request)
-    except BaseException as error:
-        for opened in responses:  # Python 3.10 leaves a proxy's refusal open
-            opened.close()
-        if isinstance(error, (ValueError, InvalidURL)):  # which quotes the proxy, password and all
-            problem = "The address of the server, or of the proxy, is wrong"
-            raise TransportError(problem, sent=False, retryable=False) from None
-        raise
-    return response

@@ -13,7 +13,7 @@ import os
 import time
 import warnings
 from contextlib import AbstractContextManager, nullcontext, suppress
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from .credentials import Credentials
 from .exceptions import InvalidGrant, MalformedResponse, OAuthError, TokenFileError, TokenFileNotFound
@@ -90,11 +90,8 @@ class Upkeep:
         """Write the token to a file and keep it fresh there from now on, or in none. Raises `TokenFileError`."""
 
         def work() -> None:
-            if path is not None:
-                stored = self._store(token, path)
-                self._on_disk, self.is_unsaved = stored, stored != token._held.token
-            else:
-                self._on_disk, self.is_unsaved = None, False
+            stored = None if path is None else self._store(token, path)
+            self._on_disk, self.is_unsaved = stored, stored is not None and stored != token._held.token
             self.path = None if path is None else _absolute(path)
 
         self._turns.aside(work)
@@ -113,8 +110,7 @@ class Upkeep:
             return held.token
 
     def store_first(self, held: Held, path: str) -> None:
-        """Write a new login to its file from now on; if that fails, warn, and try again in later rounds."""
-        self.path = _absolute(path)
+        """Write a new login to its file; if that fails, warn, and try again in later rounds."""
         try:
             with locked(path, _LONG_WAIT) as alone:
                 self._write(held, path, alone)
@@ -124,9 +120,9 @@ class Upkeep:
 
     def _is_due(self, held: Held) -> bool:
         wall, monotonic = time.time(), time.monotonic()
-        patient = self._refreshing.is_over(monotonic)
+        patient = monotonic >= self._refreshing.until
         if held.fresh.is_open(wall, monotonic):
-            return self.is_unsaved and patient and self._saving.is_over(monotonic)
+            return self.is_unsaved and patient and monotonic >= self._saving.until
         return patient or not held.life.is_open(wall, monotonic)
 
     def _round(self, token: Holder, credentials: Credentials, now: bool) -> None:
@@ -163,7 +159,7 @@ class Upkeep:
         except TokenFileError as error:
             return None if isinstance(error, TokenFileNotFound) else error
         held = token._held
-        there = Held.since(time.time(), time.monotonic(), on_disk)
+        there = Held(time.time(), time.monotonic(), on_disk)
         if self._on_disk is not None:
             news = on_disk != self._on_disk
         else:  # a file that we never saw may well be older than what we hold
@@ -220,17 +216,11 @@ def _same(one: Held, other: Held) -> bool:
     return one.token["access_token"] == other.token["access_token"]
 
 
-class _Patience:
-    """When something that failed may be tried again: after a pause that grows, or as long as a server asked for."""
+class _Patience(NamedTuple):
+    """Until when something that failed is left alone: for a pause that grows, or as long as a server asked for."""
 
-    __slots__ = ("_until", "failures")
-
-    def __init__(self, failures: int, until: float) -> None:
-        self.failures: Final = failures
-        self._until: Final = until
-
-    def is_over(self, monotonic: float) -> bool:
-        return self.failures == 0 or monotonic >= self._until
+    failures: int = 0
+    until: float = float("-inf")
 
     def after_failure(self, retry_after: float | None = None) -> _Patience:
         pause = _PAUSES[min(self.failures, len(_PAUSES) - 1)]
@@ -238,4 +228,4 @@ class _Patience:
 
 
 # Where nothing has failed: one for all tokens.
-_PATIENT: Final = _Patience(0, 0.0)
+_PATIENT: Final = _Patience()

@@ -43,14 +43,14 @@ BREAKS: Final = (
     Break(
         "protocol.py",
         "a confidential client is refused at the code endpoint",
-        '{**form, "client_secret": client_secret} if endpoints.authenticate_everywhere else form',
+        "{**form, **client} if endpoints.authenticate_everywhere else form",
         "form",
     ),
     Break(
         "protocol.py",
         "Google is sent the secret where it has no business",
-        '{**form, "client_secret": client_secret} if endpoints.authenticate_everywhere else form',
-        '{**form, "client_secret": client_secret}',
+        "{**form, **client} if endpoints.authenticate_everywhere else form",
+        "{**form, **client}",
     ),
     Break(
         "protocol.py",
@@ -61,8 +61,8 @@ BREAKS: Final = (
     Break(
         "protocol.py",
         "the token to be revoked is in the query, and so in every log",
-        "return Request(endpoints.revoke_url, _authenticated(endpoints, form, client_secret))",
-        'return Request(f"{endpoints.revoke_url}?token={token}", _authenticated(endpoints, form, client_secret))',
+        "return Request(endpoints.revoke_url, ",
+        'return Request(f"{endpoints.revoke_url}?token={token}", ',
     ),
     Break(
         "protocol.py",
@@ -73,8 +73,8 @@ BREAKS: Final = (
     Break(
         "protocol.py",
         "every server is believed to bear a second refresh with the same token",
-        "refresh_is_repeatable: bool = field(default=False",
-        "refresh_is_repeatable: bool = field(default=True",
+        "refresh_is_repeatable: bool = False",
+        "refresh_is_repeatable: bool = True",
     ),
     Break(
         "transport.py",
@@ -542,17 +542,17 @@ BREAKS: Final = (
     Break(
         "transport.py",
         "a redirect is followed",
-        "    opener.add_handler(Handler())\n",
-        "    opener.add_handler(Handler())\n"
-        "    from urllib.request import HTTPErrorProcessor, HTTPRedirectHandler\n\n"
-        "    opener.add_handler(HTTPErrorProcessor())\n"
-        "    opener.add_handler(HTTPRedirectHandler())\n",
+        "            opener.add_handler(_Handler(end, self.ssl_context, opened))\n",
+        "            opener.add_handler(_Handler(end, self.ssl_context, opened))\n"
+        "            from urllib.request import HTTPErrorProcessor, HTTPRedirectHandler\n\n"
+        "            opener.add_handler(HTTPErrorProcessor())\n"
+        "            opener.add_handler(HTTPRedirectHandler())\n",
         hint="hostile/a-redirect-*",
     ),
     Break(
         "transport.py",
         "a server that drips keeps the program for ever",
-        "self._sock.settimeout(left())",
+        "self._sock.settimeout(_left(self._end))",
         "self._sock.settimeout(CONNECT_TIMEOUT)",
         hint="hostile/*drip*",
     ),
@@ -572,8 +572,8 @@ BREAKS: Final = (
     Break(
         "transport.py",
         "a proxy reads what goes to this machine",
-        "    opener.add_handler(Handler())\n    try:",
-        "    opener.add_handler(ProxyHandler(getproxies()))\n    opener.add_handler(Handler())\n    try:",
+        "        with ExitStack() as opened:\n",
+        "        opener.add_handler(ProxyHandler(getproxies()))\n        with ExitStack() as opened:\n",
         hint="hostile/surroundings",
     ),
     Break(
@@ -693,7 +693,7 @@ BREAKS: Final = (
     Break(
         "upkeep.py",
         "what could not be saved is never saved",
-        "return self.is_unsaved and patient and self._saving.is_over(monotonic)",
+        "return self.is_unsaved and patient and monotonic >= self._saving.until",
         "return False",
         hint="file/a-disk-*",
     ),
