@@ -215,6 +215,7 @@ def test_a_store_in_the_middle_of_a_refresh_leaves_it_to_the_refresh(server: Fak
     class Interrupting:
         def post(self, url: str, *, data: Mapping[str, str], headers: Mapping[str, str], timeout: float) -> Response:
             token.store_token()
+            token.local_cache = path.parent / "moved.json"
             return UrllibSession().post(url, data=data, headers=headers, timeout=timeout)
 
     token = load(server, path)
@@ -223,6 +224,7 @@ def test_a_store_in_the_middle_of_a_refresh_leaves_it_to_the_refresh(server: Fak
     )
     token.refresh()
     assert in_file(path) == token.access_token == "ya29.fake-access-2"
+    assert token.local_cache == path
 
 
 def test_a_token_from_memory_takes_on_the_newer_one_in_its_file_though_that_has_expired_too(

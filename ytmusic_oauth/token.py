@@ -214,11 +214,14 @@ class RefreshingToken(OAuthToken):
 
     @local_cache.setter
     def local_cache(self, path: Path | None) -> None:
-        self._upkeep.move(self, None if path is None else os.fspath(path))
-        self._local_cache = None if path is None else Path(path)
+        if self._upkeep.move(self, None if path is None else os.fspath(path)):
+            self._local_cache = None if path is None else Path(path)
 
     def store_token(self, path: str | None = None) -> None:
-        """Write the token, as it is, to a file, or to the `local_cache` if there is one. Raises `TokenFileError`."""
+        """Write the token, as it is, to a file, or to the `local_cache` if there is one. Raises `TokenFileError`.
+
+        In the middle of a refresh, as in a signal handler, this and a new `local_cache` do nothing.
+        """
         if (target := self._upkeep.path if path is None else path) is not None:
             self._upkeep.store(self, target)
 

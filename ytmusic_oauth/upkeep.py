@@ -2,7 +2,7 @@
 """How one token is kept fresh, in memory and in its file, among all threads and processes that hold it.
 
 A round: take the turn among threads and the lock among processes; adopt what somebody else has put into the file; if
-that is not fresh, refresh; save. A round that fails leaves memory and file as they were.
+that is not fresh, refresh; save. A round that fails leaves what was there, or was adopted.
 
 Imports `credentials`, `exceptions`, `held`, `kinds`, `lock`, `models`, `storage` and `turns`.
 """
@@ -86,15 +86,18 @@ class Upkeep:
         """
         self._turns.aside(lambda: self._store(token, path))
 
-    def move(self, token: Holder, path: str | None) -> None:
-        """Write the token to a file and keep it fresh there from now on, or in none. Raises `TokenFileError`."""
+    def move(self, token: Holder, path: str | None) -> bool:
+        """Write the token to a file and keep it fresh there from now on, or in none. Raises `TokenFileError`.
+
+        False, and nothing is done, in the middle of a refresh, as above.
+        """
 
         def work() -> None:
             stored = None if path is None else self._store(token, path)
             self._on_disk, self.is_unsaved = stored, stored is not None and stored != token._held.token
             self.path = None if path is None else _absolute(path)
 
-        self._turns.aside(work)
+        return self._turns.aside(work)
 
     def _store(self, token: Holder, path: str) -> RefreshableTokenDict:
         with locked(path, _LONG_WAIT) as alone:
