@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Final
 
 import pytest
@@ -190,18 +191,25 @@ def test_headers_are_found_in_any_capitals(name: str) -> None:
     assert send(Plain(reply), REQUEST) == Answer(200, {"a": 1}, "text/html")
 
 
-@pytest.mark.parametrize("headers", [{}, None, "no headers", 5], ids=repr)
+class Bare:
+    status_code = 200
+
+    def json(self) -> object:
+        return {"a": 1}
+
+
+@pytest.mark.parametrize("headers", [{}, None, "no headers", 5, SimpleNamespace(items=lambda: 5)], ids=repr)
 def test_an_answer_may_have_no_headers(headers: object) -> None:
-    class Bare:
-        status_code = 200
-
-        def json(self) -> object:
-            return {"a": 1}
-
     bare = Bare()
     if headers:
         vars(bare)["headers"] = headers
     assert send(Plain(bare), REQUEST) == Answer(200, {"a": 1}, "no content type")
+
+
+def test_headers_may_be_handed_on_by_a_wrapper() -> None:
+    wrapped = Bare()
+    vars(wrapped)["headers"] = SimpleNamespace(items={"Retry-After": "77"}.items)
+    assert send(Plain(wrapped), REQUEST).retry_after == 77
 
 
 def test_a_content_type_drives_no_terminal() -> None:

@@ -23,6 +23,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Final, NamedTuple, NoReturn
 from urllib.parse import quote, urlencode
@@ -171,6 +172,13 @@ def test_nothing_that_is_looked_at_shows_a_secret(watch: Watch, server: FakeGoog
     watch.see(OAuthToken(**VALUES), RefreshingToken(planted, **VALUES), Held(0, 0, VALUES))
     watch.see(planted, planted.endpoints, OAuthCredentials(CLIENT_ID, CLIENT_SECRET, proxies=proxies))
     watch.see(urllib, request, session.send(urllib, request), response, response.headers, DevicePoll(CODE, 0))
+
+
+def test_whoever_debugs_http_does_not_print_what_is_sent(
+    watch: Watch, planted: OAuthCredentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(HTTPConnection, "debuglevel", 1)
+    assert watch.tries(lambda: planted.refresh_token(REFRESH))
 
 
 # ---- what servers say ----------------------------------------------------------------------------

@@ -190,7 +190,7 @@ class TokenFileError(OAuthError):
 
 
 class TokenFileNotFound(TokenFileError, FileNotFoundError):
-    """There is no file at `path`."""
+    """There is no file at `path`, or nothing in it."""
 
     meaning = "There is no token file here"
     next_step = "Log in to make one, or check the path."

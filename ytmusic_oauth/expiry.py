@@ -55,7 +55,7 @@ def life(expires_at: int, expires_in: int, wall: float, monotonic: float) -> Win
     return Window(closes - expires_in, closes, monotonic + min(closes - wall, expires_in))
 
 
-def fresh(life: Window, expires_in: int) -> Window:
-    """When that token is not yet expiring."""
+def fresh(whole: Window, expires_in: int) -> Window:
+    """When a token with that life is not yet expiring."""
     early = margin(expires_in)
-    return Window(life.opens, life.closes - early, life.ends - early)
+    return Window(whole.opens, whole.closes - early, whole.ends - early)

@@ -39,7 +39,7 @@ class Held:
 
         The clocks tell when it was asked for. Raises `ValueError` naming the key.
         """
-        kinds.entry(fresh_access, "access_token", kinds.credential)
+        kinds.entry(fresh_access, "access_token", kinds.credential)  # or the old one would be taken for new
         expires_at = int(wall) + kinds.entry(fresh_access, "expires_in", kinds.lifetime)
         renewed = {**self.token, **fresh_access, "expires_at": expires_at}
         renewed["scope"] = kinds.entry(renewed, "scope", kinds.text) or self.token["scope"]

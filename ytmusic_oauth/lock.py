@@ -5,7 +5,7 @@ It is taken on the token file itself, leaves nothing behind, and reaches into co
 file. (Windows cannot replace a file that is open: there, it is taken on a file beside it.) Where there is no lock to be
 had, nobody waits for one: no file yet, a file system or a platform without locks.
 
-With `storage`, the only module that opens files. Imports `exceptions`.
+With `storage`, the only module that opens token files. Imports `exceptions`.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def locked(path: str, timeout: float = TIMEOUT) -> Generator[bool, None, None]:
 
 
 class _Lock:
-    """A file that is open for its lock. Whatever interrupts its holder, nobody who holds it means that it is closed."""
+    """A file that is open for its lock. It is closed with its last reference, whatever interrupted its holder."""
 
     def __init__(self, file: int) -> None:
         self.file = file
@@ -70,7 +70,8 @@ class _Lock:
             _opened.add(file)
 
     def close(self) -> None:
-        if self.file < 0 or self.file not in _opened or self._process != os.getpid():  # closed, or a forked child's
+        # None at all (that one ends with Python, when `_opened` is gone already); closed; or a forked child's.
+        if self.file < 0 or self.file not in _opened or self._process != os.getpid():
             return
         with suppress(OSError, ImportError):
             _lock(self.file, release=True)  # to close it is not enough: a forked child may have it open, too

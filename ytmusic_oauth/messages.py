@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A request and its answer as values, and what an answer means that is no success.
+"""A request and its answer as values, what an answer means that is no success, and what of it may be shown.
 
 Pure. Imports `exceptions` and `kinds`.
 """
@@ -20,6 +20,7 @@ __all__ = ["Answer", "Request", "malformed", "one_line", "parse_retry_after", "r
 _PASSING_ERRORS: Final = frozenset({"server_error", "temporarily_unavailable", "internal_failure"})
 # Characters. A sentence has a hundred.
 _LONGEST_TEXT: Final = 4000
+# Fields of a form that are no secret.
 _PUBLIC: Final = frozenset({"client_id", "scope", "grant_type"})
 
 

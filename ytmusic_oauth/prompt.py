@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A login by way of the terminal: the only module that talks to a person.
+"""A login by way of the terminal.
 
 Imports `credentials`, `models` and `protocol`.
 """

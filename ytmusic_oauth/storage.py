@@ -5,7 +5,7 @@ The file is ytmusicapi's, byte for byte in form. A new one is written beside it,
 synced, and renamed over it, so that a crash at any moment leaves the old file or the new one. Where a rename cannot
 work, and only there, it is written in place.
 
-With `lock`, the only module that opens files. Imports `exceptions`, `kinds` and `models`.
+With `lock`, the only module that opens token files. Imports `exceptions`, `kinds` and `models`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def read_token(path: str) -> RefreshableTokenDict:
     try:
         file = os.open(path, os.O_RDONLY | _SAFELY)
         try:
-            _regular(path, os.fstat(file))
+            _check_regular(path, os.fstat(file))
             with open(file, "rb", closefd=False) as stream:
                 content = stream.read(_LARGEST_FILE + 1)
         finally:
@@ -74,7 +74,7 @@ def write_token(path: str, token: RefreshableTokenDict, *, alone: bool) -> None:
     try:
         with suppress(FileNotFoundError):
             before = os.stat(target)
-            _regular(path, before)
+            _check_regular(path, before)
         try:
             with _beside(target, content, before, alone) as temporary:
                 os.replace(temporary, target)
@@ -105,7 +105,7 @@ def _target(path: str) -> str:
     return os.path.realpath(path) if os.path.islink(path) else path
 
 
-def _regular(path: str, status: os.stat_result) -> None:
+def _check_regular(path: str, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise TokenFileError("This is no regular file", path=path)
 

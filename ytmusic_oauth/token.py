@@ -49,8 +49,7 @@ class _Value(Generic[_T]):
         return self._default if token is None else self._read(token)
 
     def __set__(self, token: Token, value: _T) -> None:
-        changed = Held(time.time(), time.monotonic(), {**token.as_dict(), self._name: value})
-        vars(token)["_held"] = changed
+        token._held = Held(time.time(), time.monotonic(), {**token.as_dict(), self._name: value})
 
 
 @dataclass(kw_only=True, init=False, repr=False, eq=False)
@@ -195,7 +194,7 @@ class RefreshingToken(OAuthToken):
         """Log in by way of the terminal: show link and code, wait for Enter, then for the server (seed).
 
         With `open_browser` the link is opened, too; with `to_file` the token is stored there and kept fresh.
-        Raises what `get_code` and `wait_for_token` raise, and `TokenFileError` if the token could not be stored.
+        Raises what `get_code` and `wait_for_token` raise; before that, `TokenFileError` where nothing can be stored.
         """
         from .prompt import prompt
 

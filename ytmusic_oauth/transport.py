@@ -109,7 +109,7 @@ class _Handler(AbstractHTTPHandler):
     http_request = https_request = AbstractHTTPHandler.do_request_
 
     def __init__(self, end: float, context: SSLContext | None, opened: ExitStack) -> None:
-        super().__init__()
+        super().__init__(debuglevel=0)  # or whoever debugs http.client has the secrets printed, from Python 3.12 on
         self._end, self._context, self._opened = end, context, opened
 
     def http_open(self, request: Request) -> HTTPResponse:

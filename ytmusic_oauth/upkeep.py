@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import time
 import warnings
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Final, NamedTuple, Protocol
 
@@ -41,7 +42,7 @@ class Holder(Protocol):
 
 
 class Upkeep:
-    """What is remembered between rounds: the file, if there is one, and what it had in it when last read or written."""
+    """What is remembered between rounds: the file, if there is one, and what was last in it; and what failed."""
 
     __slots__ = ("_on_disk", "_refreshing", "_refused", "_saving", "_turns", "is_unsaved", "path")
 
@@ -53,7 +54,7 @@ class Upkeep:
         self._on_disk = on_disk
         self.is_unsaved: bool = unsaved
         self._turns = Turns()
-        self._refused: tuple[str, OAuthError] | None = None
+        self._refused: Mapping[str, OAuthError] = {}
         self._refreshing = self._saving = _PATIENT
 
     def __reduce__(self) -> tuple[type[Upkeep], tuple[str | None, RefreshableTokenDict | None, bool]]:
@@ -82,7 +83,7 @@ class Upkeep:
         """Write the token to a file. Raises `TokenFileError`.
 
         If we have nothing that was not in its own file before, and somebody else has, that is adopted instead. In the
-        middle of a refresh, such as in a signal handler, nothing is done: the refresh ends with a save.
+        middle of a refresh, such as in a signal handler, nothing is done: it ends with a save to its own file.
         """
         self._turns.aside(lambda: self._store(token, path))
 
@@ -176,14 +177,14 @@ class Upkeep:
 
     def _refreshed(self, held: Held, credentials: Credentials) -> Held:
         refresh_token = held.token["refresh_token"]
-        if self._refused is not None and self._refused[0] == refresh_token:
-            raise copied(self._refused[1])
+        if refresh_token in self._refused:
+            raise copied(self._refused[refresh_token])
         wall, monotonic = time.time(), time.monotonic()
         try:
             fresh_access = credentials.refresh_token(refresh_token)
             return held.renewed(wall, monotonic, fresh_access)
         except InvalidGrant as error:
-            self._refused = (refresh_token, copied(error))
+            self._refused = {refresh_token: copied(error)}
             raise
         except EntryError as error:  # from credentials that are not ours
             raise MalformedResponse(f"credentials.refresh_token answered no token: {error}", key=error.key) from None

@@ -408,7 +408,7 @@ BREAKS: Final = (
     Break(
         "upkeep.py",
         "a dead refresh token is sent again at every read",
-        "if self._refused is not None and self._refused[0] == refresh_token:",
+        "if refresh_token in self._refused:",
         "if False:",
         hint="expiry/a-login-*",
     ),
@@ -653,7 +653,7 @@ BREAKS: Final = (
     Break(
         "storage.py",
         "a pipe in the place of the file is read",
-        "            _regular(path, os.fstat(file))\n",
+        "            _check_regular(path, os.fstat(file))\n",
         "",
         hint="file/a-pipe-*",
     ),
