@@ -50,7 +50,7 @@ class Upkeep:
         self, path: str | None = None, on_disk: RefreshableTokenDict | None = None, unsaved: bool = False
     ) -> None:
         # Where the file is now, wherever the process goes.
-        self.path = None if path is None else _absolute(path)
+        self.path: str | None = None if path is None else _absolute(path)
         self._on_disk = on_disk
         self.is_unsaved: bool = unsaved
         self._turns = Turns()
