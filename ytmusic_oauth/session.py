@@ -115,7 +115,7 @@ def _post(session: Session, request: Request) -> Response:
 
 def _headers(response: Response) -> Mapping[str, str]:
     try:
-        pairs: Iterable[tuple[object, object]] = getattr(response, "headers", None).items()
+        pairs: Iterable[tuple[object, object]] = getattr(response, "headers", {}).items()
         return {str(key).lower(): str(value).strip() for key, value in pairs}
     except Exception:  # whatever a session has for headers
         return {}
