@@ -191,6 +191,7 @@ def test_a_token_with_a_wrong_value_is_refused_by_the_name_of_its_key(key: str, 
         pytest.param('{"canary": 1, "b": 2, "canary": 1}', "has a key twice", id="key twice"),
         pytest.param('{"a": [{"canary": 1, "canary": 2}]}', "has a key twice", id="key twice, further down"),
         pytest.param('{"a": 1, "\\u0061": 2}', "has a key twice", id="key twice, once escaped"),
+        pytest.param(f'{{"a": {"[" * 100}', "too many brackets", id="101 brackets"),
         pytest.param("[" * 100_000, "too many brackets", id="100,000 brackets"),
         pytest.param('{"canary":' * 100_000, "too many brackets", id="100,000 braces"),
         pytest.param(f'{{"a": {"[" * 100_000}{"]" * 100_000}}}', "too many brackets", id="100,000 pairs of brackets"),
@@ -200,6 +201,10 @@ def test_json_is_read_strictly_and_never_quoted(document: str, reason: str) -> N
     with pytest.raises(ValueError, match=reason) as caught:
         kinds.json_object(document)
     assert "canary" not in f"{caught.value!r} {vars(caught.value)}"
+
+
+def test_what_nobody_knows_may_have_a_hundred_brackets() -> None:
+    assert list(kinds.json_object(f'{{"a": {"[" * 99}{"]" * 99}}}')) == ["a"]
 
 
 def test_a_number_that_nobody_knows_may_have_twenty_digits() -> None:

@@ -34,8 +34,9 @@ from ytmusic_oauth import (
 )
 from ytmusic_oauth.held import Held
 from ytmusic_oauth.lock import locked
-from ytmusic_oauth.models import BaseTokenDict
+from ytmusic_oauth.models import BaseTokenDict, RefreshableTokenDict
 from ytmusic_oauth.session import Response
+from ytmusic_oauth.storage import write_token
 from ytmusic_oauth.turns import Turns
 
 HOUR = 3600
@@ -207,6 +208,28 @@ def test_a_move_to_another_file_waits_for_a_refresh_and_takes_what_it_got(
         moved.result()
     assert in_file(tmp_path / "new.json") == in_file(path) == read_it.result()
     assert len(server.requests_to("token")) == 2
+
+
+def test_what_is_set_by_hand_while_a_file_is_written_is_saved_next(server: FakeGoogle, path: Path) -> None:
+    def write(path: str, values: RefreshableTokenDict, *, alone: bool) -> None:
+        write_token(path, values, alone=alone)
+        token.scope = "another"
+
+    token = load(server, path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(upkeep, "write_token", write)
+        token.local_cache = path.parent / "new.json"
+    assert token.as_auth()
+    assert OAuthToken.from_json(path.parent / "new.json").scope == "another"
+
+
+def test_a_file_that_is_no_token_file_any_more_is_not_replaced(server: FakeGoogle, path: Path) -> None:
+    token = load(server, path)
+    path.write_text("what somebody else needs")
+    with pytest.warns(RuntimeWarning, match="no token file.*until it can be saved"):
+        token.refresh()
+    assert server.is_live(token.access_token)
+    assert path.read_text() == "what somebody else needs"
 
 
 def test_a_store_in_the_middle_of_a_refresh_leaves_it_to_the_refresh(server: FakeGoogle, path: Path) -> None:
@@ -451,8 +474,9 @@ def test_whoever_sits_on_the_lock_slows_down_one_read_of_a_fresh_token_and_not_e
     fresh = refresh_without_saving(token)
     clock.advance(1)
     monkeypatch.setattr(upkeep, "_SHORT_WAIT", 0)
+    monkeypatch.setattr(upkeep, "_LONG_WAIT", 0.1)
     with locked(str(path)):
-        with pytest.warns(RuntimeWarning, match="the lock"):
+        with pytest.warns(RuntimeWarning, match="the lock of the token file for 0 s"):
             assert token.access_token == fresh
         with warnings.catch_warnings():
             warnings.simplefilter("error")
