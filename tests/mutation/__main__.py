@@ -121,9 +121,12 @@ def main() -> int:
     parser.add_argument("modules", nargs="*", help="break these alone, and keep what is known of the others")
     parser.add_argument("--found", action="store_true", help="run nothing: judge what the last run found")
     arguments = parser.parse_args()
-    if not arguments.modules and not arguments.found:
-        shutil.rmtree(MUTANTS, ignore_errors=True)
     if not arguments.found:
+        if not arguments.modules:
+            shutil.rmtree(MUTANTS, ignore_errors=True)
+        for module in arguments.modules:  # or mutmut tries none again whose function has not changed
+            for known in (MUTANTS / "ytmusic_oauth").glob(f"{module}.py*"):
+                known.unlink()
         patterns = [f"ytmusic_oauth.{module}.*" for module in arguments.modules]
         subprocess.run([sys.executable, "-m", "mutmut", "run", *patterns], cwd=ROOT, check=True)
     modules = arguments.modules or [path.stem for path in sorted((ROOT / "ytmusic_oauth").glob("*.py"))]
