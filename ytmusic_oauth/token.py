@@ -219,7 +219,7 @@ class RefreshingToken(OAuthToken):
     def store_token(self, path: str | None = None) -> None:
         """Write the token, as it is, to a file, or to the `local_cache` if there is one. Raises `TokenFileError`.
 
-        In the middle of a refresh, as in a signal handler, this and a new `local_cache` do nothing.
+        In the middle of a refresh of the same thread, as in a signal handler, this and a new `local_cache` do nothing.
         """
         if (target := self._upkeep.path if path is None else path) is not None:
             self._upkeep.store(self, target)

@@ -25,7 +25,7 @@ from .models import RefreshableTokenDict
 from .storage import read_token, write_token
 from .turns import Turns, copied
 
-__all__ = ["Upkeep"]
+__all__ = ["Holder", "Upkeep"]
 
 # Seconds to leave a server, or a disk, alone after each failure in a row.
 _PAUSES: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
@@ -83,7 +83,8 @@ class Upkeep:
         """Write the token to a file. Raises `TokenFileError`.
 
         If we have nothing that was not in its own file before, and somebody else has, that is adopted instead. In the
-        middle of a refresh, such as in a signal handler, nothing is done: it ends with a save to its own file.
+        middle of a refresh of the same thread, such as in a signal handler, nothing is done: it ends with a save to the
+        token's own file.
         """
         self._turns.aside(lambda: self._store(token, path))
 
@@ -95,8 +96,10 @@ class Upkeep:
 
         def work() -> None:
             stored = None if path is None else self._store(token, path)
-            self._on_disk, self.is_unsaved = stored, stored is not None and stored != token._held.token
-            self.path = None if path is None else _absolute(path)
+            where = None if path is None else _absolute(path)
+            # The place first: with it alone, an interrupt costs one look at a file that holds our own token.
+            self.path, self._on_disk = where, stored
+            self.is_unsaved = stored is not None and stored != token._held.token
 
         return self._turns.aside(work)
 
