@@ -34,12 +34,12 @@ from unittest.mock import patch
 from urllib.parse import urlsplit
 
 from tests.support import NOON, Clock
-from ytmusic_oauth import YOUTUBE, Endpoints, OAuthError, TokenFileError, UrllibSession, kinds, protocol
-from ytmusic_oauth.__main__ import DONE, INTERRUPTED, LOG_IN_AGAIN, TRY_LATER, WRONG, main
-from ytmusic_oauth.messages import Request, parse_retry_after
+from ytmusic_oauth import YOUTUBE, Endpoints, OAuthError, TokenFileError, UrllibSession, _validation, protocol
+from ytmusic_oauth.__main__ import DONE, FIX_FIRST, INTERRUPTED, LOG_IN_AGAIN, TRY_LATER, main
+from ytmusic_oauth._file_store import read_token, write_token
+from ytmusic_oauth._messages import Request, parse_retry_after
 from ytmusic_oauth.models import AuthCodeDict, RefreshableTokenDict
 from ytmusic_oauth.session import send
-from ytmusic_oauth.storage import read_token, write_token
 
 TOKEN: Final[RefreshableTokenDict] = {
     "scope": "https://www.googleapis.com/auth/youtube",
@@ -78,7 +78,7 @@ def http(data: bytes) -> None:
     """A whole HTTP answer: every parser has a complete dictionary or an OAuthError that is safe to show."""
     request = Request("http://127.0.0.1/token", {"client_id": "id", "refresh_token": "1//fake"})
     parsers: Sequence[Callable[[], object]] = (
-        lambda: protocol.parse_code(request, answer),
+        lambda: protocol.parse_device_authorization(request, answer),
         lambda: protocol.parse_token(request, answer, sent=NOON, scope="s"),
         lambda: protocol.parse_refresh(request, answer, sent=NOON),
         lambda: protocol.parse_revocation(request, answer),
@@ -119,7 +119,7 @@ def json_document(data: bytes) -> None:
     """A document is the object that any parser reads, or a ValueError that does not quote it."""
     document = data.decode("utf-8", "surrogateescape")
     try:
-        value = kinds.json_object(document)
+        value = _validation.json_object(document)
     except ValueError as error:
         assert len(str(error)) < 100
     else:
@@ -138,7 +138,7 @@ def token_file(data: bytes) -> None:
             _is_showable(error)
         else:
             assert path.read_bytes() == data
-            write_token(str(path), token, alone=True)
+            write_token(str(path), token, exclusive=True)
             assert read_token(str(path)) == token
         assert os.listdir(folder) == ["oauth.json"]
 
@@ -164,7 +164,7 @@ def command_line(data: bytes) -> None:
         except SystemExit as ended:
             assert ended.code in {0, 2}
         else:
-            assert status in {DONE, LOG_IN_AGAIN, WRONG, TRY_LATER, INTERRUPTED}
+            assert status in {DONE, LOG_IN_AGAIN, FIX_FIRST, TRY_LATER, INTERRUPTED}
         finally:
             os.chdir(before)
         assert json.loads(Path(folder, "oauth.json").read_text()) == TOKEN
@@ -197,7 +197,7 @@ def link(data: bytes) -> None:
     try:
         shown = protocol.verification_link({**CODE, "verification_url": page})
         if complete:
-            shown = kinds.check("link", complete, kinds.web_link)
+            shown = _validation.validate("link", complete, _validation.web_link)
     except ValueError:
         return
     assert re.match("https?://[^/]", shown, re.IGNORECASE)

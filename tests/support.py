@@ -15,11 +15,11 @@ from ytmusic_oauth import (
     Endpoints,
     OAuthCredentials,
     RefreshingToken,
-    commands,
+    _commands,
+    _refresher,
     credentials,
     session,
     token,
-    upkeep,
 )
 
 NOON = 1_700_000_000
@@ -51,7 +51,7 @@ class Clock:
     def installed(self) -> Iterator[Clock]:
         """What the package believes the time to be, files, locks and sockets excepted: those wait for real."""
         with pytest.MonkeyPatch.context() as patch:
-            for module in (commands, credentials, session, token, upkeep):
+            for module in (_commands, credentials, session, token, _refresher):
                 assert module.time is time
                 patch.setattr(module, "time", self)
             yield self
@@ -66,7 +66,7 @@ def endpoints(server: FakeGoogle, *, rotates: bool = False) -> Endpoints:
         device_grant=YOUTUBE.device_grant,
         device_code_parameter=YOUTUBE.device_code_parameter,
         authenticate_everywhere=False,
-        refresh_is_repeatable=not rotates,
+        rotates_refresh_tokens=rotates,
     )
 
 

@@ -27,9 +27,9 @@ import pytest
 from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FAULTS, RFC_DIALECT, FakeGoogle, Reply
 from tests.support import NOON, Clock, client, logged_in
 from ytmusic_oauth import OAuthToken, RefreshingToken, __version__
-from ytmusic_oauth.__main__ import DONE, INTERRUPTED, LOG_IN_AGAIN, TRY_LATER, WRONG, main
+from ytmusic_oauth.__main__ import DONE, FIX_FIRST, INTERRUPTED, LOG_IN_AGAIN, TRY_LATER, main
+from ytmusic_oauth._file_store import read_token, write_token
 from ytmusic_oauth.models import RefreshableTokenDict
-from ytmusic_oauth.storage import read_token, write_token
 
 ID: Final = "YTMUSIC_OAUTH_CLIENT_ID"
 SECRET: Final = "YTMUSIC_OAUTH_CLIENT_SECRET"
@@ -238,7 +238,7 @@ def test_a_login_that_could_not_be_stored_is_not_begun(
 ) -> None:
     (tmp_path / "package.json").write_text("{}")
     done = shell("login", "--file", where)
-    assert (done.status, done.out) == (WRONG, "")
+    assert (done.status, done.out) == (FIX_FIRST, "")
     assert done.err.startswith(f"ytmusic_oauth: {where}: ")
     assert server.transcript == []
     assert (tmp_path / "package.json").read_text() == "{}"
@@ -252,7 +252,7 @@ def test_a_login_is_not_begun_where_the_disk_is_full(
     monkeypatch.setattr(os, "write", full)
     done = shell("login")
     monkeypatch.undo()
-    assert (done.status, "No space left on device" in done.err) == (WRONG, True)
+    assert (done.status, "No space left on device" in done.err) == (FIX_FIRST, True)
     assert len(server.transcript) == asked
     assert file.read_bytes() == before
 
@@ -301,11 +301,11 @@ def test_a_token_that_cannot_be_saved_is_handed_out_with_a_warning(
 
 ANSWERS: Final[Mapping[str, tuple[Reply | str, int, str]]] = {
     "revoked": (Reply(400, {"error": "invalid_grant"}), LOG_IN_AGAIN, "Log in again"),
-    "wrong client": (Reply(401, {"error": "invalid_client"}), WRONG, "Check the client id and secret"),
-    "another client's": (Reply(401, {"error": "unauthorized_client"}), WRONG, "Use the client id and secret"),
+    "wrong client": (Reply(401, {"error": "invalid_client"}), FIX_FIRST, "Check the client id and secret"),
+    "another client's": (Reply(401, {"error": "unauthorized_client"}), FIX_FIRST, "Use the client id and secret"),
     "quota": (Reply(429, {"error": "rate_limit_exceeded"}, {"Retry-After": "77"}), TRY_LATER, "asks to wait 77 s"),
     "down": ("hang-up", TRY_LATER, "Try again later"),
-    "captive portal": ("html", WRONG, "captive portal"),
+    "captive portal": ("html", FIX_FIRST, "captive portal"),
 }
 
 
@@ -388,7 +388,7 @@ def test_what_is_no_token_file_is_kept_and_not_quoted(shell: Shell, tmp_path: Pa
     (tmp_path / "oauth.json").write_text(content)
     for command in ("status", "token", "header", "refresh", "revoke"):
         done = shell(command)
-        assert (done.status, done.out) == (WRONG if content else LOG_IN_AGAIN, "")
+        assert (done.status, done.out) == (FIX_FIRST if content else LOG_IN_AGAIN, "")
         assert "oauth.json" in done.err
         assert "secret" not in done.err.replace("--client-secrets", "")
     assert (tmp_path / "oauth.json").read_text() == content
@@ -415,7 +415,7 @@ def test_a_refresh_that_could_not_be_saved_is_none(
     monkeypatch.setattr(os, "write", full)
     done = shell("refresh")
     monkeypatch.undo()
-    assert (done.status, "Refreshed" in done.err) == (WRONG, False)
+    assert (done.status, "Refreshed" in done.err) == (FIX_FIRST, False)
 
 
 @pytest.mark.parametrize("scope", ["", "tab\tand\nline"])
@@ -425,7 +425,7 @@ def test_a_token_of_any_scope_is_kept_up(
     """GitHub's Apps have none."""
     token = OAuthToken.from_json(file)
     token.scope = scope
-    write_token(str(file), token.as_dict(), alone=True)
+    write_token(str(file), token.as_dict(), exclusive=True)
     clock.advance(3590)
     assert shell("token").status == shell("refresh").status == shell("revoke", "--yes").status == DONE
 
@@ -469,13 +469,13 @@ def test_a_login_that_is_refreshed_while_its_user_thinks_is_ended_all_the_same(
 def test_a_server_that_does_not_end_a_login_is_believed(shell: Shell, server: FakeGoogle, file: Path) -> None:
     server.script("revoke", Reply(400, {"error": "unsupported_token_type"}))
     done = shell("revoke", "--yes")
-    assert (done.status, "unsupported_token_type" in done.err) == (WRONG, True)
+    assert (done.status, "unsupported_token_type" in done.err) == (FIX_FIRST, True)
     assert "has ended" not in done.err
 
 
 def test_nobody_there_to_ask_means_no(shell: Shell, server: FakeGoogle, file: Path) -> None:
     done = shell("revoke")
-    assert (done.status, done.out) == (WRONG, "")
+    assert (done.status, done.out) == (FIX_FIRST, "")
     assert "--yes" in done.err
     assert server.can_refresh(OAuthToken.from_json(file).refresh_token)
 
@@ -483,7 +483,7 @@ def test_nobody_there_to_ask_means_no(shell: Shell, server: FakeGoogle, file: Pa
 def test_a_server_that_cannot_end_a_login_is_named_as_such(shell: Shell, file: Path) -> None:
     shell.endpoints.pop()
     done = shell("revoke", "--yes")
-    assert done.status == WRONG
+    assert done.status == FIX_FIRST
     assert "revoke_url" in done.err
 
 
@@ -523,7 +523,7 @@ def test_a_file_with_no_client_in_it_is_named_and_not_quoted(
 ) -> None:
     (tmp_path / "client.json").write_text(content, encoding="latin-1")
     done = shell("login", "--client-secrets", "client.json")
-    assert (done.status, done.out) == (WRONG, "")
+    assert (done.status, done.out) == (FIX_FIRST, "")
     assert done.err.startswith("ytmusic_oauth: client.json is not the JSON that the Google console downloads: ")
     assert re.search(r"downloads: [a-z_]+ [a-z]+ ", done.err), "what is wrong with it"
     assert CLIENT_SECRET not in done.err
@@ -533,7 +533,7 @@ def test_a_file_with_no_client_in_it_is_named_and_not_quoted(
 @pytest.mark.parametrize("where", ["none.json", "."])
 def test_a_client_file_that_cannot_be_read_is_named(shell: Shell, where: str) -> None:
     done = shell("login", "--client-secrets", where)
-    assert done.status == WRONG
+    assert done.status == FIX_FIRST
     assert done.err.startswith(f"ytmusic_oauth: {where}: ")
 
 
@@ -569,14 +569,17 @@ def test_what_is_typed_is_not_quoted(shell: Shell, monkeypatch: pytest.MonkeyPat
     shell.somebody_types()
     monkeypatch.setattr(builtins, "input", mistype)
     done = shell("login")
-    assert (done.status, done.err.splitlines()[-1]) == (WRONG, "Client id: ytmusic_oauth: What was typed is not text.")
+    assert (done.status, done.err.splitlines()[-1]) == (
+        FIX_FIRST,
+        "Client id: ytmusic_oauth: What was typed is not text.",
+    )
 
 
 def test_a_question_that_nobody_sees_is_not_asked(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     shell.nobody_knows_the_client()
     shell.somebody_types(CLIENT_ID, CLIENT_SECRET)
     monkeypatch.setattr(sys, "stderr", io.StringIO())
-    assert shell("login").status == WRONG
+    assert shell("login").status == FIX_FIRST
 
 
 def test_only_what_is_missing_is_asked_for(shell: Shell, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -589,7 +592,7 @@ def test_only_what_is_missing_is_asked_for(shell: Shell, server: FakeGoogle, mon
 def test_nobody_to_ask_is_told_where_to_put_the_client(shell: Shell, server: FakeGoogle) -> None:
     shell.nobody_knows_the_client()
     done = shell("login")
-    assert done.status == WRONG
+    assert done.status == FIX_FIRST
     assert {"--client-secrets", ID, SECRET} <= set(re.findall(r"[\w-]+", done.err))
     assert server.transcript == []
 
@@ -612,7 +615,7 @@ def test_any_rfc_8628_server_will_do(
 def test_endpoints_that_are_none_are_refused(shell: Shell, file: Path, endpoints: list[str]) -> None:
     shell.endpoints = ["--endpoints", *endpoints]
     done = shell("refresh")
-    assert (done.status, done.out) == (WRONG, "")
+    assert (done.status, done.out) == (FIX_FIRST, "")
     assert "https" in done.err or "DEVICE_CODE_URL TOKEN_URL" in done.err
 
 
@@ -653,7 +656,7 @@ def test_google_goes_by_name(shell: Shell, monkeypatch: pytest.MonkeyPatch, name
 def test_wrong_usage_is_told_from_the_rest(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main(argv)
-    assert end.value.code == WRONG
+    assert end.value.code == FIX_FIRST
     assert capsys.readouterr().out == ""
 
 
@@ -718,7 +721,7 @@ def test_ctrl_c_is_one_line(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> No
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ytmusic_oauth.commands.read_token", interrupt)
+    monkeypatch.setattr("ytmusic_oauth._commands.read_token", interrupt)
     assert shell("token") == (INTERRUPTED, "", "ytmusic_oauth: Interrupted.\n")
 
 
@@ -733,7 +736,7 @@ def test_a_scope_forges_no_line_of_the_status(shell: Shell, file: Path) -> None:
     honest = shell("status").out
     token = OAuthToken.from_json(file)
     token.scope = "s\naccess token   lives for 99 days"
-    write_token(str(file), token.as_dict(), alone=True)
+    write_token(str(file), token.as_dict(), exclusive=True)
     assert len(shell("status").out.splitlines()) == len(honest.splitlines())
 
 
@@ -742,7 +745,7 @@ def test_a_name_that_is_empty_is_wrong_usage(capsys: pytest.CaptureFixture[str],
     """As when a variable of a script is not set: nothing is stored in a file that has no name."""
     with pytest.raises(SystemExit) as ended:
         main(["login", option, ""])
-    assert ended.value.code == WRONG
+    assert ended.value.code == FIX_FIRST
     assert f"argument {option}: the name of the file is empty" in capsys.readouterr().err
 
 
@@ -771,7 +774,7 @@ def test_whoever_stops_reading_ends_it_quietly(
     try:
         status = main([command])
     except SystemExit as ended:  # as argparse ends it
-        status = DONE if ended.code == 0 else WRONG
+        status = DONE if ended.code == 0 else FIX_FIRST
     assert status in {DONE, INTERRUPTED}
 
 
@@ -794,7 +797,7 @@ def test_what_python_warns_its_programmers_of_is_not_told(
         warnings.warn("old", DeprecationWarning, stacklevel=1)
         return read_token(path)
 
-    monkeypatch.setattr("ytmusic_oauth.commands.read_token", old_fashioned)
+    monkeypatch.setattr("ytmusic_oauth._commands.read_token", old_fashioned)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert (shell("token").status, shell("token").err) == (DONE, "")
@@ -831,7 +834,7 @@ def test_what_was_asked_for_and_could_not_be_said_is_not_done(
         with monkeypatch.context() as patch:
             patch.setattr(sys, "stdout", output)
             patch.setattr(sys, "stderr", told := io.StringIO())
-            assert main([command]) == WRONG
+            assert main([command]) == FIX_FIRST
         assert told.getvalue() == f"ytmusic_oauth: {words}\n"
 
 
@@ -870,7 +873,7 @@ def lasting(server: FakeGoogle, tmp_path: Path) -> OAuthToken:
     # What time it is for other processes, whatever the clock of this one has been set to.
     values["expires_at"] = int(tmp_path.stat().st_mtime) + 3599
     token = OAuthToken(**values)
-    write_token(str(tmp_path / "oauth.json"), token.as_dict(), alone=True)
+    write_token(str(tmp_path / "oauth.json"), token.as_dict(), exclusive=True)
     return token
 
 
@@ -885,11 +888,11 @@ def test_curl_can_be_given_the_header(lasting: OAuthToken, tmp_path: Path) -> No
     [
         pytest.param("oauth token <&-", DONE, id="no standard input"),
         pytest.param("oauth token 2>&-", DONE, id="no standard error"),
-        pytest.param("oauth token >&-", WRONG, id="no standard output"),
-        pytest.param("oauth login </dev/null", WRONG, id="a login with nobody there"),
+        pytest.param("oauth token >&-", FIX_FIRST, id="no standard output"),
+        pytest.param("oauth login </dev/null", FIX_FIRST, id="a login with nobody there"),
         pytest.param("(oauth token; echo $? >status) | true; read s <status; exit $s", None, id="a pipe that closes"),
         pytest.param("(oauth --help; echo $? >status) | true; read s <status; exit $s", None, id="help, the same"),
-        pytest.param("oauth token >/dev/full", WRONG, id="a full disk"),
+        pytest.param("oauth token >/dev/full", FIX_FIRST, id="a full disk"),
     ],
 )
 def test_a_process_ends_without_a_traceback(
@@ -909,8 +912,8 @@ def test_a_terminal_of_ascii_gets_ascii(tmp_path: Path) -> None:
     done = sh("oauth status --file höchst.json", tmp_path, PYTHONIOENCODING="ascii")
     assert done.status == LOG_IN_AGAIN
     assert "h\\xf6chst.json" in done.err
-    copied = tmp_path / "höchst.py"
-    copied.write_text("from ytmusic_oauth.__main__ import main\nmain()\n", "utf-8")
+    copy_error = tmp_path / "höchst.py"
+    copy_error.write_text("from ytmusic_oauth.__main__ import main\nmain()\n", "utf-8")
     done = sh(f"{shlex.quote(sys.executable)} höchst.py --help", tmp_path, PYTHONIOENCODING="ascii")
     assert (done.status, done.err) == (DONE, "")
 
@@ -964,7 +967,7 @@ def test_a_fresh_token_loads_nothing_that_it_does_not_need(lasting: OAuthToken, 
     done = sh(f"oauth {command}", tmp_path, "-S", "-X", "importtime")
     assert done.status == DONE
     loaded = set(re.findall(r"\| +(\S+)$", done.err, re.MULTILINE))
-    assert "ytmusic_oauth.commands" in loaded
+    assert "ytmusic_oauth._commands" in loaded
     assert loaded & HEAVY == set()
 
 

@@ -188,9 +188,9 @@ def test_nobody_waits_for_a_poll_after_the_end_of_the_code(
 
 def test_the_life_of_a_code_counts_from_its_request() -> None:
     schedule = DevicePoll(code(expires_in=100), sent=START)
-    assert schedule.wait(START + 99) == 0
+    assert schedule.delay(START + 99) == 0
     with pytest.raises(DeviceCodeExpired):
-        schedule.wait(START + 100.5)
+        schedule.delay(START + 100.5)
 
 
 def test_a_wall_clock_that_is_set_meanwhile_changes_nothing() -> None:
@@ -256,9 +256,9 @@ def test_watching_for_a_cancel_changes_no_pause() -> None:
 
 def test_a_schedule_tells_how_long_to_wait_and_when_a_poll_is_due() -> None:
     schedule = DevicePoll(code(), sent=0.0)
-    assert (schedule.wait(0.0), schedule.wait(3.5), schedule.wait(5.0), schedule.wait(99.0)) == (5, 1.5, 0, 0)
+    assert (schedule.delay(0.0), schedule.delay(3.5), schedule.delay(5.0), schedule.delay(99.0)) == (5, 1.5, 0, 0)
     schedule.failed(PENDING, now=6.0)
-    assert schedule.wait(6.0) == 5
+    assert schedule.delay(6.0) == 5
 
 
 def test_a_schedule_hands_back_what_ends_the_login() -> None:

@@ -157,13 +157,13 @@ def test_a_copy_is_the_package_byte_for_byte_and_says_which_version(tmp_path: Pa
     done = script("vendoring", tmp_path / "app" / "_vendor")
     assert (done.returncode, done.stderr) == (0, "")
     assert f"ytmusic_oauth {version()}" in done.stdout
-    copied = contents(tmp_path / "app" / "_vendor" / "ytmusic_oauth")
-    assert set(copied) == VENDORED
-    assert {name: copied[name] for name in NAMES} == {path.name: path.read_bytes() for path in runtime_files()}
-    assert copied["LICENSE"] == LICENSE.read_bytes()
-    first, *sums = copied[MANIFEST].decode().splitlines()
+    copy_error = contents(tmp_path / "app" / "_vendor" / "ytmusic_oauth")
+    assert set(copy_error) == VENDORED
+    assert {name: copy_error[name] for name in NAMES} == {path.name: path.read_bytes() for path in runtime_files()}
+    assert copy_error["LICENSE"] == LICENSE.read_bytes()
+    first, *sums = copy_error[MANIFEST].decode().splitlines()
     assert first.startswith(f"# ytmusic_oauth {version()}, ")
-    assert sums == [f"{hashlib.sha256(copied[name]).hexdigest()}  {name}" for name in sorted(VENDORED - {MANIFEST})]
+    assert sums == [f"{hashlib.sha256(copy_error[name]).hexdigest()}  {name}" for name in sorted(VENDORED - {MANIFEST})]
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import ytmusic_oauth
 from ytmusic_oauth import Endpoints, exceptions
+from ytmusic_oauth._messages import HttpResponse, Request, raise_for_error
 from ytmusic_oauth.exceptions import (
     AccessDenied,
     AuthorizationPending,
@@ -33,8 +34,7 @@ from ytmusic_oauth.exceptions import (
     TransportError,
     UnauthorizedOAuthClient,
 )
-from ytmusic_oauth.messages import Answer, Request, raise_refusal
-from ytmusic_oauth.protocol import code_request, refresh_request, revoke_request, token_request
+from ytmusic_oauth.protocol import device_authorization_request, refresh_request, revocation_request, token_request
 
 # Each error, whether the same call may succeed later, and what its caller should do next.
 NEXT: Final[Mapping[type[OAuthError], tuple[bool, str]]] = {
@@ -75,10 +75,10 @@ def test_a_caller_can_tell_whether_to_try_again(kind: type[OAuthError]) -> None:
 @pytest.mark.parametrize("kind", NEXT)
 def test_the_sentence_ends_with_what_to_do_next(kind: type[OAuthError]) -> None:
     before, found, after = str(kind()).partition(f". {NEXT[kind][1]}")
-    assert before.removeprefix(": ") == kind.meaning
+    assert before.removeprefix(": ") == kind.summary
     assert found
     assert f"{found}{after}".endswith((".", ".)"))
-    assert kind.meaning in repr(kind()), "which is all that is seen of it in a list of them"
+    assert kind.summary in repr(kind()), "which is all that is seen of it in a list of them"
 
 
 def test_trouble_that_passes_is_not_looked_up_and_a_redirect_is_not_tried_again() -> None:
@@ -168,16 +168,16 @@ RFC: Final = Endpoints("https://example.org/device", "https://example.org/token"
 SECRET: Final = "GOCSPX-s/e+c=r&e%t"
 TOKEN: Final = "1//0g.t/o+k=e&n%s"
 REQUESTS: Final[Mapping[str, Request]] = {
-    "code": code_request(RFC, "the-id", SECRET, "the-scope"),
+    "code": device_authorization_request(RFC, "the-id", SECRET, "the-scope"),
     "poll": token_request(RFC, "the-id", SECRET, TOKEN),
     "refresh": refresh_request(RFC, "the-id", SECRET, TOKEN),
-    "revocation": revoke_request(RFC, "the-id", SECRET, TOKEN),
+    "revocation": revocation_request(RFC, "the-id", SECRET, TOKEN),
 }
 
 
 def refusal(request: Request, body: Mapping[str, object]) -> OAuthError:
     with pytest.raises(OAuthError) as caught:
-        raise_refusal(request, Answer(400, body))
+        raise_for_error(request, HttpResponse(400, body))
     return caught.value
 
 

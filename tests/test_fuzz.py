@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests import fuzz
-from ytmusic_oauth import kinds
+from ytmusic_oauth import _validation
 
 
 @pytest.mark.parametrize("name", fuzz.TARGETS)
@@ -22,8 +22,8 @@ def test_its_invariants_hold(name: str, tmp_path: Path, monkeypatch: pytest.Monk
 def test_it_tells_which_input_a_target_does_not_stand_and_how_to_try_it_again(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(kinds, "_MOST_BRACKETS", 10**9)
-    monkeypatch.setattr(kinds, "_refuse_constant", float)
+    monkeypatch.setattr(_validation, "_MOST_BRACKETS", 10**9)
+    monkeypatch.setattr(_validation, "_refuse_constant", float)
     with pytest.raises(AssertionError):
         fuzz.fuzz("json", seconds=60, seed=1)
     again = capsys.readouterr().out.splitlines()[-1].removeprefix("again: python -m tests.fuzz ").split()

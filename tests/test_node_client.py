@@ -23,7 +23,7 @@ from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FakeGoogle
 from tests.support import logged_in
 from tests.test_vectors import VECTORS, Vector, an_object, canonical, strictly
 from ytmusic_oauth import OAuthToken, TokenFileError
-from ytmusic_oauth.lock import locked
+from ytmusic_oauth._file_lock import locked
 
 FOLDER: Final = Path(__file__).parent / "porting" / "clients" / "node"
 SOURCES: Final = sorted(FOLDER.glob("*.mjs"))

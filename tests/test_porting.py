@@ -131,9 +131,9 @@ def test_a_driver_that_cannot_be_used_is_told_apart(tmp_path: Path, capsys: pyte
         ('print(json.dumps({"disk": "none here"}))', "of the name disk"),
         ('print(json.dumps({"file": ""}))', "a reason that is none"),
     ):
-        assert command.main(["--client", driver(tmp_path, body)]) == command.WRONG
+        assert command.main(["--client", driver(tmp_path, body)]) == command.FIX_FIRST
         assert said in capsys.readouterr().err
-    assert command.main(["--client", str(tmp_path / "nothing")]) == command.WRONG
+    assert command.main(["--client", str(tmp_path / "nothing")]) == command.FIX_FIRST
 
 
 @pytest.mark.parametrize("wrong", [[], ["--client", "x", "--skip", "file"], ["--client", "x", "--skip", "disk=none"]])

@@ -46,7 +46,7 @@ GOLDEN: Final = 0.618034
 
 
 @dataclass(frozen=True)
-class Answer:
+class HttpResponse:
     answer: str = ""
     error: str = ""
     warning: str = ""
@@ -75,14 +75,14 @@ class Worker:
     def tell(self, *order: object) -> None:
         print(*order, file=self._orders)
 
-    def hear(self) -> Answer:
-        return Answer(**json.loads(self._answers.readline()))
+    def hear(self) -> HttpResponse:
+        return HttpResponse(**json.loads(self._answers.readline()))
 
     def do(self, *order: object) -> str:
         """Tell, hear, and insist on success."""
         self.tell(*order)
         heard = self.hear()
-        assert heard == Answer(heard.answer)
+        assert heard == HttpResponse(heard.answer)
         return heard.answer
 
     def signal(self, number: signal.Signals) -> None:
@@ -113,7 +113,7 @@ def started(server: FakeGoogle, path: Path, n: int, *command: str) -> Iterator[l
             worker.end()
 
 
-def told(workers: Iterable[Worker], *order: object) -> set[Answer]:
+def told(workers: Iterable[Worker], *order: object) -> set[HttpResponse]:
     """What they answer, all at once."""
     for worker in workers:
         worker.tell(*order)
@@ -165,7 +165,7 @@ def test_eight_processes_refresh_once_for_each_expiry(server: FakeGoogle, clock:
                 for worker in crowd:
                     worker.tell("read")
                 server.wait_for_requests(expiry + 1, "token")  # the first was the login's
-            assert {worker.hear() for worker in crowd} == {Answer(access_token(path))}
+            assert {worker.hear() for worker in crowd} == {HttpResponse(access_token(path))}
             assert server.is_live(access_token(path))
             assert refreshes(server) == expiry
     assert is_logged_in(server, path)
@@ -182,7 +182,7 @@ def test_the_lock_of_a_killed_process_is_free(server: FakeGoogle, clock: Clock, 
         for worker in others:
             worker.tell("read")
         first.signal(signal.SIGKILL)
-        assert {worker.hear() for worker in others} == {Answer(access_token(path))}
+        assert {worker.hear() for worker in others} == {HttpResponse(access_token(path))}
     assert server.is_live(access_token(path))
     assert refreshes(server) == 2
 
@@ -208,7 +208,7 @@ def test_a_stopped_process_holds_up_nobody_for_ever(server: FakeGoogle, clock: C
         assert other.hear().error.startswith("TokenFileError")
 
         stopped.signal(signal.SIGCONT)
-        assert stopped.hear() == Answer(access_token(path))
+        assert stopped.hear() == HttpResponse(access_token(path))
         assert server.is_live(other.do("read"))
     assert is_logged_in(server, path)
 
@@ -223,7 +223,7 @@ def test_a_process_that_was_stopped_shares_what_it_got(server: FakeGoogle, clock
             stopped.signal(signal.SIGSTOP)
         other.tell("read")
         stopped.signal(signal.SIGCONT)
-        assert stopped.hear() == other.hear() == Answer(access_token(path))
+        assert stopped.hear() == other.hear() == HttpResponse(access_token(path))
     assert refreshes(server) == 1
 
 
@@ -232,7 +232,7 @@ def test_processes_that_store_at_once_do_not_get_in_each_others_way(
 ) -> None:
     with started(server, path, 3) as crowd:
         told(crowd, "load", clock.wall)
-        assert told(crowd, "store_often", OLD, 20) == {Answer()}
+        assert told(crowd, "store_often", OLD, 20) == {HttpResponse()}
     assert access_token(path) == OLD
     assert leftovers(path) == []
 
@@ -337,11 +337,11 @@ def test_whoever_reads_beside_a_writer_sees_whole_tokens(worker: Worker, path: P
 def abroad(path: Path) -> Iterator[Path]:
     """The same file where every user can go, which is nowhere below pytest's folders. It is nobody's."""
     with tempfile.TemporaryDirectory() as folder:
-        copied = Path(shutil.copy(path, folder))
+        copy_error = Path(shutil.copy(path, folder))
         Path(folder).chmod(0o755)
         if os.geteuid() == 0:
-            shutil.chown(copied, "nobody")
-        yield copied
+            shutil.chown(copy_error, "nobody")
+        yield copy_error
         Path(folder).chmod(0o755)
 
 
@@ -438,7 +438,7 @@ def test_containers_share_one_bind_mounted_file(server: FakeGoogle, clock: Clock
         for expiry in range(1, 6):
             clock.advance(AN_HOUR)
             told(containers, "at", clock.wall)
-            assert told(containers, "read") == {Answer(access_token(path))}
+            assert told(containers, "read") == {HttpResponse(access_token(path))}
             assert refreshes(server) == expiry
         assert is_logged_in(server, path)
         for n in range(KILLS):

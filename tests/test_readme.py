@@ -17,7 +17,7 @@ from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FakeGoogle
 from tests.release.single_file import single_file
 from tests.support import Clock
 from ytmusic_oauth import YOUTUBE
-from ytmusic_oauth.__main__ import DONE, INTERRUPTED, LOG_IN_AGAIN, TRY_LATER, WRONG, main
+from ytmusic_oauth.__main__ import DONE, FIX_FIRST, INTERRUPTED, LOG_IN_AGAIN, TRY_LATER, main
 from ytmusic_oauth.transport import UrllibResponse, UrllibSession
 
 ROOT = Path(__file__).parent.parent
@@ -90,7 +90,7 @@ def test_its_command_line_is_the_one_there_is(capsys: pytest.CaptureFixture[str]
     told = capsys.readouterr().out
     assert commands == set(re.findall(r"^    ([a-z]+) ", told, re.MULTILINE))
     assert set(re.findall(r"\| (\d+) \|", section)) == {
-        str(status) for status in (DONE, LOG_IN_AGAIN, WRONG, TRY_LATER, INTERRUPTED)
+        str(status) for status in (DONE, LOG_IN_AGAIN, FIX_FIRST, TRY_LATER, INTERRUPTED)
     }
     for command in commands:
         with pytest.raises(SystemExit):

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from tests.support import NOON, Clock
 from ytmusic_oauth import OAuthCredentials
+from ytmusic_oauth._messages import HttpResponse, Request, parse_retry_after
 from ytmusic_oauth.exceptions import (
     AccessDenied,
     BadOAuthClient,
@@ -25,7 +26,6 @@ from ytmusic_oauth.exceptions import (
     ServerError,
     TransportError,
 )
-from ytmusic_oauth.messages import Answer, Request, parse_retry_after
 from ytmusic_oauth.session import Response, Session, send, with_retries
 
 REQUEST: Final = Request("https://example.org/token", {"client_id": "the-id", "refresh_token": "1//s+cret"})
@@ -188,7 +188,7 @@ def test_an_answer_that_came_over_a_redirect_is_not_believed() -> None:
 @pytest.mark.parametrize("name", ["Content-Type", "content-type", "CONTENT-TYPE", "cOntent-tYpe"])
 def test_headers_are_found_in_any_capitals(name: str) -> None:
     reply = Reply(200, {"a": 1}, {"X-Content-Type": "no", name: "text/html"})
-    assert send(Plain(reply), REQUEST) == Answer(200, {"a": 1}, "text/html")
+    assert send(Plain(reply), REQUEST) == HttpResponse(200, {"a": 1}, "text/html")
 
 
 class Bare:
@@ -203,7 +203,7 @@ def test_an_answer_may_have_no_headers(headers: object) -> None:
     bare = Bare()
     if headers:
         vars(bare)["headers"] = headers
-    assert send(Plain(bare), REQUEST) == Answer(200, {"a": 1}, "no content type")
+    assert send(Plain(bare), REQUEST) == HttpResponse(200, {"a": 1}, "no content type")
 
 
 def test_headers_may_be_handed_on_by_a_wrapper() -> None:
@@ -219,7 +219,7 @@ def test_a_content_type_drives_no_terminal() -> None:
 
 @pytest.mark.parametrize("error", [ValueError("1//s+cret"), RecursionError(), ReadTimeout()], ids=repr)
 def test_a_body_that_is_no_json_is_an_answer_without_one(error: Exception) -> None:
-    assert send(Plain(Reply(503, error)), REQUEST) == Answer(503, None, "no content type")
+    assert send(Plain(Reply(503, error)), REQUEST) == HttpResponse(503, None, "no content type")
 
 
 @pytest.mark.parametrize("error", [ReadTimeout, OSError, RuntimeError, TypeError])

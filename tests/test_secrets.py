@@ -30,13 +30,13 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from tests.porting.fake_google import CLIENT_ID, RFC_DIALECT, Answer, Client, FakeGoogle, Raw, Reply
+from tests.porting.fake_google import CLIENT_ID, RFC_DIALECT, Client, FakeGoogle, HttpResponse, Raw, Reply
 from tests.support import NOON, Clock
 from ytmusic_oauth import Endpoints, OAuthCredentials, OAuthError, OAuthToken, RefreshingToken, UrllibSession, session
 from ytmusic_oauth.__main__ import main
+from ytmusic_oauth._snapshot import Snapshot
 from ytmusic_oauth.device import DevicePoll
 from ytmusic_oauth.exceptions import ERROR_CLASSES
-from ytmusic_oauth.held import Held
 from ytmusic_oauth.models import AuthCodeDict, RefreshableTokenDict
 from ytmusic_oauth.protocol import refresh_request, verification_link
 
@@ -169,7 +169,7 @@ def test_nothing_that_is_looked_at_shows_a_secret(watch: Watch, server: FakeGoog
     request = refresh_request(planted.endpoints, CLIENT_ID, CLIENT_SECRET, REFRESH)
     urllib = UrllibSession(proxies)
     response = urllib.post(server.token_url, data=request.form, headers={})
-    watch.see(OAuthToken(**VALUES), RefreshingToken(planted, **VALUES), Held(0, 0, VALUES))
+    watch.see(OAuthToken(**VALUES), RefreshingToken(planted, **VALUES), Snapshot(0, 0, VALUES))
     watch.see(planted, planted.endpoints, OAuthCredentials(CLIENT_ID, CLIENT_SECRET, proxies=proxies))
     watch.see(urllib, request, session.send(urllib, request), response, response.headers, DevicePoll(CODE, 0))
 
@@ -193,7 +193,7 @@ WRITTEN: Final[Mapping[str, Callable[[str], str]]] = {
 CHUNKED: Final = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-def answers_that_say(said: str) -> Iterator[Answer]:
+def answers_that_say(said: str) -> Iterator[HttpResponse]:
     """Where a server can put it."""
     yield Reply(400, dict.fromkeys(["error", "error_description", "error_uri", "error_subtype", "error_code"], said))
     for code in (*ERROR_CLASSES, "invalid_request", "server_error"):

@@ -28,16 +28,16 @@ from ytmusic_oauth import (
     ServerError,
     TokenFileError,
     UrllibSession,
-    lock,
+    _file_lock,
+    _refresher,
     session,
-    upkeep,
 )
-from ytmusic_oauth.held import Held
-from ytmusic_oauth.lock import locked
+from ytmusic_oauth._file_lock import locked
+from ytmusic_oauth._file_store import write_token
+from ytmusic_oauth._single_flight import SingleFlight
+from ytmusic_oauth._snapshot import Snapshot
 from ytmusic_oauth.models import BaseTokenDict, RefreshableTokenDict
 from ytmusic_oauth.session import Response
-from ytmusic_oauth.storage import write_token
-from ytmusic_oauth.turns import Turns
 
 HOUR = 3600
 
@@ -69,7 +69,7 @@ def refresh_without_saving(token: RefreshingToken) -> str:
         raise TokenFileError("The disk is full", path=path)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(upkeep, "write_token", refuse)
+        patch.setattr(_refresher, "write_token", refuse)
         with pytest.warns(RuntimeWarning, match="The disk is full.*until it can be saved"):
             token.refresh()
     return token.as_dict()["access_token"]
@@ -142,12 +142,12 @@ def test_what_is_in_the_file_is_not_written_again(server: FakeGoogle, path: Path
     refresh_without_saving(lost)
     lost.local_cache = None
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Turns, "take", lambda *_: pytest.fail("there is nothing to do"))
+        patch.setattr(SingleFlight, "run", lambda *_: pytest.fail("there is nothing to do"))
         assert moved.as_auth() != lost.as_auth()
     clock.advance(HOUR)
     theirs.refresh()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(upkeep, "write_token", lambda *_, **__: pytest.fail("there is nothing to write"))
+        patch.setattr(_refresher, "write_token", lambda *_, **__: pytest.fail("there is nothing to write"))
         assert mine.access_token == theirs.access_token == in_file(path)
 
 
@@ -158,12 +158,12 @@ def test_whoever_waited_for_the_lock_sends_no_refresh_token_that_has_died_meanwh
     clock.advance(HOUR)
     token, other = load(server, path), load(server, path)
     waits = threading.Event()
-    monkeypatch.setattr(lock, "time", SimpleNamespace(monotonic=time.monotonic, sleep=lambda _: waits.wait(0.01)))
+    monkeypatch.setattr(_file_lock, "time", SimpleNamespace(monotonic=time.monotonic, sleep=lambda _: waits.wait(0.01)))
     threads = ThreadPoolExecutor(2)
     with locked(str(path)):
         read_it, stored = threads.submit(read, token), threads.submit(token.store_token)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(upkeep, "locked", lambda *_: nullcontext(True))
+            patch.setattr(_refresher, "locked", lambda *_: nullcontext(True))
             other.refresh()
         assert not read_it.done()
     assert read_it.result() == other.access_token == in_file(path)
@@ -211,13 +211,13 @@ def test_a_move_to_another_file_waits_for_a_refresh_and_takes_what_it_got(
 
 
 def test_what_is_set_by_hand_while_a_file_is_written_is_saved_next(server: FakeGoogle, path: Path) -> None:
-    def write(path: str, values: RefreshableTokenDict, *, alone: bool) -> None:
-        write_token(path, values, alone=alone)
+    def write(path: str, values: RefreshableTokenDict, *, exclusive: bool) -> None:
+        write_token(path, values, exclusive=exclusive)
         token.scope = "another"
 
     token = load(server, path)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(upkeep, "write_token", write)
+        patch.setattr(_refresher, "write_token", write)
         token.local_cache = path.parent / "new.json"
     assert token.as_auth()
     assert OAuthToken.from_json(path.parent / "new.json").scope == "another"
@@ -274,7 +274,7 @@ def test_who_stores_waits_for_whoever_refreshes_and_cleans_up_after_whoever_was_
         with locked(place, timeout) as alone:
             yield alone
 
-    monkeypatch.setattr(upkeep, "locked", watched)
+    monkeypatch.setattr(_refresher, "locked", watched)
     monkeypatch.setattr("builtins.input", lambda prompt: "")
     server.approve_after = 0
     token = RefreshingToken.prompt_for_token(client(server), to_file=str(path))
@@ -334,7 +334,7 @@ def test_a_disk_that_stays_full_is_tried_less_and_less_but_every_minute(
         tries.append(clock.steady)
         raise TokenFileError("The disk is full", path=path)
 
-    monkeypatch.setattr(upkeep, "write_token", refuse)
+    monkeypatch.setattr(_refresher, "write_token", refuse)
     for _ in range(300):
         clock.advance(1)
         token.as_auth()
@@ -355,19 +355,19 @@ def test_no_old_file_takes_the_place_of_a_new_login(server: FakeGoogle, path: Pa
     assert in_file(path) == token.access_token
 
 
-# ---- turns ---------------------------------------------------------------------------------------
+# ---- single flight ------------------------------------------------------------------------------
 
 
 def test_work_is_done_once_for_all_who_came_before_its_end_and_never_in_the_middle_of_itself() -> None:
-    turns, done = Turns(), list[tuple[bool, bool]]()
+    flight, done = SingleFlight(), list[tuple[bool, bool]]()
 
     def work() -> None:
-        done.append((turns.take(turns.number, work), turns.aside(work)))
+        done.append((flight.run(flight.generation, work), flight.aside(work)))
 
-    seen = turns.number
-    assert turns.take(seen, work)
-    assert not turns.take(seen, work)
-    assert turns.aside(work)
+    seen = flight.generation
+    assert flight.run(seen, work)
+    assert not flight.run(seen, work)
+    assert flight.aside(work)
     assert done == [(False, False), (False, False)]
 
 
@@ -383,14 +383,14 @@ def read(token: RefreshingToken) -> str:
 def read_at_once(server: FakeGoogle, token: RefreshingToken) -> list[Future[str]]:
     """Let all threads find the token expired before the server answers the first of them."""
     found = threading.Semaphore(0)
-    is_due = upkeep.Upkeep._is_due
+    is_due = _refresher.Refresher._is_due
 
-    def count(self: upkeep.Upkeep, held: Held) -> bool:
+    def count(self: _refresher.Refresher, held: Snapshot) -> bool:
         found.release()
         return is_due(self, held)
 
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(THREADS) as threads, server.hold("token"):
-        patch.setattr(upkeep.Upkeep, "_is_due", count)
+        patch.setattr(_refresher.Refresher, "_is_due", count)
         reads = [threads.submit(read, token) for _ in range(THREADS)]
         for _ in range(THREADS):
             found.acquire()
@@ -457,7 +457,7 @@ def test_a_refresh_by_hand_is_not_content_with_a_save(server: FakeGoogle, path: 
     with ThreadPoolExecutor(2) as threads:
         with locked(str(path)):
             saving = threads.submit(lambda: token.access_token)
-            while token._upkeep._turns._worker is None:
+            while token._refresher._single_flight._owner is None:
                 pass
             refreshing = threads.submit(token.refresh)
         assert saving.result() in {rejected, token.as_dict()["access_token"]}
@@ -473,8 +473,8 @@ def test_whoever_sits_on_the_lock_slows_down_one_read_of_a_fresh_token_and_not_e
     token = load(server, path)
     fresh = refresh_without_saving(token)
     clock.advance(1)
-    monkeypatch.setattr(upkeep, "_SHORT_WAIT", 0)
-    monkeypatch.setattr(upkeep, "_LONG_WAIT", 0.1)
+    monkeypatch.setattr(_refresher, "_SHORT_WAIT", 0)
+    monkeypatch.setattr(_refresher, "_LONG_WAIT", 0.1)
     with locked(str(path)):
         with pytest.warns(RuntimeWarning, match="the lock of the token file for 0 s"):
             assert token.access_token == fresh
@@ -490,7 +490,7 @@ def test_an_expired_token_waits_longer_for_whoever_is_refreshing_it(
 ) -> None:
     mine, theirs = load(server, path), load(server, path)
     clock.advance(HOUR)
-    monkeypatch.setattr(upkeep, "_SHORT_WAIT", 0)
+    monkeypatch.setattr(_refresher, "_SHORT_WAIT", 0)
     with ThreadPoolExecutor(2) as threads:
         with server.hold("token"):
             first = threads.submit(lambda: theirs.access_token)

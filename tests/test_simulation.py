@@ -25,7 +25,7 @@ from typing import Final, NamedTuple, TypeAlias
 import pytest
 
 from tests.support import NOON, Clock
-from ytmusic_oauth import token, turns, upkeep
+from ytmusic_oauth import _refresher, _single_flight, token
 from ytmusic_oauth.credentials import Credentials
 from ytmusic_oauth.exceptions import InvalidGrant, OAuthError, ServerError, TokenFileError
 from ytmusic_oauth.models import AuthCodeDict, BaseTokenDict, RefreshableTokenDict
@@ -136,14 +136,14 @@ class Machine:
         self.memories: dict[int, str] = {}  # of processes that are idle
         self.over = taken_lock()
         with pytest.MonkeyPatch.context() as patch:
-            for module in (token, upkeep):
+            for module in (token, _refresher):
                 patch.setattr(module, "time", self.clock)
             patch.setattr(token, "read_token", lambda path: self.file)
-            patch.setattr(upkeep, "read_token", self.read_token)
-            patch.setattr(upkeep, "write_token", self.write_token)
-            patch.setattr(upkeep, "locked", self.locked)
+            patch.setattr(_refresher, "read_token", self.read_token)
+            patch.setattr(_refresher, "write_token", self.write_token)
+            patch.setattr(_refresher, "locked", self.locked)
             simulated = SimpleNamespace(RLock=lambda: TurnLock(self), get_ident=threading.get_ident)
-            patch.setattr(turns, "threading", simulated)
+            patch.setattr(_single_flight, "threading", simulated)
             tokens = [self.new_token() for _ in range(setup.processes)]
             names = "abc"[: setup.threads]
             self.actors = [Actor(f"{i}{name}", i, shared) for i, shared in enumerate(tokens) for name in names]
@@ -270,7 +270,7 @@ class Machine:
         self.step("load")
         return self.file.copy()
 
-    def write_token(self, path: str, token: RefreshableTokenDict, *, alone: bool) -> None:
+    def write_token(self, path: str, token: RefreshableTokenDict, *, exclusive: bool) -> None:
         self.step("write")
         self.file = token.copy()
         self.step("wrote")

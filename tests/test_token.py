@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.porting.fake_google import FAULTS, Answer, Exchange, FakeGoogle, Reply
+from tests.porting.fake_google import FAULTS, Exchange, FakeGoogle, HttpResponse, Reply
 from tests.support import NOON, Clock, client, logged_in
 from ytmusic_oauth import (
     BadOAuthClient,
@@ -142,7 +142,7 @@ def test_from_json_answers_a_plain_token_whoever_is_asked(tmp_path: Path, kind: 
     assert token.as_dict() == VALUES
 
 
-# One or two for each field: all that a kind refuses is in `test_kinds`.
+# One or two for each field: all that a kind refuses is in `test_validation`.
 UNFIT: Final[Sequence[tuple[str, object]]] = [
     ("scope", None),
     ("token_type", "mac-s3cret"),
@@ -508,7 +508,7 @@ def test_a_revoked_login_is_not_asked_for_twice(token: RefreshingToken, server: 
 
 
 # Three times each, as often as a refresh is tried.
-PASSING: Final[Mapping[str, Answer]] = {
+PASSING: Final[Mapping[str, HttpResponse]] = {
     **{name: FAULTS[name] for name in ("503", "429", "rate-limit", "hang-up", "reset", "answer-lost")},
     "temporarily_unavailable": Reply(400, {"error": "temporarily_unavailable"}),
 }
@@ -516,7 +516,7 @@ PASSING: Final[Mapping[str, Answer]] = {
 
 @pytest.mark.parametrize("answer", PASSING.values(), ids=PASSING)
 def test_a_token_that_still_lives_is_served_through_passing_trouble(
-    token: RefreshingToken, server: FakeGoogle, clock: Clock, answer: Answer
+    token: RefreshingToken, server: FakeGoogle, clock: Clock, answer: HttpResponse
 ) -> None:
     old = token.access_token
     seconds_before_the_end(40, token, clock)
@@ -541,7 +541,7 @@ def test_a_token_that_still_lives_is_served_through_passing_trouble(
     ids=lambda value: value.error if isinstance(value, Reply) else "",
 )
 def test_what_no_waiting_mends_is_raised_at_once_even_while_the_old_token_lives(
-    token: RefreshingToken, server: FakeGoogle, clock: Clock, answer: Answer, error: type[OAuthError]
+    token: RefreshingToken, server: FakeGoogle, clock: Clock, answer: HttpResponse, error: type[OAuthError]
 ) -> None:
     seconds_before_the_end(40, token, clock)
     server.script("token", answer)
@@ -620,7 +620,7 @@ SPOILED: Final[Sequence[tuple[str, object]]] = [
 ]
 # These take their time, by a clock that nobody moves.
 SLOW: Final = {"stall", "stall-in-body", "drip"}
-BAD_ANSWERS: Final[Mapping[str, Answer]] = {
+BAD_ANSWERS: Final[Mapping[str, HttpResponse]] = {
     **{f"{key}={value!r}": Reply(200, {**GOOD, key: value}) for key, value in SPOILED},
     **{name: fault for name, fault in FAULTS.items() if name not in SLOW},
 }
@@ -628,7 +628,7 @@ BAD_ANSWERS: Final[Mapping[str, Answer]] = {
 
 @pytest.mark.parametrize("answer", BAD_ANSWERS.values(), ids=BAD_ANSWERS)
 def test_a_bad_answer_leaves_token_and_file_as_they_were(
-    token: RefreshingToken, server: FakeGoogle, clock: Clock, tmp_path: Path, answer: Answer
+    token: RefreshingToken, server: FakeGoogle, clock: Clock, tmp_path: Path, answer: HttpResponse
 ) -> None:
     values, content = token.as_dict(), (tmp_path / "oauth.json").read_bytes()
     clock.advance(4000)

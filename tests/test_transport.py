@@ -23,7 +23,17 @@ from typing import Final
 import pytest
 
 import ytmusic_oauth
-from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FAULTS, Answer, FakeGoogle, Raw, Reply, drip, redirect
+from tests.porting.fake_google import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    FAULTS,
+    FakeGoogle,
+    HttpResponse,
+    Raw,
+    Reply,
+    drip,
+    redirect,
+)
 from tests.support import NOON, Clock, endpoints
 from ytmusic_oauth import (
     YOUTUBE,
@@ -91,7 +101,7 @@ ENDS: Final[Mapping[str, type[OAuthError]]] = {
     **dict.fromkeys(("truncated", "truncated-chunks", "not-http", "empty", "html", "not-utf-8"), MalformedResponse),
     **dict.fromkeys(("not-an-object", "nested", "huge", "gzip-unasked", "many-headers"), MalformedResponse),
 }
-MORE_FAULTS: Final[Mapping[str, tuple[Answer, type[OAuthError]]]] = {
+MORE_FAULTS: Final[Mapping[str, tuple[HttpResponse, type[OAuthError]]]] = {
     "10000-headers": (Reply(200, GOOD.body, {f"X-{n}": "x" for n in range(10_000)}), MalformedResponse),
     "chunk-of-negative-size": (Raw([CHUNKED, b"-5\r\n", b"{}   \r\n0\r\n\r\n"]), MalformedResponse),
     "chunk-of-no-size": (Raw([CHUNKED, b"many\r\n{}\r\n0\r\n\r\n"]), MalformedResponse),
@@ -118,7 +128,9 @@ def test_every_fault_of_the_fake_is_tried() -> None:
         *[pytest.param(fault, end, id=name) for name, (fault, end) in MORE_FAULTS.items()],
     ],
 )
-def test_nonsense_ends_in_an_error_with_a_name(server: FakeGoogle, fault: Answer, expected: type[OAuthError]) -> None:
+def test_nonsense_ends_in_an_error_with_a_name(
+    server: FakeGoogle, fault: HttpResponse, expected: type[OAuthError]
+) -> None:
     server.script("token", fault)
     started = time.monotonic()
     with pytest.raises(OAuthError) as raised:

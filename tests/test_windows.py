@@ -19,9 +19,9 @@ import pytest
 
 from tests.porting.fake_google import FakeGoogle
 from tests.support import Clock, client, logged_in
-from ytmusic_oauth import RefreshingToken, TokenFileError, lock, storage
-from ytmusic_oauth.lock import locked
-from ytmusic_oauth.storage import read_token
+from ytmusic_oauth import RefreshingToken, TokenFileError, _file_lock, _file_store
+from ytmusic_oauth._file_lock import locked
+from ytmusic_oauth._file_store import read_token
 
 if sys.platform != "win32":
     import fcntl
@@ -64,7 +64,7 @@ class Msvcrt(ModuleType):
 @pytest.fixture(autouse=True)
 def msvcrt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Msvcrt]:
     fake = Msvcrt()
-    for module in (lock, storage):
+    for module in (_file_lock, _file_store):
         monkeypatch.setattr(module, "sys", SimpleNamespace(platform="win32"))
     for name in ("fchmod", "fchown", "geteuid", "O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC"):
         monkeypatch.delattr(os, name)

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ytmusic_oauth import Endpoints
+from ytmusic_oauth._messages import HttpResponse, Request, redacted
 from ytmusic_oauth.exceptions import (
     AccessDenied,
     AuthorizationPending,
@@ -31,17 +32,16 @@ from ytmusic_oauth.exceptions import (
     TransportError,
     UnauthorizedOAuthClient,
 )
-from ytmusic_oauth.messages import Answer, Request, showable
 from ytmusic_oauth.models import AuthCodeDict, LinkedAuthCodeDict
 from ytmusic_oauth.protocol import (
     OAUTH_SCOPE,
-    code_request,
-    parse_code,
+    device_authorization_request,
+    parse_device_authorization,
     parse_refresh,
     parse_revocation,
     parse_token,
     refresh_request,
-    revoke_request,
+    revocation_request,
     token_request,
     verification_link,
 )
@@ -67,14 +67,14 @@ CODE: Final[Mapping[str, object]] = {
     "interval": 5,
 }
 
-ASK_CODE: Final = code_request(RFC, *CLIENT, OAUTH_SCOPE)
+ASK_CODE: Final = device_authorization_request(RFC, *CLIENT, OAUTH_SCOPE)
 ASK_TOKEN: Final = token_request(RFC, *CLIENT, "AH-1Ng")
 ASK_REFRESH: Final = refresh_request(RFC, *CLIENT, "1//old")
-ASK_REVOCATION: Final = revoke_request(RFC, *CLIENT, "1//old")
+ASK_REVOCATION: Final = revocation_request(RFC, *CLIENT, "1//old")
 
 # What was asked for -> how its answer is read, and a good answer.
-READ: Final[Mapping[str, Callable[[Answer], object]]] = {
-    "code": lambda answer: parse_code(ASK_CODE, answer),
+READ: Final[Mapping[str, Callable[[HttpResponse], object]]] = {
+    "code": lambda answer: parse_device_authorization(ASK_CODE, answer),
     "poll": lambda answer: parse_token(ASK_TOKEN, answer, sent=SENT, scope="what was asked for"),
     "refresh": lambda answer: parse_refresh(ASK_REFRESH, answer, sent=SENT),
     "revocation": lambda answer: parse_revocation(ASK_REVOCATION, answer),
@@ -92,7 +92,7 @@ def without(key: str, body: Mapping[str, object]) -> Mapping[str, object]:
 
 
 def test_a_request_and_an_answer_that_are_logged_tell_no_secret() -> None:
-    logged = repr([ASK_CODE, ASK_TOKEN, ASK_REFRESH, ASK_REVOCATION, Answer(200, TOKEN)])
+    logged = repr([ASK_CODE, ASK_TOKEN, ASK_REFRESH, ASK_REVOCATION, HttpResponse(200, TOKEN)])
     assert not [secret for secret in ("the-secret", "AH-1Ng", "1//old", "ya29", "1//fresh") if secret in logged]
 
 
@@ -132,7 +132,11 @@ def test_an_endpoint_that_a_configuration_file_lacks_is_refused(value: str) -> N
 
 @pytest.mark.parametrize("secret", ["", "canary\n", "canar\xfd"], ids=ascii)
 def test_a_secret_that_can_be_nobodys_is_named_and_not_quoted(secret: str) -> None:
-    for named, ask in (("device_code", token_request), ("refresh_token", refresh_request), ("token", revoke_request)):
+    for named, ask in (
+        ("device_code", token_request),
+        ("refresh_token", refresh_request),
+        ("token", revocation_request),
+    ):
         with pytest.raises(ValueError, match=f"^{named} is ") as caught:
             ask(RFC, *CLIENT, secret)
         assert "canar" not in str(caught.value)
@@ -142,13 +146,13 @@ def test_a_secret_that_can_be_nobodys_is_named_and_not_quoted(secret: str) -> No
 
 
 def read_code(body: object) -> AuthCodeDict:
-    return parse_code(ASK_CODE, Answer(200, body))
+    return parse_device_authorization(ASK_CODE, HttpResponse(200, body))
 
 
 @pytest.mark.parametrize("asked", ANY)
 def test_keys_that_nobody_knows_are_ignored(asked: str) -> None:
     body = {**GOOD[asked], "refresh_token_expires_in": 604799, "error": None, "error_uri": 5, "id_token": {"a": []}}
-    assert READ[asked](Answer(200, body)) == READ[asked](Answer(200, GOOD[asked]))
+    assert READ[asked](HttpResponse(200, body)) == READ[asked](HttpResponse(200, GOOD[asked]))
 
 
 @pytest.mark.parametrize(
@@ -169,9 +173,9 @@ def test_the_page_is_read_under_either_name(links: Mapping[str, object]) -> None
 
 @pytest.mark.parametrize("token", [ACCESS, TOKEN], ids=["the refresh token stays", "it rotates"])
 def test_a_refresh_that_tells_no_scope_has_none_of_its_own(token: Mapping[str, object]) -> None:
-    told = READ["refresh"](Answer(200, token))
+    told = READ["refresh"](HttpResponse(200, token))
     assert isinstance(told, dict)
-    assert READ["refresh"](Answer(200, without("scope", token))) == {**told, "scope": ""}
+    assert READ["refresh"](HttpResponse(200, without("scope", token))) == {**told, "scope": ""}
 
 
 # ---- refusals ------------------------------------------------------------------------------------
@@ -213,7 +217,7 @@ REFUSALS: Final[list[tuple[tuple[str, ...], int, str, type[OAuthError]]]] = [
 )
 def test_the_error_in_the_body_decides(asked: str, status: int, error: str, meaning: type[OAuthError]) -> None:
     with pytest.raises(OAuthError) as caught:
-        READ[asked](Answer(status, {**GOOD[asked], "error": error}))
+        READ[asked](HttpResponse(status, {**GOOD[asked], "error": error}))
     assert type(caught.value) is meaning
     assert (caught.value.error, caught.value.status) == (error, status)
     assert caught.value.retryable is issubclass(meaning, AuthorizationPending)
@@ -226,7 +230,7 @@ def test_the_error_in_the_body_decides(asked: str, status: int, error: str, mean
 )
 def test_the_servers_own_longer_interval_is_kept_if_it_is_one(sent: object, kept: int | None) -> None:
     with pytest.raises(SlowDown) as caught:
-        READ["poll"](Answer(400, {"error": "slow_down", "interval": sent}))
+        READ["poll"](HttpResponse(400, {"error": "slow_down", "interval": sent}))
     assert caught.value.interval == kept
 
 
@@ -243,7 +247,7 @@ def test_the_servers_own_longer_interval_is_kept_if_it_is_one(sent: object, kept
 @pytest.mark.parametrize("asked", ANY)
 def test_a_quota_that_is_used_up_tells_when_to_come_back(asked: str, status: int, body: object) -> None:
     with pytest.raises(RateLimited) as caught:
-        READ[asked](Answer(status, body, retry_after=7.0))
+        READ[asked](HttpResponse(status, body, retry_after=7.0))
     assert (caught.value.status, caught.value.retry_after, caught.value.retryable) == (status, 7.0, True)
 
 
@@ -263,7 +267,7 @@ BODIES: Final[Mapping[str, object]] = {
 def test_a_servers_passing_trouble_is_retryable_whatever_the_body_is(status: int, body: object) -> None:
     for read in READ.values():
         with pytest.raises(ServerError) as caught:
-            read(Answer(status, body, retry_after=7.0))
+            read(HttpResponse(status, body, retry_after=7.0))
         assert (caught.value.status, caught.value.retry_after, caught.value.retryable) == (status, 7.0, True)
         assert "ya29" not in str(caught.value)
 
@@ -273,7 +277,7 @@ def test_a_servers_passing_trouble_is_retryable_whatever_the_body_is(status: int
 def test_a_passing_trouble_is_known_by_its_code_too(status: int, error: str) -> None:
     for read in READ.values():
         with pytest.raises(ServerError) as caught:
-            read(Answer(status, {"error": error}))
+            read(HttpResponse(status, {"error": error}))
         assert (caught.value.error, caught.value.retryable) == (error, True)
 
 
@@ -282,14 +286,14 @@ def test_a_passing_trouble_is_known_by_its_code_too(status: int, error: str) -> 
 def test_a_redirect_is_not_believed_and_not_tried_again(status: int, body: object) -> None:
     for read in READ.values():
         with pytest.raises(TransportError, match="redirect") as caught:
-            read(Answer(status, body))
+            read(HttpResponse(status, body))
         assert (caught.value.status, caught.value.retryable) == (status, False)
 
 
 # ---- nonsense ------------------------------------------------------------------------------------
 
 
-def malformed(asked: str, answer: Answer) -> MalformedResponse:
+def malformed(asked: str, answer: HttpResponse) -> MalformedResponse:
     with pytest.raises(MalformedResponse) as caught:
         READ[asked](answer)
     assert caught.value.status == answer.status
@@ -301,9 +305,9 @@ def malformed(asked: str, answer: Answer) -> MalformedResponse:
 @pytest.mark.parametrize("body", [None, [TOKEN], "canary", 5, True], ids=["no JSON", "list", "text", "number", "true"])
 @pytest.mark.parametrize("asked", WITH_BODY)
 def test_what_is_no_object_is_named_by_its_type_and_not_quoted(asked: str, body: object) -> None:
-    error = malformed(asked, Answer(200, body, content_type="text/html"))
+    error = malformed(asked, HttpResponse(200, body, content_type="text/html"))
     assert str(error).startswith("The answer (HTTP 200, text/html) is not a JSON object")
-    assert str(malformed(asked, Answer(200, body))).startswith("The answer (HTTP 200) is not a JSON object")
+    assert str(malformed(asked, HttpResponse(200, body))).startswith("The answer (HTTP 200) is not a JSON object")
     assert "canary" not in str(error)
     assert error.key is None
 
@@ -333,15 +337,15 @@ def test_what_is_too_long_to_be_searched_for_secrets_is_not_shown(length: int) -
     """To search a megabyte for a token of a thousand characters takes a quarter of a minute."""
     secret = "a" * 1000 + "b"
     request = Request("https://fake.test/token", {"refresh_token": secret})
-    assert showable("a" * length, request) is None
-    assert showable("a" * 4000, request) == "a" * 300
-    assert showable(secret + " " * 2000, request) == "[redacted]" + " " * 290
+    assert redacted("a" * length, request) is None
+    assert redacted("a" * 4000, request) == "a" * 300
+    assert redacted(secret + " " * 2000, request) == "[redacted]" + " " * 290
 
 
 @pytest.mark.parametrize("asked", ANY)
 @pytest.mark.parametrize("status", [201, 400, 401, 403, 404])
 def test_only_a_200_is_a_success(asked: str, status: int) -> None:
-    error = malformed(asked, Answer(status, TOKEN))
+    error = malformed(asked, HttpResponse(status, TOKEN))
     assert "ya29" not in str(error)
     assert error.key is None
 
@@ -352,7 +356,7 @@ def test_only_a_200_is_a_success(asked: str, status: int) -> None:
 @pytest.mark.parametrize("status", [200, 403])
 @pytest.mark.parametrize("asked", ANY)
 def test_an_error_that_is_no_text_is_nonsense_and_no_success(asked: str, status: int, error: object) -> None:
-    refused = malformed(asked, Answer(status, {**GOOD[asked], "error": error}))
+    refused = malformed(asked, HttpResponse(status, {**GOOD[asked], "error": error}))
     assert refused.key == "error"
     assert "canary" not in str(refused)
 
@@ -371,16 +375,16 @@ def test_an_error_that_is_no_text_is_nonsense_and_no_success(asked: str, status:
 )
 def test_a_missing_key_is_named(asked: str, key: str, named: str) -> None:
     for body in (without(key, GOOD[asked]), {**GOOD[asked], key: None}):
-        error = malformed(asked, Answer(200, body))
+        error = malformed(asked, HttpResponse(200, body))
         assert error.key == named
         assert f"{named} is missing" in str(error)
 
 
-# One or two of each kind: all of them are in `test_kinds`.
+# One or two of each kind: all of them are in `test_validation`.
 NO_CREDENTIALS: Final[list[object]] = ["", "canary\n", ["canary"]]
 NO_SECONDS: Final[list[object]] = [0, "canary", True]
 NO_LINKS: Final[list[object]] = ["", "javascript:alert('canary')", ["https://canary"]]
-WRONG: Final[list[tuple[tuple[str, ...], str, list[object]]]] = [
+FIX_FIRST: Final[list[tuple[tuple[str, ...], str, list[object]]]] = [
     (("poll", "refresh"), "access_token", NO_CREDENTIALS),
     (("poll", "refresh"), "refresh_token", NO_CREDENTIALS),
     (("code",), "device_code", NO_CREDENTIALS),
@@ -398,13 +402,13 @@ WRONG: Final[list[tuple[tuple[str, ...], str, list[object]]]] = [
     ("asked", "key", "value"),
     [
         pytest.param(asked, key, value, id=f"{asked} {key} {ascii(value)[:24]}")
-        for to, key, values in WRONG
+        for to, key, values in FIX_FIRST
         for asked in to
         for value in values
     ],
 )
 def test_a_wrong_value_is_named_by_its_key_and_not_quoted(asked: str, key: str, value: object) -> None:
-    error = malformed(asked, Answer(200, {**GOOD[asked], key: value}))
+    error = malformed(asked, HttpResponse(200, {**GOOD[asked], key: value}))
     assert error.key == key
     assert f"{key} is " in str(error)
     assert "canary" not in str(error)
@@ -425,7 +429,7 @@ def test_whatever_a_server_sends_is_a_whole_answer_or_an_oauth_error(
 ) -> None:
     """A parser answers every required key with a value of its type, or raises an `OAuthError`; nothing else."""
     try:
-        result = READ[asked](Answer(status, {**GOOD[asked], **spoiled}))
+        result = READ[asked](HttpResponse(status, {**GOOD[asked], **spoiled}))
     except OAuthError:
         return
     assert status == 200

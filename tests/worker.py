@@ -21,7 +21,7 @@ from functools import partial
 from itertools import count, cycle
 from typing import NoReturn, ParamSpec, TypeVar
 
-from ytmusic_oauth import YOUTUBE, Endpoints, OAuthCredentials, RefreshingToken, credentials, session, token, upkeep
+from ytmusic_oauth import YOUTUBE, Endpoints, OAuthCredentials, RefreshingToken, _refresher, credentials, session, token
 from ytmusic_oauth.exceptions import OAuthError
 
 if sys.platform != "win32":
@@ -64,7 +64,7 @@ class Clock:
 class Worker:
     def __init__(self, url: str, path: str) -> None:
         self.clock = Clock()
-        for module in (credentials, session, token, upkeep):
+        for module in (credentials, session, token, _refresher):
             vars(module)["time"] = self.clock
         self.path = path
         self.credentials = OAuthCredentials(
@@ -107,7 +107,7 @@ class Worker:
 
     def patience(self, seconds: str) -> str:
         """Wait for the lock no longer than this; these are real seconds."""
-        vars(upkeep).update(_SHORT_WAIT=float(seconds), _LONG_WAIT=float(seconds))
+        vars(_refresher).update(_SHORT_WAIT=float(seconds), _LONG_WAIT=float(seconds))
         return ""
 
     def cannot_rename(self) -> str:

@@ -2,8 +2,6 @@
 """The command line: what can be asked, who asks it, and what became of it as an exit status.
 
 Every failure is one plain line on standard error, and never a traceback.
-
-Imports `commands`, `exceptions`, `kinds` and `protocol`.
 """
 
 from __future__ import annotations
@@ -18,16 +16,16 @@ from functools import partial
 from typing import Final
 
 from . import __version__
-from .commands import Client, Options, can_ask, event, header, login, refresh, revoke, status, tell, token
+from ._commands import Client, Options, can_ask, event, header, login, refresh, revoke, status, tell, token
+from ._validation import field, is_object, json_object, visible_ascii
 from .exceptions import AccessDenied, DeviceCodeExpired, InvalidGrant, OAuthError, TokenFileNotFound
-from .kinds import credential, entry, is_object, json_object
 from .protocol import GOOGLE, YOUTUBE, Endpoints
 
-__all__ = ["DONE", "INTERRUPTED", "LOG_IN_AGAIN", "TRY_LATER", "WRONG", "main"]
+__all__ = ["DONE", "FIX_FIRST", "INTERRUPTED", "LOG_IN_AGAIN", "TRY_LATER", "main"]
 
 DONE: Final = 0
 LOG_IN_AGAIN: Final = 1
-WRONG: Final = 2
+FIX_FIRST: Final = 2
 TRY_LATER: Final = 3
 INTERRUPTED: Final = 130
 
@@ -48,7 +46,7 @@ _OPTIONS: Final[Mapping[str, str]] = {
     "--json": "for machines: lines of JSON",
     "--yes": "do not ask",
 }
-# To ask a terminal for its width is to load `shutil` and all that it can unpack, for each use and not for help alone.
+# To ask a terminal for its width is to load `shutil` and all that it can unpack, for each use and not for help exclusive.
 _FORMAT: Final = partial(argparse.HelpFormatter, width=78)
 _CLIENT: Final = ("--client-secrets", "--endpoints")
 _COMMANDS: Final[tuple[tuple[Callable[[Options], None], str, tuple[str, ...]], ...]] = (
@@ -83,7 +81,7 @@ class _Arguments(Options):
             client = whole.get("installed") or whole.get("web")
             if not is_object(client):
                 raise ValueError('has no client under "installed" or "web"')
-            return entry(client, "client_id", credential), entry(client, "client_secret", credential)
+            return field(client, "client_id", visible_ascii), field(client, "client_secret", visible_ascii)
         except ValueError as error:
             problem = f"{self.client_secrets} is not the JSON that the Google console downloads: {error}"
             raise ValueError(problem) from None
@@ -172,16 +170,16 @@ def _run(argv: Sequence[str] | None, program: str) -> int:
     except OAuthError as error:
         again = isinstance(error, (InvalidGrant, AccessDenied, DeviceCodeExpired, TokenFileNotFound))
         hint = f" ({program} login, with the same options)" if again else ""
-        exit_status = LOG_IN_AGAIN if again else TRY_LATER if error.retryable else WRONG
+        exit_status = LOG_IN_AGAIN if again else TRY_LATER if error.retryable else FIX_FIRST
         return _failed(arguments, type(error).__name__, f"{error}{hint}", exit_status)
     except (KeyboardInterrupt, EOFError, BrokenPipeError):  # the last: whoever read what we print has left
         return _failed(arguments, "Interrupted", "Interrupted.", INTERRUPTED)
     except OSError as error:
-        return _failed(arguments, "OSError", f"{error.filename or os.curdir}: {error.strerror}.", WRONG)
+        return _failed(arguments, "OSError", f"{error.filename or os.curdir}: {error.strerror}.", FIX_FIRST)
     except UnicodeError:  # it quotes what was typed
-        return _failed(arguments, "ValueError", "What was typed is not text.", WRONG)
+        return _failed(arguments, "ValueError", "What was typed is not text.", FIX_FIRST)
     except ValueError as error:
-        return _failed(arguments, "ValueError", f"{error}.", WRONG)
+        return _failed(arguments, "ValueError", f"{error}.", FIX_FIRST)
     return DONE
 
 

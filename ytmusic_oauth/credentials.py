@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""An OAuth client and what it asks a server for: `protocol` said over a `session`.
-
-Imports `device`, `kinds`, `messages`, `models`, `protocol` and `session`; `transport` when the first
-request is sent.
-"""
+"""An OAuth client and what it asks a server for: `protocol` said over a `session`."""
 
 from __future__ import annotations
 
@@ -14,8 +10,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from . import protocol
-from .kinds import check, credential, printable
-from .messages import Answer, Request
+from ._messages import HttpResponse, Request
+from ._validation import printable, validate, visible_ascii
 from .models import AuthCodeDict, BaseTokenDict, RefreshableTokenDict
 from .protocol import OAUTH_SCOPE, YOUTUBE, Endpoints
 from .session import Session, check_proxies, is_requests, send, with_retries
@@ -71,11 +67,13 @@ class OAuthCredentials(Credentials):
         endpoints: Endpoints = YOUTUBE,
         scope: str = OAUTH_SCOPE,
     ) -> None:
-        super().__init__(check("client_id", client_id, credential), check("client_secret", client_secret, credential))
+        super().__init__(
+            validate("client_id", client_id, visible_ascii), validate("client_secret", client_secret, visible_ascii)
+        )
         if not hasattr(endpoints, "device_code_url"):
             raise TypeError("endpoints must be Endpoints")
         self.endpoints = endpoints
-        self.scope: str = check("scope", scope, printable)
+        self.scope: str = validate("scope", scope, printable)
         self._session = session
         self._proxies = proxies
         if session is None:
@@ -91,11 +89,11 @@ class OAuthCredentials(Credentials):
 
     def get_code(self) -> AuthCodeDict:
         """Ask for a code for the user. First step of token creation. In passing trouble it is tried three times."""
-        request = protocol.code_request(self.endpoints, self.client_id, self.client_secret, self.scope)
+        request = protocol.device_authorization_request(self.endpoints, self.client_id, self.client_secret, self.scope)
 
         def ask() -> AuthCodeDict:
             sent = time.monotonic()
-            code = protocol.parse_code(request, self._send(request))
+            code = protocol.parse_device_authorization(request, self._send(request))
             self._asked = {code["device_code"]: sent}
             return code
 
@@ -149,18 +147,18 @@ class OAuthCredentials(Credentials):
             sent = time.time()
             return protocol.parse_refresh(request, self._send(request), sent=sent)
 
-        return self._retried(ask, repeatable=self.endpoints.refresh_is_repeatable)
+        return self._retried(ask, repeatable=not self.endpoints.rotates_refresh_tokens)
 
     def revoke_token(self, token: str) -> None:
         """End a login, by its refresh token or an access token of it. In passing trouble it is tried three times.
 
-        Google ends every grant that the user gave to the whole Cloud project, not this one alone.
+        Google ends every grant that the user gave to the whole Cloud project, not this one exclusive.
         Raises `ValueError` if the endpoints have no `revoke_url`.
         """
-        request = protocol.revoke_request(self.endpoints, self.client_id, self.client_secret, token)
+        request = protocol.revocation_request(self.endpoints, self.client_id, self.client_secret, token)
         self._retried(lambda: protocol.parse_revocation(request, self._send(request)))
 
-    def _send(self, request: Request) -> Answer:
+    def _send(self, request: Request) -> HttpResponse:
         if self._session is None:
             from .transport import UrllibSession
 

@@ -3,8 +3,6 @@
 
 `DevicePoll` is the schedule, for those who have an event loop of their own; `poll` is the loop for everybody else. Both
 live on a monotonic clock, in seconds, that is handed in: nothing here waits or reads the time by itself.
-
-Imports `exceptions` and `models`.
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ _SLOW_DOWN: Final = 5
 # RFC 8628 3.5 recommends exponential backoff after a failure; a user who has confirmed should not wait for minutes.
 _LONGEST_BACKOFF: Final = 60
 # How long a cancelled login goes unnoticed at most, in seconds.
-_ATTENTION: Final = 0.25
+_CANCEL_CHECK: Final = 0.25
 
 
 class DevicePoll:
@@ -36,7 +34,7 @@ class DevicePoll:
         self.deadline: float = sent + code["expires_in"]
         self._next = sent + self.interval
 
-    def wait(self, now: float) -> float:
+    def delay(self, now: float) -> float:
         """Return the seconds to wait before the next poll, 0 if it is due.
 
         Raises `DeviceCodeExpired` if the code will not live until then.
@@ -70,11 +68,11 @@ def poll(
     The first success ends the loop: there are servers that end the login if its code is used again.
     """
     while True:
-        left = schedule.wait(monotonic())
+        left = schedule.delay(monotonic())
         if cancelled is not None and cancelled():
             raise LoginCancelled
         if left > 0:
-            sleep(left if cancelled is None else min(left, _ATTENTION))
+            sleep(left if cancelled is None else min(left, _CANCEL_CHECK))
             continue
         try:
             return ask()

@@ -4,8 +4,6 @@
 One base, `OAuthError`; below it, one class for each thing that a caller can do next. The parts of what happened are
 attributes. The sentence is composed from them in one place, `OAuthError.__str__`, and ends with the next step. No part
 holds a secret: whoever puts a server's text into an error has taken the secrets out of it.
-
-Imports nothing from the package.
 """
 
 from __future__ import annotations
@@ -28,14 +26,14 @@ class OAuthError(Exception):
     """The base of every error of this package.
 
     The parts are None where nothing is known: `error` and `error_description` as the server sent them (RFC 6749 5.2),
-    the `status` of the HTTP answer, and `retry_after`, the seconds for which the server asked to be left alone.
+    the `status` of the HTTP answer, and `retry_after`, the seconds for which the server asked to be left exclusive.
     `retryable` tells whether the same call may succeed later with nothing changed.
     """
 
-    meaning: ClassVar[str] = "OAuth failed"
+    summary: ClassVar[str] = "OAuth failed"
     #: where the same call may succeed later
-    patience: ClassVar[str] = "Try again later."
-    next_step: ClassVar[str] = patience
+    retry_advice: ClassVar[str] = "Try again later."
+    advice: ClassVar[str] = retry_advice
     retryable: bool = False
 
     def __init__(
@@ -48,8 +46,8 @@ class OAuthError(Exception):
         retry_after: float | None = None,
         retryable: bool | None = None,
     ) -> None:
-        super().__init__(problem or self.meaning)
-        self.problem: str = problem or self.meaning
+        super().__init__(problem or self.summary)
+        self.problem: str = problem or self.summary
         self.error = error
         self.error_description = error_description
         self.status = status
@@ -62,7 +60,7 @@ class OAuthError(Exception):
         codes = f" ({', '.join(parts)})" if parts else ""
         words = f': "{self.error_description.rstrip(".")}"' if self.error_description else ""
         wait = f" The server asks to wait {self.retry_after:.0f} s." if self.retry_after else ""
-        return f"{self.problem}{codes}{words}.{wait} {self.patience if self.retryable else self.next_step}"
+        return f"{self.problem}{codes}{words}.{wait} {self.retry_advice if self.retryable else self.advice}"
 
 
 # Try later.
@@ -74,9 +72,9 @@ class TransportError(OAuthError):
     `sent` is true where the request may have reached the server, which then may have acted on it.
     """
 
-    meaning = "There was no answer from the server"
-    next_step = "Check what stands between here and the server: the address, proxies, certificates."
-    patience = "Try again later; if that does not help, check the address, proxies and certificates."
+    summary = "There was no answer from the server"
+    advice = "Check what stands between here and the server: the address, proxies, certificates."
+    retry_advice = "Try again later; if that does not help, check the address, proxies and certificates."
     retryable = True
 
     def __init__(
@@ -89,15 +87,15 @@ class TransportError(OAuthError):
 class RateLimited(OAuthError):
     """Too many requests, or the quota of the project is used up."""
 
-    meaning = "The server is limiting requests"
+    summary = "The server is limiting requests"
     retryable = True
 
 
 class ServerError(OAuthError):
     """Any other refusal, named by `error`; or, where `retryable` is true, the server's own passing trouble."""
 
-    meaning = "The server failed or refused the request"
-    next_step = "Look up the code in the documentation of the OAuth server."
+    summary = "The server failed or refused the request"
+    advice = "Look up the code in the documentation of the OAuth server."
 
 
 # Keep polling (RFC 8628 3.5).
@@ -106,14 +104,14 @@ class ServerError(OAuthError):
 class AuthorizationPending(OAuthError):
     """The user has not answered yet: ask again after the interval."""
 
-    meaning = "The user has not answered yet"
+    summary = "The user has not answered yet"
     retryable = True
 
 
 class SlowDown(AuthorizationPending):
     """The same, and the polls come too fast: the interval is now 5 seconds longer, or `interval` if that is more."""
 
-    meaning = "The user has not answered yet, and the server is asked too often"
+    summary = "The user has not answered yet, and the server is asked too often"
     interval: int | None = None
 
 
@@ -123,8 +121,8 @@ class SlowDown(AuthorizationPending):
 class InvalidGrant(OAuthError):
     """The refresh token, or the device code, is revoked, expired, used up or unknown."""
 
-    meaning = "The login has ended"
-    next_step = (
+    summary = "The login has ended"
+    advice = (
         "Log in again. (Google ends a login when its user takes it back, after 6 months without use, and after 7 days "
         'while the consent screen of the OAuth app is in "Testing".)'
     )
@@ -133,22 +131,22 @@ class InvalidGrant(OAuthError):
 class AccessDenied(OAuthError):
     """The user, or an administrator, said no."""
 
-    meaning = "The login was denied"
-    next_step = "Log in again, and approve the request this time."
+    summary = "The login was denied"
+    advice = "Log in again, and approve the request this time."
 
 
 class DeviceCodeExpired(OAuthError):
     """The user did not answer while the code lived."""
 
-    meaning = "The code has expired before it was confirmed"
-    next_step = "Log in again to get a new code."
+    summary = "The code has expired before it was confirmed"
+    advice = "Log in again to get a new code."
 
 
 class LoginCancelled(OAuthError):
     """The caller's own `cancelled` ended the wait."""
 
-    meaning = "The login was cancelled"
-    next_step = "Log in again to get a new code."
+    summary = "The login was cancelled"
+    advice = "Log in again to get a new code."
 
 
 # Fix the configuration.
@@ -157,8 +155,8 @@ class LoginCancelled(OAuthError):
 class BadOAuthClient(OAuthError):
     """OAuth client request failure: an unknown client id, a wrong secret, or the wrong type of client (seed)."""
 
-    meaning = "The server does not accept this OAuth client"
-    next_step = (
+    summary = "The server does not accept this OAuth client"
+    advice = (
         'Check the client id and secret, that the client is of the type "TVs and Limited Input devices", and that the '
         "YouTube Data API is enabled in its project."
     )
@@ -167,8 +165,8 @@ class BadOAuthClient(OAuthError):
 class UnauthorizedOAuthClient(OAuthError):
     """OAuth client lacks permissions for the token: only the client that obtained it can refresh it (seed)."""
 
-    meaning = "The token belongs to another OAuth client"
-    next_step = "Use the client id and secret with which the token was made, or log in again."
+    summary = "The token belongs to another OAuth client"
+    advice = "Use the client id and secret with which the token was made, or log in again."
 
 
 # Fix the file.
@@ -177,8 +175,8 @@ class UnauthorizedOAuthClient(OAuthError):
 class TokenFileError(OAuthError):
     """The token file cannot be read, written or locked, or is no token file: `path` names it, `key` the wrong entry."""
 
-    meaning = "The token file cannot be used"
-    next_step = "Check the path, the permissions and the disk; move away what is no token file, and log in again."
+    summary = "The token file cannot be used"
+    advice = "Check the path, the permissions and the disk; move away what is no token file, and log in again."
 
     def __init__(self, problem: str = "", *, path: str = "", key: str | None = None, retryable: bool = False) -> None:
         super().__init__(problem, retryable=retryable)
@@ -192,8 +190,8 @@ class TokenFileError(OAuthError):
 class TokenFileNotFound(TokenFileError, FileNotFoundError):
     """There is no file at `path`, or nothing in it."""
 
-    meaning = "There is no token file here"
-    next_step = "Log in to make one, or check the path."
+    summary = "There is no token file here"
+    advice = "Log in to make one, or check the path."
     # OSError's own two are lost when it is pickled.
     errno: int | None = ENOENT
     filename: str = ""
@@ -212,8 +210,8 @@ class MalformedResponse(OAuthError):
     What the answer says is not told, for it may be secret.
     """
 
-    meaning = "The server's answer makes no sense"
-    next_step = (
+    summary = "The server's answer makes no sense"
+    advice = (
         "Check that nothing between here and the server, such as a captive portal, answers in its place; "
         "if nothing does, report it to whoever runs the server."
     )

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The dictionaries of the seed. Every key is required: no `KeyError` hides behind a type.
-
-Imports nothing from the package.
-"""
+"""The dictionaries of the seed. Every key is required: no `KeyError` hides behind a type."""
 
 from typing import Literal, TypeAlias, TypedDict
 

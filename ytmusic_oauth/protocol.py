@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: MIT
 """What is said on the wire, in pairs: a function that builds a request, and one that reads its answer.
 
-Pure: a `Request` goes to whoever can send it, an `Answer` comes back, and a parser turns it into a complete dictionary
+Pure: a `Request` goes to whoever can send it, an `HttpResponse` comes back, and a parser turns it into a complete dictionary
 or raises what is wrong with it. Follows RFC 6749 (OAuth 2.0), RFC 8628 (device grant) and RFC 7009 (revocation); where
 a real server does otherwise, the line that deals with it names the server.
-
-Imports `kinds`, `messages` and `models`.
 """
 
 from __future__ import annotations
@@ -16,15 +14,15 @@ from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass
 from typing import Final, TypeVar
 
-from . import kinds
-from .kinds import check, credential, entry
-from .messages import Answer, Request, malformed, raise_refusal
+from . import _validation
+from ._messages import HttpResponse, Request, malformed, raise_for_error
+from ._validation import field, validate, visible_ascii
 from .models import AuthCodeDict, BaseTokenDict, LinkedAuthCodeDict, RefreshableTokenDict
 
 # fmt: off
 __all__ = [
-    "GOOGLE", "OAUTH_SCOPE", "YOUTUBE", "Endpoints", "code_request", "parse_code", "parse_refresh", "parse_revocation",
-    "parse_token", "refresh_request", "revoke_request", "token_request", "verification_link",
+    "GOOGLE", "OAUTH_SCOPE", "YOUTUBE", "Endpoints", "device_authorization_request", "parse_device_authorization", "parse_refresh", "parse_revocation",
+    "parse_token", "refresh_request", "revocation_request", "token_request", "verification_link",
 ]
 # fmt: on
 
@@ -50,27 +48,27 @@ class Endpoints:
     _: KW_ONLY
     device_grant: str = "urn:ietf:params:oauth:grant-type:device_code"
     device_code_parameter: str = "device_code"
-    #: RFC 8628 3.1, RFC 7009 2.1: a confidential client shows its secret everywhere, not to the token endpoint alone.
+    #: RFC 8628 3.1, RFC 7009 2.1: a confidential client shows its secret everywhere, not to the token endpoint exclusive.
     authenticate_everywhere: bool = True
     #: Whether a refresh may be sent twice. A server that rotates can take the second one for theft and end the login.
-    refresh_is_repeatable: bool = False
+    rotates_refresh_tokens: bool = True
 
     def __post_init__(self) -> None:
-        check("device_code_url", self.device_code_url, _safe_url)
-        check("token_url", self.token_url, _safe_url)
+        validate("device_code_url", self.device_code_url, _safe_url)
+        validate("token_url", self.token_url, _safe_url)
         if self.revoke_url is not None:
-            check("revoke_url", self.revoke_url, _safe_url)
+            validate("revoke_url", self.revoke_url, _safe_url)
 
 
 def _safe_url(value: object) -> str:
-    parts = _SAFE_URL.fullmatch(kinds.text(value))
+    parts = _SAFE_URL.fullmatch(_validation.text(value))
     with suppress(ValueError):
         if parts is not None and int(parts["port"] or "0") <= 65535:
             if parts["ipv6"]:
                 from ipaddress import IPv6Address
 
                 IPv6Address(parts["ipv6"])
-            return kinds.text(value)
+            return _validation.text(value)
     raise ValueError("is neither an https URL nor one to this machine (http://localhost, 127.0.0.1 or [::1])")
 
 
@@ -82,7 +80,7 @@ YOUTUBE: Final = Endpoints(
     device_grant="http://oauth.net/grant_type/device/1.0",
     device_code_parameter="code",
     authenticate_everywhere=False,
-    refresh_is_repeatable=True,
+    rotates_refresh_tokens=False,
 )
 #: What Google documents for "TVs and Limited Input devices".
 GOOGLE: Final = Endpoints(
@@ -90,20 +88,20 @@ GOOGLE: Final = Endpoints(
     "https://oauth2.googleapis.com/token",
     "https://oauth2.googleapis.com/revoke",
     authenticate_everywhere=False,
-    refresh_is_repeatable=True,
+    rotates_refresh_tokens=False,
 )
 
 
 # ---- a code for the user: RFC 8628 3.1, 3.2 ------------------------------------------------------
 
 
-def code_request(endpoints: Endpoints, client_id: str, client_secret: str, scope: str) -> Request:
+def device_authorization_request(endpoints: Endpoints, client_id: str, client_secret: str, scope: str) -> Request:
     """Ask for a code for the user."""
     form = {"client_id": client_id, "scope": scope}
     return Request(endpoints.device_code_url, _authenticated(endpoints, form, client_id, client_secret))
 
 
-def parse_code(request: Request, answer: Answer) -> AuthCodeDict:
+def parse_device_authorization(request: Request, answer: HttpResponse) -> AuthCodeDict:
     """Read it; a `LinkedAuthCodeDict` if the server sent a link with the code in it. Raises an `OAuthError`."""
     return _parse(request, answer, _code)
 
@@ -112,18 +110,18 @@ def _code(body: Mapping[str, object]) -> AuthCodeDict:
     # RFC 8628 says verification_uri, Google verification_url.
     link = "verification_uri" if body.get("verification_url") is None else "verification_url"
     code: AuthCodeDict = {
-        "device_code": entry(body, "device_code", credential),
-        "user_code": entry(body, "user_code", kinds.printable),
-        "expires_in": entry(body, "expires_in", kinds.seconds),
+        "device_code": field(body, "device_code", visible_ascii),
+        "user_code": field(body, "user_code", _validation.printable),
+        "expires_in": field(body, "expires_in", _validation.wire_seconds),
         # RFC 8628 3.2: "If no value is provided, clients MUST use 5 as the default."
-        "interval": entry(body, "interval", kinds.seconds, default=5),
-        "verification_url": entry(body, link, kinds.web_link),
+        "interval": field(body, "interval", _validation.wire_seconds, default=5),
+        "verification_url": field(body, link, _validation.web_link),
     }
     if body.get("verification_uri_complete") is None:
         return code
     linked: LinkedAuthCodeDict = {
         **code,
-        "verification_uri_complete": entry(body, "verification_uri_complete", kinds.web_link),
+        "verification_uri_complete": field(body, "verification_uri_complete", _validation.web_link),
     }
     return linked
 
@@ -135,9 +133,9 @@ def verification_link(code: AuthCodeDict) -> str:
     """
     from urllib.parse import quote, urlencode
 
-    page = entry(code, "verification_url", kinds.web_link)
-    if complete := entry(code, "verification_uri_complete", kinds.text, default=""):
-        return check("verification_uri_complete", complete, kinds.web_link)
+    page = field(code, "verification_url", _validation.web_link)
+    if complete := field(code, "verification_uri_complete", _validation.text, default=""):
+        return validate("verification_uri_complete", complete, _validation.web_link)
     page, hash_sign, fragment = page.partition("#")
     joint = "&" if "?" in page else "?"
     query = urlencode({"user_code": code["user_code"]}, quote_via=quote)  # a space as %20
@@ -151,11 +149,12 @@ def token_request(endpoints: Endpoints, client_id: str, client_secret: str, devi
     """Ask whether the user has confirmed."""
     form = {"client_id": client_id, "client_secret": client_secret, "grant_type": endpoints.device_grant}
     return Request(
-        endpoints.token_url, {**form, endpoints.device_code_parameter: check("device_code", device_code, credential)}
+        endpoints.token_url,
+        {**form, endpoints.device_code_parameter: validate("device_code", device_code, visible_ascii)},
     )
 
 
-def parse_token(request: Request, answer: Answer, *, sent: float, scope: str) -> RefreshableTokenDict:
+def parse_token(request: Request, answer: HttpResponse, *, sent: float, scope: str) -> RefreshableTokenDict:
     """Read the token; `sent` is the time of the request (UNIX epoch), `scope` what was asked for.
 
     Raises an `OAuthError`: `AuthorizationPending` or `SlowDown` if there is none yet.
@@ -169,10 +168,12 @@ def parse_token(request: Request, answer: Answer, *, sent: float, scope: str) ->
 def refresh_request(endpoints: Endpoints, client_id: str, client_secret: str, refresh_token: str) -> Request:
     """Ask for a new access token."""
     form = {"client_id": client_id, "client_secret": client_secret, "grant_type": "refresh_token"}
-    return Request(endpoints.token_url, {**form, "refresh_token": check("refresh_token", refresh_token, credential)})
+    return Request(
+        endpoints.token_url, {**form, "refresh_token": validate("refresh_token", refresh_token, visible_ascii)}
+    )
 
 
-def parse_refresh(request: Request, answer: Answer, *, sent: float) -> BaseTokenDict:
+def parse_refresh(request: Request, answer: HttpResponse, *, sent: float) -> BaseTokenDict:
     """Read it, as `parse_token`; it is a whole `RefreshableTokenDict` if the server rotated the refresh token.
 
     An empty `scope` is the one that the token has already.
@@ -187,36 +188,36 @@ def parse_refresh(request: Request, answer: Answer, *, sent: float) -> BaseToken
 
 def _access(body: Mapping[str, object], scope: str) -> BaseTokenDict:
     return {
-        "access_token": entry(body, "access_token", credential),
+        "access_token": field(body, "access_token", visible_ascii),
         # RFC 6749 5.1 lets a server leave it out; an hour is what Google means.
-        "expires_in": entry(body, "expires_in", kinds.seconds, default=3600),
+        "expires_in": field(body, "expires_in", _validation.wire_seconds, default=3600),
         # RFC 6749 5.1: "OPTIONAL, if identical to the scope requested by the client".
-        "scope": entry(body, "scope", kinds.text, default=scope),
-        "token_type": entry(body, "token_type", kinds.bearer, default="Bearer"),
+        "scope": field(body, "scope", _validation.text, default=scope),
+        "token_type": field(body, "token_type", _validation.bearer, default="Bearer"),
     }
 
 
 def _token(body: Mapping[str, object], sent: float, scope: str) -> RefreshableTokenDict:
     access = _access(body, scope)
-    refresh_token = entry(body, "refresh_token", credential)
+    refresh_token = field(body, "refresh_token", visible_ascii)
     return {**access, "expires_at": int(sent) + access["expires_in"], "refresh_token": refresh_token}
 
 
 # ---- the end of a login: RFC 7009 ----------------------------------------------------------------
 
 
-def revoke_request(endpoints: Endpoints, client_id: str, client_secret: str, token: str) -> Request:
+def revocation_request(endpoints: Endpoints, client_id: str, client_secret: str, token: str) -> Request:
     """Ask that a login ends. Raises `ValueError` if the server has no such endpoint."""
     if endpoints.revoke_url is None:
         raise ValueError("these endpoints have no revoke_url: the token can't be revoked from here")
     # No token_type_hint: there are servers that revoke nothing, with 200, when it is wrong.
-    form = {"token": check("token", token, credential)}
+    form = {"token": validate("token", token, visible_ascii)}
     return Request(endpoints.revoke_url, _authenticated(endpoints, form, client_id, client_secret))
 
 
-def parse_revocation(request: Request, answer: Answer) -> None:
+def parse_revocation(request: Request, answer: HttpResponse) -> None:
     """RFC 7009 2.2: the status tells, whatever the body is; unless it is an error all the same."""
-    raise_refusal(request, answer)
+    raise_for_error(request, answer)
 
 
 # ---- what they have in common --------------------------------------------------------------------
@@ -230,11 +231,11 @@ def _authenticated(endpoints: Endpoints, form: dict[str, str], client_id: str, c
 _T = TypeVar("_T")
 
 
-def _parse(request: Request, answer: Answer, build: Callable[[Mapping[str, object]], _T]) -> _T:
-    raise_refusal(request, answer)
-    if not kinds.is_object(answer.body):
+def _parse(request: Request, answer: HttpResponse, build: Callable[[Mapping[str, object]], _T]) -> _T:
+    raise_for_error(request, answer)
+    if not _validation.is_object(answer.body):
         raise malformed(answer, "is not a JSON object")
     try:
         return build(answer.body)
-    except kinds.EntryError as error:
+    except _validation.FieldError as error:
         raise malformed(answer, f"is wrong: {error}", error.key) from None

@@ -5,7 +5,7 @@
 asked not to follow redirects, and an answer that came over one all the same is not believed; its time-outs and the
 size of what it reads are its own.
 
-Opens nothing itself. Imports `exceptions` and `messages`.
+Opens nothing itself.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Protocol, TypeGuard, TypeVar
 
+from ._messages import HttpResponse, Request, parse_retry_after, redacted, redirected
 from .exceptions import OAuthError, TransportError
-from .messages import Answer, Request, parse_retry_after, redirected, showable
 
 __all__ = ["TIMEOUT", "RequestsSession", "Response", "Session", "check_proxies", "is_requests", "send", "with_retries"]
 
@@ -74,7 +74,7 @@ def check_proxies(proxies: Mapping[str, str] | None) -> None:
         raise ValueError("proxies must be a dictionary such as {'https': 'http://user:password@host:port'}; no SOCKS")
 
 
-def send(session: Session, request: Request) -> Answer:
+def send(session: Session, request: Request) -> HttpResponse:
     """Send a request once. Raises `TransportError`, or `MalformedResponse` where the answer is no bounded HTTP."""
     try:
         response = _post(session, request)
@@ -93,10 +93,10 @@ def send(session: Session, request: Request) -> Answer:
     except Exception:  # whatever a session says to nonsense
         body = None
     headers = _headers(response)
-    return Answer(
+    return HttpResponse(
         status=status,
         body=body,
-        content_type=showable(headers.get("content-type"), request) or "no content type",
+        content_type=redacted(headers.get("content-type"), request) or "no content type",
         retry_after=parse_retry_after(headers.get("retry-after", ""), headers.get("date", ""), time.time()),
     )
 

@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The tokens of the seed: a plain one, one that knows when it expires, and one that keeps itself fresh.
 
-A token holds one `Held`, which is replaced as a whole: another thread sees all of a refresh or nothing of it. Its
+A token holds one `Snapshot`, which is replaced as a whole: another thread sees all of a refresh or nothing of it. Its
 fields are descriptors that read from it, and so does all that describes a token (`repr`, `==`, `as_dict`, a copy).
 Only `access_token` asks first for one that can be used: that is where a `RefreshingToken` refreshes.
-
-Imports `credentials`, `held`, `models`, `prompt`, `storage` and `upkeep`.
 """
 
 from __future__ import annotations
@@ -19,18 +17,18 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Generic, TypeVar, overload
 
+from ._file_store import check_writable, read_token
+from ._refresher import Refresher
+from ._snapshot import Snapshot
 from .credentials import Credentials, OAuthCredentials
-from .held import Held
 from .models import BaseTokenDict, Bearer, DefaultScope, RefreshableTokenDict
-from .storage import check_place, read_token
-from .upkeep import Upkeep
 
 __all__ = ["OAuthToken", "RefreshingToken", "Token"]
 
 _T = TypeVar("_T")
 
 
-class _Value(Generic[_T]):
+class _Field(Generic[_T]):
     """A field of a token. To set one by hand is to take on a token that differs in it, as of now."""
 
     def __init__(self, read: Callable[[Token], _T], default: _T | None = None) -> None:
@@ -49,19 +47,19 @@ class _Value(Generic[_T]):
         return self._default if token is None else self._read(token)
 
     def __set__(self, token: Token, value: _T) -> None:
-        token._held = Held(time.time(), time.monotonic(), {**token.as_dict(), self._name: value})
+        token._snapshot = Snapshot(time.time(), time.monotonic(), {**token.as_dict(), self._name: value})
 
 
 @dataclass(kw_only=True, init=False, repr=False, eq=False)
 class Token:
     """Base class representation of the YouTubeMusicAPI OAuth token (seed). Raises `ValueError` on an unfit value."""
 
-    scope: _Value[DefaultScope] = _Value(lambda token: token._held.token["scope"])
-    token_type: _Value[Bearer] = _Value(lambda token: token._held.token["token_type"])
-    access_token: _Value[str] = _Value(lambda token: token._usable().access_token)
-    refresh_token: _Value[str] = _Value(lambda token: token._held.token["refresh_token"])
-    expires_at: _Value[int] = _Value(lambda token: token._held.token["expires_at"], 0)
-    expires_in: _Value[int] = _Value(lambda token: token._held.token["expires_in"], 0)
+    scope: _Field[DefaultScope] = _Field(lambda token: token._snapshot.token["scope"])
+    token_type: _Field[Bearer] = _Field(lambda token: token._snapshot.token["token_type"])
+    access_token: _Field[str] = _Field(lambda token: token._usable().access_token)
+    refresh_token: _Field[str] = _Field(lambda token: token._snapshot.token["refresh_token"])
+    expires_at: _Field[int] = _Field(lambda token: token._snapshot.token["expires_at"], 0)
+    expires_in: _Field[int] = _Field(lambda token: token._snapshot.token["expires_in"], 0)
 
     def __init__(
         self,
@@ -81,7 +79,7 @@ class Token:
             "expires_at": expires_at,
             "expires_in": expires_in,
         }
-        self._held: Held = Held(time.time(), time.monotonic(), token)
+        self._snapshot: Snapshot = Snapshot(time.time(), time.monotonic(), token)
 
     @staticmethod
     def members() -> KeysView[str]:
@@ -90,11 +88,11 @@ class Token:
 
     def as_dict(self) -> RefreshableTokenDict:
         """The values that are held, without refreshing them."""
-        return self._held.token.copy()
+        return self._snapshot.token.copy()
 
     def as_json(self) -> str:
         """The same as JSON."""
-        return json.dumps(self._held.token)
+        return json.dumps(self._snapshot.token)
 
     def as_auth(self) -> str:
         """The value of an Authorization header (RFC 6750 2.1)."""
@@ -103,17 +101,17 @@ class Token:
     @property
     def is_expiring(self) -> bool:
         """Whether it should be refreshed: see `expiry`."""
-        return not self._held.fresh.is_open(time.time(), time.monotonic())
+        return not self._snapshot.fresh.covers(time.time(), time.monotonic())
 
     def __repr__(self) -> str:
-        shown = {**self._held.token, "access_token": "[redacted]", "refresh_token": "[redacted]"}
+        shown = {**self._snapshot.token, "access_token": "[redacted]", "refresh_token": "[redacted]"}
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Token) and type(other) is type(self) and self.as_dict() == other.as_dict()
 
-    def _usable(self) -> Held:
-        return self._held
+    def _usable(self) -> Snapshot:
+        return self._snapshot
 
 
 class OAuthToken(Token):
@@ -134,7 +132,7 @@ class OAuthToken(Token):
 
         Takes a new refresh token, too, where the server sent one. All or nothing: `ValueError` on an unfit value.
         """
-        self._held = self._held.renewed(time.time(), time.monotonic(), fresh_access)
+        self._snapshot = self._snapshot.renewed(time.time(), time.monotonic(), fresh_access)
 
 
 @dataclass(init=False, repr=False, eq=False)
@@ -173,18 +171,18 @@ class RefreshingToken(OAuthToken):
             raise TypeError("credentials must be a Credentials")
         self.credentials = credentials
         self._local_cache = None if _local_cache is None else Path(_local_cache)
-        self._upkeep = Upkeep(None if _local_cache is None else os.fspath(_local_cache))
+        self._refresher = Refresher(None if _local_cache is None else os.fspath(_local_cache))
 
     def __getstate__(self) -> dict[str, object]:
-        upkeep = copy(self._upkeep)  # first: it may be older than the values, and not newer
-        return {**vars(self), "_upkeep": upkeep}
+        upkeep = copy(self._refresher)  # first: it may be older than the values, and not newer
+        return {**vars(self), "_refresher": upkeep}
 
     @classmethod
     def load(cls, credentials: Credentials, path: str | os.PathLike[str]) -> RefreshingToken:
         """Read a token file, and keep the token fresh in it from now on. Raises as `from_json` does."""
         on_disk = read_token(os.fspath(path))
         token = cls(credentials, Path(path), **on_disk)
-        token._upkeep = Upkeep(os.fspath(path), on_disk)
+        token._refresher = Refresher(os.fspath(path), on_disk)
         return token
 
     @classmethod
@@ -196,14 +194,14 @@ class RefreshingToken(OAuthToken):
         With `open_browser` the link is opened, too; with `to_file` the token is stored there and kept fresh.
         Raises what `get_code` and `wait_for_token` raise; before that, `TokenFileError` where nothing can be stored.
         """
-        from .prompt import prompt
+        from ._terminal import prompt
 
         if to_file is not None:
-            check_place(to_file)
+            check_writable(to_file)
         values = prompt(credentials, open_browser=open_browser)
         token = cls(credentials, None if to_file is None else Path(to_file), **values)
         if to_file is not None:
-            token._upkeep.store_first(token._held, to_file)
+            token._refresher.save_new_login(token._snapshot, to_file)
         return token
 
     @property
@@ -213,7 +211,7 @@ class RefreshingToken(OAuthToken):
 
     @local_cache.setter
     def local_cache(self, path: Path | None) -> None:
-        if self._upkeep.move(self, None if path is None else os.fspath(path)):
+        if self._refresher.move(self, None if path is None else os.fspath(path)):
             self._local_cache = None if path is None else Path(path)
 
     def store_token(self, path: str | None = None) -> None:
@@ -221,8 +219,8 @@ class RefreshingToken(OAuthToken):
 
         In the middle of a refresh of the same thread, as in a signal handler, this and a new `local_cache` do nothing.
         """
-        if (target := self._upkeep.path if path is None else path) is not None:
-            self._upkeep.store(self, target)
+        if (target := self._refresher.path if path is None else path) is not None:
+            self._refresher.store(self, target)
 
     def refresh(self) -> None:
         """Get another access token, whatever the clock says: for a caller who got a 401. Raises if it fails."""
@@ -233,13 +231,15 @@ class RefreshingToken(OAuthToken):
             return False
         return self.credentials == other.credentials and self.local_cache == other.local_cache
 
-    def _usable(self) -> Held:
-        held = self._held
-        fresh = held.fresh  # asked before every request, and so without a call of `is_open`
-        if fresh.opens <= time.time() < fresh.closes and time.monotonic() < fresh.ends and not self._upkeep.is_unsaved:
+    def _usable(self) -> Snapshot:
+        held = self._snapshot
+        fresh = held.fresh  # asked before every request, and so without a call of `covers`
+        wall, monotonic = time.time(), time.monotonic()
+        within = fresh.not_before <= wall < fresh.not_after and monotonic < fresh.deadline
+        if within and not self._refresher.is_unsaved:
             return held
         self._tend()
-        return self._held
+        return self._snapshot
 
     def _tend(self, *, now: bool = False) -> None:
-        self._upkeep.tend(self, self.credentials, now=now)
+        self._refresher.ensure_fresh(self, self.credentials, now=now)

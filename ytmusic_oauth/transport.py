@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The network: the only module that opens sockets. One form out, one whole answer back, in bounded time and space.
 
-The look-up of a name alone is the system's, and takes what time that takes. This module is loaded when the first
+The look-up of a name exclusive is the system's, and takes what time that takes. This module is loaded when the first
 request is sent, not before: `http.client`, `ssl` and `urllib.request` cost more to import than all the rest.
-
-Imports `exceptions`, `kinds`, `messages` and `session`.
 """
 
 from __future__ import annotations
@@ -23,9 +21,9 @@ from urllib.error import URLError
 from urllib.parse import urlencode
 from urllib.request import AbstractHTTPHandler, OpenerDirector, ProxyHandler, Request, getproxies
 
-from . import kinds
+from . import _validation
+from ._messages import sanitized
 from .exceptions import MalformedResponse, TransportError
-from .messages import one_line
 from .session import TIMEOUT, check_proxies
 
 if TYPE_CHECKING:
@@ -51,7 +49,7 @@ class UrllibResponse:
 
     def json(self) -> object:
         """Raises `ValueError` on anything but a JSON object in UTF-8."""
-        return kinds.json_object(self.content.decode())
+        return _validation.json_object(self.content.decode())
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ class UrllibSession:
             found = getproxies() if self.proxies is None else self.proxies
             opener.add_handler(ProxyHandler({name: url for name, url in found.items() if name == "https"}))
         with ExitStack() as opened:
-            opener.add_handler(_Handler(end, self.ssl_context, opened))
+            opener.add_handler(_DeadlineHandler(end, self.ssl_context, opened))
             try:
                 response: HTTPResponse = opener.open(request)
                 content, problem = _read(response)
@@ -103,7 +101,7 @@ class UrllibSession:
         return UrllibResponse(response.status, dict(response.headers.items()), content)
 
 
-class _Handler(AbstractHTTPHandler):
+class _DeadlineHandler(AbstractHTTPHandler):
     """Opens by `end` on the monotonic clock; urllib's own time-out starts anew with every address and every byte."""
 
     http_request = https_request = AbstractHTTPHandler.do_request_
@@ -133,12 +131,12 @@ class _Handler(AbstractHTTPHandler):
 
     def _response(self, sock: socket.socket, **_: object) -> HTTPResponse:
         response = HTTPResponse(sock)
-        response.fp = io.BufferedReader(_Reader(self._end, sock, response.fp.detach()))
+        response.fp = io.BufferedReader(_DeadlineReader(self._end, sock, response.fp.detach()))
         self._opened.callback(response.close)  # Python 3.10 leaves a proxy's refusal open
         return response
 
 
-def _left(end: float) -> float:
+def _remaining(end: float) -> float:
     seconds = end - time.monotonic()
     if seconds <= 0:
         raise TimeoutError
@@ -149,19 +147,19 @@ def _dial(end: float, address: tuple[str, int], *_: object) -> socket.socket:
     targets = [str(info[4][0]) for info in socket.getaddrinfo(*address, type=socket.SOCK_STREAM)]
     while targets:
         # Where the way to the first addresses swallows packets, time has to be left for the last.
-        timeout = min(CONNECT_TIMEOUT, _left(end) / len(targets))
+        timeout = min(CONNECT_TIMEOUT, _remaining(end) / len(targets))
         try:
             connected = socket.create_connection((targets.pop(0), address[1]), timeout)
         except OSError:
             if not targets:
                 raise
         else:
-            connected.settimeout(min(CONNECT_TIMEOUT, _left(end)))  # for TLS, and for sending
+            connected.settimeout(min(CONNECT_TIMEOUT, _remaining(end)))  # for TLS, and for sending
             return connected
     raise OSError("it has no address")
 
 
-class _Reader(io.RawIOBase):
+class _DeadlineReader(io.RawIOBase):
     def __init__(self, end: float, sock: socket.socket, raw: io.RawIOBase) -> None:
         self._end, self._sock, self._raw = end, sock, raw
         self._budget = 2 * LARGEST_BODY
@@ -170,7 +168,7 @@ class _Reader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int | None:
-        self._sock.settimeout(_left(self._end))
+        self._sock.settimeout(_remaining(self._end))
         count = self._raw.readinto(buffer)
         self._budget -= count or 0
         if self._budget < 0:  # http.client believes a chunk that says it has -1 bytes, and reads on for ever
@@ -202,4 +200,4 @@ def _reason(error: object, host: str) -> str:
     words = certificate or getattr(error, "strerror", None) or str(error)
     # After the status comes what the proxy has to say: it may be the password.
     words = re.sub(r"(Tunnel connection failed: \d+).*", r"\1", words)
-    return f"{host} cannot be reached: {one_line(words)}"
+    return f"{host} cannot be reached: {sanitized(words)}"

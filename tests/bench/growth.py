@@ -20,10 +20,16 @@ from typing import Final, NamedTuple
 from tests.bench.cases import values
 from tests.bench.measuring import ROOT
 from ytmusic_oauth import YOUTUBE, OAuthCredentials, OAuthError, RefreshingToken
-from ytmusic_oauth.kinds import json_object
-from ytmusic_oauth.messages import Answer
+from ytmusic_oauth._messages import HttpResponse
+from ytmusic_oauth._validation import json_object
 from ytmusic_oauth.models import BaseTokenDict
-from ytmusic_oauth.protocol import parse_code, parse_refresh, parse_revocation, parse_token, refresh_request
+from ytmusic_oauth.protocol import (
+    parse_device_authorization,
+    parse_refresh,
+    parse_revocation,
+    parse_token,
+    refresh_request,
+)
 
 __all__ = ["EXPONENT", "GROWTHS", "Grown", "Growth", "grown"]
 
@@ -125,10 +131,10 @@ def parsing() -> Callable[[int], Spent]:
         content = None
         with suppress(ValueError):
             content = json_object(body)
-        answer = Answer(document.status, content, "application/json")
+        answer = HttpResponse(document.status, content, "application/json")
         with suppress(OAuthError):
             if document.to == "code":
-                parse_code(request, answer)
+                parse_device_authorization(request, answer)
             elif document.to == "token":
                 parse_token(request, answer, sent=0, scope="")
             elif document.to == "refresh":

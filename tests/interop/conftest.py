@@ -15,7 +15,7 @@ from typing import Final
 
 import pytest
 
-from ytmusic_oauth.kinds import json_object, text
+from ytmusic_oauth._validation import json_object, text
 
 ROOT: Final = Path(__file__).parents[2]
 #: where `npm ci` was run

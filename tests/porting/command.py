@@ -21,7 +21,7 @@ __all__ = ["main"]
 
 PASSED: Final = 0
 FAILED: Final = 1
-WRONG: Final = 2
+FIX_FIRST: Final = 2
 INTERRUPTED: Final = 130
 
 
@@ -90,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"  {error if isinstance(error, OSError) else f'expected  {error.expected}'}", file=sys.stderr)
         if isinstance(error, Wrong):
             print(f"  came      {error.came}", file=sys.stderr)
-        return WRONG
+        return FIX_FIRST
     on_terminal = sys.stderr.isatty()
     done = 0
 

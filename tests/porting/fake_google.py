@@ -174,7 +174,7 @@ class Raw:
     error: ClassVar = ""
 
 
-Answer: TypeAlias = Reply | Raw
+HttpResponse: TypeAlias = Reply | Raw
 
 
 def _head(status: int, headers: Mapping[str, str]) -> bytes:
@@ -205,12 +205,12 @@ def drip(body: bytes = _TOKEN, every: float = 1.0) -> Raw:
     return Raw([head, *(piece for byte in body for piece in (every, bytes([byte])))])
 
 
-def applied(answer: Answer) -> Answer:
+def applied(answer: HttpResponse) -> HttpResponse:
     """The same answer, but the request is carried out first: the token is rotated, and lost."""
     return dataclasses.replace(answer, applied=True)
 
 
-FAULTS: Final[Mapping[str, Answer]] = {
+FAULTS: Final[Mapping[str, HttpResponse]] = {
     **{str(code): Reply(code, "Not now.", _TEXT) for code in (408, 500, 502, 503, 504)},
     "429": Reply(429, "Too many.", {**_TEXT, "Retry-After": "7"}),
     "rate-limit": Reply(403, {"error_code": "rate_limit_exceeded"}),
@@ -561,8 +561,8 @@ class FakeGoogle(Authority):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._transcript: list[Exchange] = []
-        self._scripts: defaultdict[str, deque[Answer]] = defaultdict(deque)
-        self._held: list[str] = []
+        self._scripts: defaultdict[str, deque[HttpResponse]] = defaultdict(deque)
+        self._snapshot: list[str] = []
         self._closing = threading.Event()
 
     def __enter__(self) -> FakeGoogle:
@@ -585,7 +585,7 @@ class FakeGoogle(Authority):
         self._listener.shutdown()
         self._listener.server_close()
 
-    def script(self, endpoint: str, *answers: Answer) -> None:
+    def script(self, endpoint: str, *answers: HttpResponse) -> None:
         """Let the next requests to `endpoint` get these answers, one each."""
         with self._changed:
             self._scripts[_name(endpoint)].extend(answers)
@@ -594,12 +594,12 @@ class FakeGoogle(Authority):
     def hold(self, endpoint: str) -> Iterator[None]:
         """A gate: requests to `endpoint` arrive, and wait for the end of the block."""
         with self._changed:
-            self._held.append(_name(endpoint))
+            self._snapshot.append(_name(endpoint))
         try:
             yield
         finally:
             with self._changed:
-                self._held.remove(_name(endpoint))
+                self._snapshot.remove(_name(endpoint))
                 self._changed.notify_all()
 
     @property
@@ -626,14 +626,14 @@ class FakeGoogle(Authority):
         others = [dataclasses.asdict(each) for each in self.transcript if each.path != request.path]
         return Reply(200, {"transcript": others})
 
-    def respond(self, request: Exchange) -> Answer:
+    def respond(self, request: Exchange) -> HttpResponse:
         """Record a request, and find its answer: the script's, or else the real one."""
         name = ENDPOINTS.get(request.path, request.path)
         with self._changed:
             number = len(self._transcript)
             self._transcript.append(request)
             self._changed.notify_all()
-            self._changed.wait_for(lambda: name not in self._held or self._closing.is_set())
+            self._changed.wait_for(lambda: name not in self._snapshot or self._closing.is_set())
             self.pause(0)
             answer = self._scripts[name].popleft() if self._scripts[name] else None
             if answer is None or answer.applied:
@@ -668,7 +668,7 @@ class _Listener(http.server.ThreadingHTTPServer):
         self.ssl_context = fake.ssl_context
         self.open: list[socket.socket] = []
         self.changed = threading.Condition()  # guards `open`
-        super().__init__((fake.host, fake.port), functools.partial(_Handler, fake))
+        super().__init__((fake.host, fake.port), functools.partial(_DeadlineHandler, fake))
 
     def server_bind(self) -> None:
         # Not HTTPServer's, which asks the DNS for the name of the host.
@@ -704,7 +704,7 @@ class _Listener(http.server.ThreadingHTTPServer):
             traceback.print_exc()
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class _DeadlineHandler(http.server.BaseHTTPRequestHandler):
     """Speaks HTTP/1.1 on one connection."""
 
     protocol_version = "HTTP/1.1"
@@ -742,7 +742,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_GET
 
-    def send(self, answer: Answer) -> None:
+    def send(self, answer: HttpResponse) -> None:
         if isinstance(answer, Reply):
             self.fake.pause(answer.delay)
             self.wfile.write(answer.wire("close" if self.close_connection else "keep-alive"))
@@ -760,7 +760,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             socket.close(self.connection.detach())
 
 
-def _scripted(text: str) -> tuple[str, Answer]:
+def _scripted(text: str) -> tuple[str, HttpResponse]:
     endpoint, _, fault = text.partition("=")
     try:
         return _name(endpoint), FAULTS[fault]
@@ -789,7 +789,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--script", type=_scripted, action="append", metavar="ENDPOINT=FAULT", help=spoil)
     options = vars(parser.parse_args(argv))
     options["dialect"] = DIALECTS[options["dialect"]]
-    scripts: Sequence[tuple[str, Answer]] = options.pop("script") or ()
+    scripts: Sequence[tuple[str, HttpResponse]] = options.pop("script") or ()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
 
     def say(line: str) -> None:

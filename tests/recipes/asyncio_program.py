@@ -24,7 +24,7 @@ async def login(credentials: OAuthCredentials, show: Callable[[str, str], None])
     show(verification_link(code), code["user_code"])
     schedule = DevicePoll(code, asked)
     while True:
-        while seconds := schedule.wait(time.monotonic()):
+        while seconds := schedule.delay(time.monotonic()):
             await asyncio.sleep(seconds)
         try:
             granted = await asyncio.to_thread(credentials.token_from_code, code["device_code"])

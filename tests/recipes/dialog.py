@@ -61,7 +61,7 @@ class Login:
             raise LoginCancelled
         now = time.monotonic()
         self._dialog.update(min(100, int(100 * (now - self._asked) / self._code["expires_in"])), self._message)
-        if seconds := self._schedule.wait(now):
+        if seconds := self._schedule.delay(now):
             return min(seconds, _TICK)
         try:
             granted = self._credentials.token_from_code(self._code["device_code"])

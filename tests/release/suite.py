@@ -43,11 +43,11 @@ def main(argv: Sequence[str]) -> int:
     package, tree = map(Path, argv)
     try:
         lay_out(package, tree)
-        copied = version(package)
+        copy_error = version(package)
     except (ValueError, OSError) as error:
         print(f"make test: {error}", file=sys.stderr)
         return 1
-    print(f"make test: {package}, which is {copied}, with the tests of {version()}")
+    print(f"make test: {package}, which is {copy_error}, with the tests of {version()}")
     return 0
 
 

@@ -55,7 +55,9 @@ def vendor(destination: Path) -> Sequence[str]:
         if _sum(target / name) in {before[name], None}:
             (target / name).unlink(missing_ok=True)
         else:
-            said.append(f"{target / name} is no longer part of it, but was changed since it was copied, and was kept")
+            said.append(
+                f"{target / name} is no longer part of it, but was changed since it was copy_error, and was kept"
+            )
     _write(target, MANIFEST, _manifest(sums))
     return said
 
@@ -80,7 +82,7 @@ def _sum(path: Path) -> str | None:
 
 
 def _manifest(sums: Mapping[str, str]) -> bytes:
-    head = f"# ytmusic_oauth {version()}, copied by its `make vendor`, which will overwrite what is changed here.\n"
+    head = f"# ytmusic_oauth {version()}, copy_error by its `make vendor`, which will overwrite what is changed here.\n"
     return (head + "".join(f"{sums[name]}  {name}\n" for name in sorted(sums))).encode()
 
 

@@ -66,7 +66,7 @@ def credentials(context: ssl.SSLContext) -> None:
 
 
 def endpoints() -> None:
-    own = Endpoints("https://login.example.org/code", "https://login.example.org/token", refresh_is_repeatable=True)
+    own = Endpoints("https://login.example.org/code", "https://login.example.org/token", rotates_refresh_tokens=False)
     assert_type(own.device_code_url, str)
     assert_type(own.revoke_url, str | None)
     assert_type(own.device_grant, str)
@@ -142,7 +142,7 @@ def errors(client: OAuthCredentials, token: RefreshingToken) -> None:
 
 def schedule(code: AuthCodeDict, error: OAuthError) -> None:
     polls = DevicePoll(code, 0.0)
-    assert_type(polls.wait(1.0), float)
+    assert_type(polls.delay(1.0), float)
     assert_type(polls.interval, float)
     polls.failed(error, 2.0)
 

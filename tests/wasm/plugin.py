@@ -51,7 +51,14 @@ sys.modules["hypothesis"] = _WithoutHypothesis("hypothesis")
 
 # Of no use without: processes, users and signals; another Hypothesis; a lock that somebody else could have; a watch.
 _ELSEWHERE: Final = frozenset(
-    {"test_bench.py", "test_conversation.py", "test_lock.py", "test_porting.py", "test_processes.py", "test_windows.py"}
+    {
+        "test_bench.py",
+        "test_conversation.py",
+        "test_file_lock.py",
+        "test_porting.py",
+        "test_processes.py",
+        "test_windows.py",
+    }
 )
 
 

@@ -25,8 +25,8 @@ from ytmusic_oauth import (
     TransportError,
     UrllibSession,
 )
+from ytmusic_oauth._file_store import read_token, write_token
 from ytmusic_oauth.models import RefreshableTokenDict
-from ytmusic_oauth.storage import read_token, write_token
 from ytmusic_oauth.transport import UrllibResponse
 
 # What the page, or Node, around us hands in: a synchronous request, and where the fake server listens.
@@ -80,9 +80,9 @@ def test_a_whole_login_goes_over_a_session_of_the_hosts(tmp_path: Path) -> None:
 
 def test_a_token_file_is_written_whole_and_private_again_and_again(tmp_path: Path) -> None:
     path = str(tmp_path / "oauth.json")
-    write_token(path, TOKEN, alone=True)
+    write_token(path, TOKEN, exclusive=True)
     with open(path, encoding="utf-8") as reader:
-        write_token(path, {**TOKEN, "access_token": "ya29.fake-new"}, alone=True)
+        write_token(path, {**TOKEN, "access_token": "ya29.fake-new"}, exclusive=True)
         assert json.load(reader) == TOKEN  # whoever reads meanwhile has the old one, whole
     assert read_token(path)["access_token"] == "ya29.fake-new"
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600

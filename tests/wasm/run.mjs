@@ -50,7 +50,7 @@ try {
     print("Python", sys.version.split()[0], "on", sys.platform)
     # Capture by file descriptors takes more than there is.
     how = ["-q", "-p", "no:cacheprovider", "-p", "tests.wasm.plugin", "--capture=sys"]
-    nobody_is_root = "tests/test_storage.py::test_when_root_writes_the_owner_stays"
+    nobody_is_root = "tests/test_file_store.py::test_when_root_writes_the_owner_stays"
     int(pytest.main([*how, "--deselect", nobody_is_root, "tests/wasm/promises.py", "tests"]))
   `);
 } catch (error) {

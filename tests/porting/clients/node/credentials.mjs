@@ -66,7 +66,7 @@ export class OAuthCredentials {
     return withRetries(async () => {
       const sent = this.#world.now();
       return protocol.parseRefresh(request, await this.#send(request), sent);
-    }, this.endpoints.refreshIsRepeatable, this.#world);
+    }, !this.endpoints.rotatesRefreshTokens, this.#world);
   }
 
   /** End a login, by its refresh token or an access token of it. In passing trouble it is tried three times. */

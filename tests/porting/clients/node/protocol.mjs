@@ -34,13 +34,13 @@ export function endpoints({
   // RFC 8628 3.1, RFC 7009 2.1: a confidential client shows its secret everywhere, not to the token endpoint alone.
   authenticateEverywhere = true,
   // Whether a refresh may be sent twice. A server that rotates can take the second one for theft and end the login.
-  refreshIsRepeatable = false,
+  rotatesRefreshTokens = true,
 }) {
   check("device_code_url", deviceCodeUrl, safeUrl);
   check("token_url", tokenUrl, safeUrl);
   if (revokeUrl !== null) check("revoke_url", revokeUrl, safeUrl);
   return Object.freeze({
-    deviceCodeUrl, tokenUrl, revokeUrl, deviceGrant, deviceCodeParameter, authenticateEverywhere, refreshIsRepeatable,
+    deviceCodeUrl, tokenUrl, revokeUrl, deviceGrant, deviceCodeParameter, authenticateEverywhere, rotatesRefreshTokens,
   });
 }
 
@@ -60,7 +60,7 @@ export const YOUTUBE = endpoints({
   deviceGrant: "http://oauth.net/grant_type/device/1.0",
   deviceCodeParameter: "code",
   authenticateEverywhere: false,
-  refreshIsRepeatable: true,
+  rotatesRefreshTokens: false,
 });
 /** What Google documents for "TVs and Limited Input devices". */
 export const GOOGLE = endpoints({
@@ -68,7 +68,7 @@ export const GOOGLE = endpoints({
   tokenUrl: "https://oauth2.googleapis.com/token",
   revokeUrl: "https://oauth2.googleapis.com/revoke",
   authenticateEverywhere: false,
-  refreshIsRepeatable: true,
+  rotatesRefreshTokens: false,
 });
 
 /** An OAuth client as it is known to its server. @typedef {{id: string, secret: string}} Client */

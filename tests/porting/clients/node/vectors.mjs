@@ -197,7 +197,7 @@ function endpointsOf(given = "rfc") {
     deviceGrant: raw.device_grant,
     deviceCodeParameter: raw.device_code_parameter,
     authenticateEverywhere: raw.authenticate_everywhere,
-    refreshIsRepeatable: raw.refresh_is_repeatable,
+    rotatesRefreshTokens: raw.rotates_refresh_tokens,
   });
 }
 

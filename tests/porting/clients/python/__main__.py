@@ -41,7 +41,7 @@ def client() -> OAuthCredentials:
             device_grant=ways.device_grant,
             device_code_parameter=ways.device_code_parameter,
             authenticate_everywhere=ways.authenticate_everywhere,
-            refresh_is_repeatable=ways.refresh_is_repeatable,
+            rotates_refresh_tokens=ways.rotates_refresh_tokens,
         ),
         scope=given["OAUTH_SCOPE"],
     )

@@ -31,10 +31,10 @@ from ytmusic_oauth import (
     OAuthToken,
     RefreshingToken,
     UrllibSession,
+    _refresher,
     credentials,
     session,
     token,
-    upkeep,
 )
 from ytmusic_oauth.exceptions import OAuthError
 from ytmusic_oauth.models import AuthCodeDict, LinkedAuthCodeDict
@@ -76,7 +76,7 @@ GOOD: Final[Mapping[str, Object]] = {
 
 
 def answer(kind: str, given: Object) -> object:
-    """Answer one vector. Raises `LookupError` on a kind that is not known here."""
+    """HttpResponse one vector. Raises `LookupError` on a kind that is not known here."""
     try:
         return _ANSWERS[kind](given)
     except OAuthError as error:
@@ -193,7 +193,7 @@ class _World:
     def entered(self, dice: float = 0.5) -> Iterator[None]:
         """`dice` is where a random number falls between its least (0) and its most (1)."""
         with ExitStack() as stack:
-            for module in (credentials, session, token, upkeep):
+            for module in (credentials, session, token, _refresher):
                 stack.enter_context(patch.object(module, "time", self))
             stack.enter_context(patch.object(random, "uniform", lambda least, most: least + (most - least) * dice))
             stack.enter_context(
@@ -217,7 +217,7 @@ def _endpoints(given: object) -> Endpoints:
         device_grant=_text(told, "device_grant", Endpoints.device_grant),
         device_code_parameter=_text(told, "device_code_parameter", Endpoints.device_code_parameter),
         authenticate_everywhere=bool(told.get("authenticate_everywhere", True)),
-        refresh_is_repeatable=bool(told.get("refresh_is_repeatable", False)),
+        rotates_refresh_tokens=bool(told.get("rotates_refresh_tokens", True)),
     )
 
 
@@ -306,7 +306,7 @@ def _expiry(given: Object) -> object:
     with world.entered():
         token = _token(given)
         world.wall, world.steady = map(_seconds, _list(given["now"]))
-        seconds_left = token._held.life.seconds_left(world.wall, world.steady)
+        seconds_left = token._snapshot.valid.seconds_left(world.wall, world.steady)
         expiring: object = token.is_expiring
         token.as_auth()
     if expiring != bool(world.requests):

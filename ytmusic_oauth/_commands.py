@@ -3,8 +3,6 @@
 
 What was asked for goes to standard output, and all other words to standard error. Only `token` and `header` show a
 secret: the one that they were asked for. Each raises what went wrong; `__main__` says it and chooses the exit status.
-
-Imports `credentials`, `exceptions`, `held`, `kinds`, `lock`, `messages`, `prompt`, `protocol`, `storage` and `token`.
 """
 
 from __future__ import annotations
@@ -18,15 +16,15 @@ from abc import ABC, abstractmethod
 from contextlib import suppress
 from typing import Final
 
+from ._file_lock import locked
+from ._file_store import check_writable, read_token
+from ._messages import HttpResponse, Request
+from ._snapshot import Snapshot
+from ._terminal import say
+from ._validation import FieldError, field, is_object, wire_seconds
 from .credentials import OAuthCredentials
 from .exceptions import ServerError
-from .held import Held
-from .kinds import EntryError, entry, is_object, seconds
-from .lock import locked
-from .messages import Answer, Request
-from .prompt import say
 from .protocol import OAUTH_SCOPE, verification_link
-from .storage import check_place, read_token
 from .token import OAuthToken, RefreshingToken
 
 __all__ = ["Client", "Options", "can_ask", "event", "header", "login", "refresh", "revoke", "status", "tell", "token"]
@@ -54,17 +52,17 @@ class Client(OAuthCredentials):
 
     login_lives_for: int | None = None
 
-    def _send(self, request: Request) -> Answer:
+    def _send(self, request: Request) -> HttpResponse:
         answer = super()._send(request)
         if is_object(answer.body):
-            with suppress(EntryError):
-                self.login_lives_for = entry(answer.body, "refresh_token_expires_in", seconds)
+            with suppress(FieldError):
+                self.login_lives_for = field(answer.body, "refresh_token_expires_in", wire_seconds)
         return answer
 
 
 def login(options: Options) -> None:
     """Log in with a code that is confirmed on another device, and write the token file."""
-    check_place(options.file)
+    check_writable(options.file)
     client = options.client()
     code = client.get_code()
     link = verification_link(code)
@@ -74,14 +72,14 @@ def login(options: Options) -> None:
         for line in ("", f"  Go to   {link}", f"  Code    {code['user_code']}", ""):
             tell(line)
     if options.open_browser:
-        _open_apart(link)
+        _open_browser(link)
     on_terminal = sys.stderr is not None and sys.stderr.isatty()
 
     def waiting(seconds_left: float) -> None:
         if options.json:
             event("waiting", seconds_left=int(seconds_left))
         elif on_terminal or seconds_left == code["expires_in"]:
-            tell(f"Waiting; the code lives for {_span(seconds_left)} ", end="\r" if on_terminal else "\n")
+            tell(f"Waiting; the code lives for {_duration(seconds_left)} ", end="\r" if on_terminal else "\n")
 
     waiting(code["expires_in"])
     try:
@@ -102,7 +100,7 @@ def login(options: Options) -> None:
             tell("publish the app and log in again, and it lasts.")
 
 
-def _open_apart(link: str) -> None:
+def _open_browser(link: str) -> None:
     """Open a browser that neither holds up the login nor writes into what we say."""
     import subprocess
 
@@ -136,15 +134,17 @@ def status(options: Options) -> None:
     """Tell what the file holds and how long it lasts: no secret, no network."""
     token = read_token(options.file)
     wall, monotonic = time.time(), time.monotonic()
-    held = Held(wall, monotonic, token)
-    seconds_left = int(held.life.seconds_left(wall, monotonic))
-    is_expiring = not held.fresh.is_open(wall, monotonic)
+    held = Snapshot(wall, monotonic, token)
+    seconds_left = int(held.valid.seconds_left(wall, monotonic))
+    is_expiring = not held.fresh.covers(wall, monotonic)
     if options.json:
         public = {key: value for key, value in token.items() if key not in {"access_token", "refresh_token"}}
         file = os.path.abspath(options.file)
         show(json.dumps({"file": file, **public, "seconds_left": seconds_left, "is_expiring": is_expiring}))
         return
-    lives = f"lives for {_span(seconds_left)}, until {_date(token['expires_at'])}" if seconds_left else "has expired"
+    lives = (
+        f"lives for {_duration(seconds_left)}, until {_date(token['expires_at'])}" if seconds_left else "has expired"
+    )
     show(f"file           {options.file}")
     show(f"scope          {token['scope']}")
     show(f"access token   {lives}{'; the next use refreshes it' if is_expiring else ''}")
@@ -210,7 +210,7 @@ def event(kind: str, **parts: object) -> None:
     show(json.dumps({"event": kind, **parts}))
 
 
-def _span(seconds: float) -> str:
+def _duration(seconds: float) -> str:
     from datetime import timedelta
 
     return str(timedelta(seconds=int(seconds)))

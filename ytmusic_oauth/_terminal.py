@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A login by way of the terminal.
-
-Imports `credentials`, `models` and `protocol`.
-"""
+"""A login by way of the terminal."""
 
 from __future__ import annotations
 

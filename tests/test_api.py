@@ -162,7 +162,7 @@ def test_every_class_is_what_it_was(entry: Entry) -> None:
 @every("attribute")
 def test_every_attribute_has_its_type_and_its_default(entry: Entry) -> None:
     hint: object = typing.get_type_hints(owner(entry))[entry.name]
-    if getattr(typing.get_origin(hint), "__name__", "") == "_Value":  # a field of a token: read as what it holds
+    if getattr(typing.get_origin(hint), "__name__", "") == "_Field":  # a field of a token: read as what it holds
         [hint] = typing.get_args(hint)
     assert hint == meaning({"it": entry.text})["it"]
     if entry.default:

@@ -17,10 +17,10 @@ from typing import Final, NoReturn
 import pytest
 
 from tests.support import NOON
-from ytmusic_oauth import TokenFileError, lock
-from ytmusic_oauth.lock import locked
+from ytmusic_oauth import TokenFileError, _file_lock
+from ytmusic_oauth._file_lock import locked
+from ytmusic_oauth._file_store import write_token
 from ytmusic_oauth.models import RefreshableTokenDict
-from ytmusic_oauth.storage import write_token
 
 ROOT: Final = Path(__file__).parents[1]
 TOKEN: Final[RefreshableTokenDict] = {
@@ -38,30 +38,30 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has other lo
 @pytest.fixture
 def path(tmp_path: Path) -> str:
     path = str(tmp_path / "oauth.json")
-    write_token(path, TOKEN, alone=True)
+    write_token(path, TOKEN, exclusive=True)
     return path
 
 
 def is_taken(path: str) -> bool:
     """Whether somebody holds the lock at this moment."""
     try:
-        with locked(path, timeout=0) as alone:
-            assert alone
+        with locked(path, timeout=0) as exclusive:
+            assert exclusive
     except TokenFileError:
         return True
     return False
 
 
 def test_there_is_one_holder_at_a_time_and_then_the_next(path: str) -> None:
-    with locked(path) as alone:
-        assert alone
+    with locked(path) as exclusive:
+        assert exclusive
         assert is_taken(path)
     assert not is_taken(path)
 
 
 def test_a_lock_that_an_interrupt_has_lost_is_given_back(path: str) -> None:
     """Between taking it and whatever gives it back there is always a moment."""
-    taken = [lock._try(path)]
+    taken = [_file_lock._try(path)]
     assert is_taken(path)
     taken.clear()
     assert not is_taken(path)
@@ -71,16 +71,16 @@ def test_a_sandbox_without_locks_is_no_somebody_who_has_it(path: str, monkeypatc
     def forbidden(*_: object, **__: object) -> NoReturn:
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
-    monkeypatch.setattr(lock, "_lock", forbidden)
-    with locked(path, timeout=0) as alone:
-        assert not alone
+    monkeypatch.setattr(_file_lock, "_lock", forbidden)
+    with locked(path, timeout=0) as exclusive:
+        assert not exclusive
 
 
 def test_two_files_have_two_locks(path: str, tmp_path: Path) -> None:
     other = str(tmp_path / "other.json")
-    write_token(other, TOKEN, alone=True)
-    with locked(path), locked(other, timeout=0) as alone:
-        assert alone
+    write_token(other, TOKEN, exclusive=True)
+    with locked(path), locked(other, timeout=0) as exclusive:
+        assert exclusive
 
 
 @posix
@@ -113,16 +113,16 @@ def test_a_lock_that_cannot_be_given_back_is_closed(path: str, monkeypatch: pyte
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     with monkeypatch.context() as patch, locked(path):
-        patch.setattr(lock, "_lock", refuse)
+        patch.setattr(_file_lock, "_lock", refuse)
     assert not is_taken(path)
 
 
 def test_what_a_child_does_when_it_is_forked_does_not_end_its_parents_work(path: str) -> None:
     with locked(path):
-        lock._forget_inherited()
+        _file_lock._forget_inherited()
     assert not is_taken(path)
     with open(path, "rb") as file:  # under the number that the lock had
-        lock._forget_inherited()
+        _file_lock._forget_inherited()
         assert file.read()
 
 
@@ -132,8 +132,8 @@ def test_a_daemon_without_standard_input_or_output_keeps_its_lock_and_gives_it_b
     kept = os.dup(closed)
     os.close(closed)
     try:
-        with locked(path) as alone:
-            assert alone
+        with locked(path) as exclusive:
+            assert exclusive
             assert is_taken(path)
             assert is_taken(path), "whoever tried in vain has given back another's"
         assert not is_taken(path)
@@ -157,8 +157,8 @@ def test_whoever_waits_gets_the_lock_when_it_is_given_back(path: str) -> None:
         got: list[bool] = []
 
         def wait() -> None:
-            with locked(path) as alone:
-                got.append(alone)
+            with locked(path) as exclusive:
+                got.append(exclusive)
 
         waiting = threading.Thread(target=wait)
         waiting.start()
@@ -174,12 +174,12 @@ def test_the_lock_of_a_file_that_is_replaced_meanwhile_is_none(path: str, monkey
     def opened_and_then_replaced(path: str, flags: int) -> int:
         monkeypatch.undo()
         file = real(path, flags)
-        write_token(path, TOKEN, alone=True)
+        write_token(path, TOKEN, exclusive=True)
         return file
 
     monkeypatch.setattr(os, "open", opened_and_then_replaced)
-    with locked(path) as alone:
-        assert alone
+    with locked(path) as exclusive:
+        assert exclusive
         assert is_taken(path)
 
 
@@ -194,8 +194,8 @@ def test_a_file_that_is_removed_meanwhile_has_no_lock_to_wait_for(path: str, mon
         return file
 
     monkeypatch.setattr(os, "open", opened_and_then_removed)
-    with locked(path) as alone:
-        assert not alone
+    with locked(path) as exclusive:
+        assert not exclusive
 
 
 def unsupported(*_: object) -> NoReturn:
@@ -209,8 +209,8 @@ def test_where_there_are_no_locks_it_works_without(path: str, platform: str, mon
         monkeypatch.setitem(sys.modules, "fcntl", None)
     else:
         monkeypatch.setattr("fcntl.flock", unsupported)
-    with locked(path, timeout=0) as alone, locked(path, timeout=0) as alone_too:
-        assert (alone, alone_too) == (False, False)
+    with locked(path, timeout=0) as exclusive, locked(path, timeout=0) as exclusive_too:
+        assert (exclusive, exclusive_too) == (False, False)
 
 
 @posix
@@ -228,15 +228,15 @@ def test_it_is_opened_for_writing_where_that_may_be_and_never_waited_for(
         return real(path, flags)
 
     monkeypatch.setattr(os, "open", read_only)
-    with locked(path, timeout=0) as alone:
-        assert alone
+    with locked(path, timeout=0) as exclusive:
+        assert exclusive
     never_waiting = sum(getattr(os, flag, 0) for flag in ("O_NONBLOCK", "O_NOCTTY"))
     assert asked == [os.O_RDWR | never_waiting, os.O_RDONLY | never_waiting]
 
 
 def test_a_file_that_is_not_there_is_not_waited_for_and_not_made(tmp_path: Path) -> None:
-    with locked(str(tmp_path / "oauth.json"), timeout=0) as alone:
-        assert not alone
+    with locked(str(tmp_path / "oauth.json"), timeout=0) as exclusive:
+        assert not exclusive
     assert list(tmp_path.iterdir()) == []
 
 
@@ -253,11 +253,11 @@ def test_a_lock_leaves_nothing_behind(path: str, tmp_path: Path) -> None:
 
 @contextmanager
 def child(script: str, path: str) -> Iterator[subprocess.Popen[str]]:
-    """Another process that runs a script inside of the lock, and is killed in the end, if it has not ended by then."""
+    """Another process that runs a script inside of the _file_lock, and is killed in the end, if it has not ended by then."""
     lines = [
         "import os, signal, sys",
         "from ytmusic_oauth.exceptions import TokenFileError",
-        "from ytmusic_oauth.lock import locked",
+        "from ytmusic_oauth._file_lock import locked",
         "with locked(sys.argv[1]):",
         *(f"    {line}" for line in script.strip().splitlines()),
     ]
@@ -285,8 +285,8 @@ sys.stdin.read()
         assert said(holder) == "locked"
         assert is_taken(path)
         holder.kill()
-        with locked(path, timeout=10) as alone:
-            assert alone
+        with locked(path, timeout=10) as exclusive:
+            assert exclusive
 
 
 @posix
@@ -300,8 +300,8 @@ sys.stdin.read()
     with child(script, path) as holder:
         assert said(holder) == "forked"
         holder.wait(10)
-        with locked(path, timeout=10) as alone:  # while the child goes on
-            assert alone
+        with locked(path, timeout=10) as exclusive:  # while the child goes on
+            assert exclusive
 
 
 @posix

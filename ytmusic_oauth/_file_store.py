@@ -5,7 +5,7 @@ The file is ytmusicapi's, byte for byte in form. A new one is written beside it,
 synced, and renamed over it, so that a crash at any moment leaves the old file or the new one. Where a rename cannot
 work, and only there, it is written in place.
 
-With `lock`, the only module that opens token files. Imports `exceptions`, `kinds` and `models`.
+With `lock`, the only module that opens token files.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from typing import Final
 
+from ._validation import FieldError, json_object, token_dict
 from .exceptions import TokenFileError, TokenFileNotFound
-from .kinds import EntryError, json_object, token_dict
 from .models import RefreshableTokenDict
 
-__all__ = ["check_place", "read_token", "write_token"]
+__all__ = ["check_writable", "read_token", "write_token"]
 
 # Bytes. A token file has some five hundred.
 _LARGEST_FILE: Final = 2**20
 # What a platform does not have, it does not need: `O_NONBLOCK` is for FIFOs, `O_BINARY` for Windows.
-_SAFELY: Final = sum(getattr(os, flag, 0) for flag in ("O_NONBLOCK", "O_BINARY", "O_NOCTTY"))
+_OPEN_FLAGS: Final = sum(getattr(os, flag, 0) for flag in ("O_NONBLOCK", "O_BINARY", "O_NOCTTY"))
 _NO_RENAME: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV})
 
 
@@ -38,7 +38,7 @@ def read_token(path: str) -> RefreshableTokenDict:
     Raises `TokenFileError` on anything that is no token, and `TokenFileNotFound` if there is no file or nothing in it.
     """
     try:
-        file = os.open(path, os.O_RDONLY | _SAFELY)
+        file = os.open(path, os.O_RDONLY | _OPEN_FLAGS)
         try:
             _check_regular(path, os.fstat(file))
             with open(file, "rb", closefd=False) as stream:
@@ -57,16 +57,16 @@ def read_token(path: str) -> RefreshableTokenDict:
         return token_dict(json_object(content.decode("utf-8-sig")))
     except UnicodeDecodeError:
         raise TokenFileError("This is no token file: it is not UTF-8", path=path) from None
-    except EntryError as error:
+    except FieldError as error:
         raise TokenFileError(f"This is no token file: {error}", path=path, key=error.key) from None
     except ValueError as error:
         raise TokenFileError(f"This is no token file: it {error}", path=path) from None
 
 
-def write_token(path: str, token: RefreshableTokenDict, *, alone: bool) -> None:
+def write_token(path: str, token: RefreshableTokenDict, *, exclusive: bool) -> None:
     """Write a token file, mode 0600, all or nothing; a symbolic link is followed. Raises `TokenFileError`.
 
-    `alone` is what `lock.locked` answered: whether nobody else can be writing.
+    `exclusive` is what `lock.locked` answered: whether nobody else can be writing.
     """
     content = json.dumps(token, indent=1).encode()
     target = _target(path)
@@ -76,23 +76,23 @@ def write_token(path: str, token: RefreshableTokenDict, *, alone: bool) -> None:
             before = os.stat(target)
             _check_regular(path, before)
         try:
-            with _beside(target, content, before, alone) as temporary:
+            with _temporary_file(target, content, before, exclusive) as temporary:
                 os.replace(temporary, target)
         except OSError as error:
             if before is None or error.errno not in _NO_RENAME:
                 raise
-            _overwrite(target, content, before.st_size)
+            _write_in_place(target, content, before.st_size)
     except OSError as error:
         raise TokenFileError(f"The token file cannot be written: {error.strerror}", path=path) from error
 
 
-def check_place(path: str) -> None:
+def check_writable(path: str) -> None:
     """Raise `TokenFileError` where a login could not be stored: something else is there, no room, or no right to."""
     with suppress(TokenFileNotFound):
         read_token(path)
     target = _target(path)
     try:
-        with _beside(target, b" " * 4096, None, alone=False) as temporary:
+        with _temporary_file(target, b" " * 4096, None, exclusive=False) as temporary:
             os.unlink(temporary)
     except OSError as error:
         if error.errno not in _NO_RENAME or not os.access(target, os.W_OK):
@@ -111,13 +111,15 @@ def _check_regular(path: str, status: os.stat_result) -> None:
 
 
 @contextmanager
-def _beside(target: str, content: bytes, before: os.stat_result | None, alone: bool) -> Generator[str, None, None]:
+def _temporary_file(
+    target: str, content: bytes, before: os.stat_result | None, exclusive: bool
+) -> Generator[str, None, None]:
     """Have a private temporary file with the content, which may be moved away."""
     # Whoever is killed in here leaves it behind. Alone, its name is fixed: the next one cleans up.
-    temporary = f"{target}.tmp" if alone else f"{target}.{os.urandom(8).hex()}.tmp"
+    temporary = f"{target}.tmp" if exclusive else f"{target}.{os.urandom(8).hex()}.tmp"
     with suppress(FileNotFoundError):
         os.unlink(temporary)
-    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFELY, 0o600)
+    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OPEN_FLAGS, 0o600)
     try:
         try:
             if sys.platform != "win32":
@@ -136,8 +138,8 @@ def _beside(target: str, content: bytes, before: os.stat_result | None, alone: b
         raise
 
 
-def _overwrite(target: str, content: bytes, size: int) -> None:
-    file = os.open(target, os.O_RDWR | _SAFELY)
+def _write_in_place(target: str, content: bytes, size: int) -> None:
+    file = os.open(target, os.O_RDWR | _OPEN_FLAGS)
     try:
         before = os.read(file, size)
         if sys.platform != "win32":

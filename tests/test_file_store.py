@@ -24,9 +24,9 @@ from hypothesis import strategies as st
 
 from tests.support import NOON
 from ytmusic_oauth import TokenFileError, TokenFileNotFound
-from ytmusic_oauth.lock import locked
+from ytmusic_oauth._file_lock import locked
+from ytmusic_oauth._file_store import check_writable, read_token, write_token
 from ytmusic_oauth.models import RefreshableTokenDict
-from ytmusic_oauth.storage import check_place, read_token, write_token
 
 ROOT: Final = Path(__file__).parents[1]
 MIB: Final = 2**20
@@ -63,8 +63,8 @@ def file(tmp_path: Path) -> Path:
 
 
 def write(file: Path, token: RefreshableTokenDict = NEW) -> None:
-    with locked(str(file)) as alone:
-        write_token(str(file), token, alone=alone)
+    with locked(str(file)) as exclusive:
+        write_token(str(file), token, exclusive=exclusive)
 
 
 def write_at(path: str) -> None:
@@ -228,7 +228,7 @@ def test_a_path_through_a_file_is_refused(file: Path) -> None:
 
 def test_a_path_that_names_no_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TokenFileError, match=r"/: This names no file\."):
-        write_token(f"{tmp_path}/", NEW, alone=False)
+        write_token(f"{tmp_path}/", NEW, exclusive=False)
 
 
 # ---- writing -------------------------------------------------------------------------------------
@@ -398,7 +398,7 @@ def test_a_disk_that_fills_up_in_place_leaves_the_old_file(file: Path, monkeypat
     monkeypatch.setattr(os, "open", partial(only_what_is_there, os.open))
     monkeypatch.setattr(os, "write", write_what_fits)
     with pytest.raises(TokenFileError, match="No space left"):
-        write_token(str(file), NEW, alone=True)
+        write_token(str(file), NEW, exclusive=True)
     assert file.read_bytes() == OLD_BYTES
 
 
@@ -418,7 +418,7 @@ def test_ctrl_c_in_place_leaves_a_whole_token(file: Path, monkeypatch: pytest.Mo
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            write_token(str(file), NEW, alone=False)
+            write_token(str(file), NEW, exclusive=False)
     assert read_token(str(file)) in (OLD, NEW)
 
 
@@ -461,7 +461,7 @@ def test_a_failure_leaves_the_old_file_and_names_it(
     with monkeypatch.context() as patch:
         patch.setattr(os, call, failing(number))
         with pytest.raises(TokenFileError) as failed:
-            write_token(str(file), NEW, alone=True)
+            write_token(str(file), NEW, exclusive=True)
     assert failed.value.path == str(file)
     assert os.strerror(number) in str(failed.value)
     assert file.read_bytes() == OLD_BYTES
@@ -480,9 +480,9 @@ def test_a_login_has_a_place_where_only_the_file_itself_can_be_written(
         return real(path, flags, mode)
 
     monkeypatch.setattr(os, "open", mounted)
-    check_place(str(file))
+    check_writable(str(file))
     with pytest.raises(TokenFileError, match="No token file can be written here: Read-only"):
-        check_place(str(tmp_path / "other.json"))
+        check_writable(str(tmp_path / "other.json"))
 
 
 def test_what_the_next_holder_of_the_lock_writes_beside_it_is_left_alone(
@@ -496,7 +496,7 @@ def test_what_the_next_holder_of_the_lock_writes_beside_it_is_left_alone(
         Path(source).write_text("theirs")
 
     monkeypatch.setattr(os, "replace", replaced_and_the_next_begins)
-    write_token(str(file), NEW, alone=True)
+    write_token(str(file), NEW, exclusive=True)
     assert Path(f"{file}.tmp").read_text() == "theirs"
 
 
@@ -510,13 +510,13 @@ def test_a_new_file_in_a_directory_that_is_not_there_is_refused(tmp_path: Path) 
 
 WRITER: Final = """
 import os, signal, sys
-from ytmusic_oauth.lock import locked
-from ytmusic_oauth.storage import read_token, write_token
+from ytmusic_oauth._file_lock import locked
+from ytmusic_oauth._file_store import read_token, write_token
 path = sys.argv[1]
 token = {**read_token(path), "access_token": "ya29.fake-new", "expires_at": 1700003599}
 exec(sys.argv[2])
-with locked(path) as alone:
-    write_token(path, token, alone=alone)
+with locked(path) as exclusive:
+    write_token(path, token, exclusive=exclusive)
 """
 
 

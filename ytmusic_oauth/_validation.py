@@ -3,8 +3,6 @@
 
 A kind is a function that takes a server's value, a file's or a caller's, and answers it or raises `ValueError` with the
 reason. It never quotes the value, which may be a secret.
-
-Imports `models`.
 """
 
 from __future__ import annotations
@@ -18,8 +16,8 @@ from .models import Bearer, RefreshableTokenDict
 
 # fmt: off
 __all__ = [
-    "EntryError", "bearer", "check", "credential", "entry", "epoch", "is_object", "json_object", "lifetime",
-    "printable", "seconds", "text", "token_dict", "web_link",
+    "FieldError", "bearer", "field", "is_object", "json_object", "printable", "stored_seconds", "text", "token_dict",
+    "unix_time", "validate", "visible_ascii", "web_link", "wire_seconds",
 ]
 # fmt: on
 
@@ -52,7 +50,7 @@ def web_link(value: object) -> str:
     return printable(value)
 
 
-def credential(value: object) -> str:
+def visible_ascii(value: object) -> str:
     """Text that fits into a header and a form: visible ASCII, not empty (RFC 6749 appendix A)."""
     if not re.fullmatch(r"[!-~]+", text(value)):
         raise ValueError("is not visible ASCII")
@@ -66,7 +64,7 @@ def bearer(value: object) -> Bearer:
     return "Bearer"
 
 
-def seconds(value: object) -> int:
+def wire_seconds(value: object) -> int:
     """A time to live or to wait, from 1 s to ten years. Servers write `3599`, `3599.7` and `"3599"`."""
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value):
         value = int(value)
@@ -77,12 +75,12 @@ def seconds(value: object) -> int:
     return int(value)
 
 
-def lifetime(value: object) -> int:
+def stored_seconds(value: object) -> int:
     """A time to live as it is kept: whole seconds, 0 where nobody knows it."""
     return _whole(value, _LONGEST)
 
 
-def epoch(value: object) -> int:
+def unix_time(value: object) -> int:
     """A time on the wall clock: whole seconds since 1970."""
     return _whole(value, _LATEST)
 
@@ -98,7 +96,7 @@ def _whole(value: object, most: int) -> int:
 _T = TypeVar("_T")
 
 
-class EntryError(ValueError):
+class FieldError(ValueError):
     """The entry `key` is missing or of the wrong kind."""
 
     def __init__(self, key: str, reason: str) -> None:
@@ -106,33 +104,33 @@ class EntryError(ValueError):
         self.key = key
 
 
-def check(name: str, value: object, kind: Callable[[object], _T]) -> _T:
-    """Pass one value through its kind. Raises `EntryError`."""
+def validate(name: str, value: object, kind: Callable[[object], _T]) -> _T:
+    """Pass one value through its kind. Raises `FieldError`."""
     try:
         return kind(value)
     except ValueError as error:
-        raise EntryError(name, str(error)) from None
+        raise FieldError(name, str(error)) from None
 
 
-def entry(raw: Mapping[str, object], key: str, kind: Callable[[object], _T], default: _T | None = None) -> _T:
-    """Take one entry, which has to be there unless there is a default; null counts as missing. Raises `EntryError`."""
+def field(raw: Mapping[str, object], key: str, kind: Callable[[object], _T], default: _T | None = None) -> _T:
+    """Take one entry, which has to be there unless there is a default; null counts as missing. Raises `FieldError`."""
     value = raw.get(key)
     if value is not None:
-        return check(key, value, kind)
+        return validate(key, value, kind)
     if default is None:
-        raise EntryError(key, "is missing")
+        raise FieldError(key, "is missing")
     return default
 
 
 def token_dict(raw: Mapping[str, object]) -> RefreshableTokenDict:
-    """Make a whole token, in the order of the seed's files; other keys are ignored. Raises `EntryError`."""
+    """Make a whole token, in the order of the seed's files; other keys are ignored. Raises `FieldError`."""
     return {
-        "scope": entry(raw, "scope", text),
-        "token_type": entry(raw, "token_type", bearer),
-        "access_token": entry(raw, "access_token", credential),
-        "refresh_token": entry(raw, "refresh_token", credential),
-        "expires_at": entry(raw, "expires_at", epoch),
-        "expires_in": entry(raw, "expires_in", lifetime),
+        "scope": field(raw, "scope", text),
+        "token_type": field(raw, "token_type", bearer),
+        "access_token": field(raw, "access_token", visible_ascii),
+        "refresh_token": field(raw, "refresh_token", visible_ascii),
+        "expires_at": field(raw, "expires_at", unix_time),
+        "expires_in": field(raw, "expires_in", stored_seconds),
     }
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A request and its answer as values, what an answer means that is no success, and what of it may be shown.
 
-Pure. Imports `exceptions` and `kinds`.
+Pure.
 """
 
 from __future__ import annotations
@@ -11,10 +11,19 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final, NamedTuple
 
-from . import kinds
+from . import _validation
 from .exceptions import ERROR_CLASSES, MalformedResponse, RateLimited, ServerError, SlowDown, TransportError
 
-__all__ = ["Answer", "Request", "malformed", "one_line", "parse_retry_after", "raise_refusal", "redirected", "showable"]
+__all__ = [
+    "HttpResponse",
+    "Request",
+    "malformed",
+    "parse_retry_after",
+    "raise_for_error",
+    "redacted",
+    "redirected",
+    "sanitized",
+]
 
 # Passing troubles of a server that come with an OAuth error code (RFC 6749 4.1.2.1; the last one is Google's).
 _PASSING_ERRORS: Final = frozenset({"server_error", "temporarily_unavailable", "internal_failure"})
@@ -34,7 +43,7 @@ class Request(NamedTuple):
         return f"Request(url={self.url!r})"
 
 
-class Answer(NamedTuple):
+class HttpResponse(NamedTuple):
     """What came back. `body` is decoded JSON, or None where it was none; it may be secret and is not shown."""
 
     status: int
@@ -43,13 +52,13 @@ class Answer(NamedTuple):
     retry_after: float | None = None
 
     def __repr__(self) -> str:
-        return f"Answer(status={self.status}, content_type={self.content_type!r}, retry_after={self.retry_after})"
+        return f"HttpResponse(status={self.status}, content_type={self.content_type!r}, retry_after={self.retry_after})"
 
 
-def raise_refusal(request: Request, answer: Answer) -> None:
+def raise_for_error(request: Request, answer: HttpResponse) -> None:
     """Raise what a refusal means. A success is status 200 and no error: a token inside a 500 is none."""
     status = answer.status
-    body: Mapping[str, object] = answer.body if kinds.is_object(answer.body) else {}
+    body: Mapping[str, object] = answer.body if _validation.is_object(answer.body) else {}
     if 300 <= status < 400:
         raise redirected(status)
     code = body.get("error")
@@ -63,15 +72,15 @@ def raise_refusal(request: Request, answer: Answer) -> None:
     if kind is None:
         raise malformed(answer, "is neither a success nor an OAuth error", None if code is None else "error")
     refusal = kind(
-        error=showable(name, request),
-        error_description=showable(body.get("error_description"), request),
+        error=redacted(name, request),
+        error_description=redacted(body.get("error_description"), request),
         status=status,
         retry_after=answer.retry_after,
         retryable=passing if kind is ServerError else None,
     )
     if isinstance(refusal, SlowDown):
-        with suppress(kinds.EntryError):
-            refusal.interval = kinds.entry(body, "interval", kinds.seconds)
+        with suppress(_validation.FieldError):
+            refusal.interval = _validation.field(body, "interval", _validation.wire_seconds)
     raise refusal
 
 
@@ -80,7 +89,7 @@ def redirected(status: int | None) -> TransportError:
     return TransportError("The server redirects, and secrets do not follow", status=status, retryable=False)
 
 
-def malformed(answer: Answer, problem: str, key: str | None = None) -> MalformedResponse:
+def malformed(answer: HttpResponse, problem: str, key: str | None = None) -> MalformedResponse:
     """Make the error for an answer, known by its status and type, that has a problem."""
     kind = f", {answer.content_type}" if answer.content_type else ""
     return MalformedResponse(f"The answer (HTTP {answer.status}{kind}) {problem}", key=key, status=answer.status)
@@ -109,12 +118,12 @@ def _parse_date(value: str) -> float | None:
         return None
 
 
-def one_line(said: str) -> str:
+def sanitized(said: str) -> str:
     """Make a stranger's text fit for a terminal: one line, not long, nothing that drives it."""
     return "".join(character if character.isprintable() else " " for character in said)[:300]
 
 
-def showable(said: object, request: Request) -> str | None:
+def redacted(said: object, request: Request) -> str | None:
     """Make it fit for an error: without the secrets of the request, plain or percent-encoded.
 
     None if it is no text, or so long that to search it would take long.
@@ -125,4 +134,4 @@ def showable(said: object, request: Request) -> str | None:
     for secret in sorted(secrets, key=len, reverse=True):  # one may be a part of another
         spellings = (f"(?:{re.escape(character)}|%{ord(character):02x})" for character in secret)
         said = re.sub("".join(spellings), "[redacted]", said, flags=re.IGNORECASE)
-    return one_line(said)
+    return sanitized(said)
