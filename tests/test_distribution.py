@@ -303,9 +303,9 @@ def test_a_place_that_cannot_be_is_one_line(tmp_path: Path) -> None:
 
 # What a vendor may have broken, and the test that finds it: in its own process, in another one, in the sources.
 BREAKS: Final = [
-    ("expiry.py", "60", "61", "tests/test_expiry.py::test_a_token_of_unknown_life_is_refreshed_a_minute_early"),
+    ("_expiry.py", "60", "61", "tests/test_expiry.py::test_a_token_of_unknown_life_is_refreshed_a_minute_early"),
     ("__init__.py", "has no attribute", "lacks", "tests/test_import.py::test_what_is_not_there_is_an_attribute_error"),
-    ("turns.py", "import os", "import os, random", "tests/test_house.py::test_each_power_has_its_one_place[turns]"),
+    ("_single_flight.py", "import os", "import os, random", "tests/test_house.py::test_each_power_has_its_one_place[_single_flight]"),
 ]
 
 
