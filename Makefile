@@ -28,11 +28,11 @@ help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo:  ## watch a device login, a refresh and the token file happen over HTTP, against a fake server
-	@$(PYTHON) -m tests.demo
+	@$(PYTHON) -m tests.tools.demo
 
 test: $(VENV)/ready  ## mypy and every test; PYTHON=python3.12 for another Python, PACKAGE=path/to/a/copy for a vendored copy
 ifneq ($(call given,PACKAGE),)
-	@$(PYTHON) -m tests.release.suite '$(PACKAGE)' build/suite
+	@$(PYTHON) -m tests.tools.release.suite '$(PACKAGE)' build/suite
 	@$(MAKE) --no-print-directory -C build/suite test PACKAGE= VENV=../../$(VENV)
 else
 	@mkdir -p build; \
@@ -65,20 +65,20 @@ test-all:  ## the tests on every Python from 3.10 on that is installed here, als
 test-wasm: $(VENV)/ready  ## the tests in WebAssembly: Pyodide in Node
 	@if node --version >/dev/null 2>&1; then \
 		npm install --silent --no-save --no-package-lock --ignore-scripts --prefix build/wasm pyodide@$(PYODIDE) && \
-		node tests/wasm/run.mjs build/wasm/node_modules/pyodide "$(CURDIR)/$(VENV)/bin/python"; \
+		node tests/tools/wasm/run.mjs build/wasm/node_modules/pyodide "$(CURDIR)/$(VENV)/bin/python"; \
 	else echo "make test-wasm: there is no Node here; nothing was tested"; fi
 
 torture: $(VENV)/ready  ## the worst day, for longer: hundreds of kills, deeper schedules, real mounts (as root)
 	YTMUSIC_OAUTH_TORTURE=1 $(VENV)/bin/python -m pytest tests/test_processes.py tests/test_simulation.py
 
 test-again: $(VENV)/ready  ## the tests COUNT=50 times in a row, under load, in any order and on odd dates; SEED= to begin there
-	$(VENV)/bin/python -m tests.again --count $(or $(COUNT),50) $(if $(SEED),--seed $(SEED))
+	$(VENV)/bin/python -m tests.tools.again --count $(or $(COUNT),50) $(if $(SEED),--seed $(SEED))
 
 fuzz: $(FUZZ)/ready  ## spoiled input for every parser, for SECONDS=60; SEED= to do it again
-	$(FUZZ)/bin/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
+	$(FUZZ)/bin/python -m tests.tools.fuzz --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
 
 mutants: $(MUTANTS)/ready  ## break the package in thousands of ways: the tests have to notice each; ONLY="expiry held" for some
-	$(MUTANTS)/bin/python -m tests.mutation $(call given,ONLY)
+	$(MUTANTS)/bin/python -m tests.tools.mutation $(call given,ONLY)
 
 certify:  ## put a port to the porting kit: CLIENT="node my_client.js"; our own, if nothing is said
 	@$(PYTHON) -m tests.porting --client '$(or $(call given,CLIENT),$(OUR_CLIENT))'
@@ -90,10 +90,10 @@ interop: $(INTEROP)/ready  ## beside ytmusicapi, requests, httpx, OAuth servers,
 	$(INTEROP)/bin/python -m pytest tests/interop
 
 bench: $(BENCH)/ready zipapp  ## what things cost, as ratios to what Python itself must spend; ONLY="as_auth import" for some
-	@$(BENCH)/bin/python -m tests.bench.table $(ONLY)
+	@$(BENCH)/bin/python -m tests.tools.bench.table $(ONLY)
 
 bench-peers: $(PEERS)/ready  ## what the same costs with ytmusicapi, google-auth, Authlib, msal and requests-oauthlib
-	@$(PEERS)/bin/python -m tests.bench.table --peers
+	@$(PEERS)/bin/python -m tests.tools.bench.table --peers
 
 coverage: $(TOOLS)/ready  ## the tests again, failing where a branch of the package is not run
 	$(TOOLS)/bin/python -m coverage run -m pytest -q
@@ -108,52 +108,52 @@ format: $(TOOLS)/ready  ## let ruff write the format
 	$(TOOLS)/bin/python -m ruff format
 
 zipapp:  ## the command line as one file, dist/ytmusic_oauth.pyz
-	@$(PYTHON) -m tests.release.single_file dist/ytmusic_oauth.pyz
+	@$(PYTHON) -m tests.tools.release.single_file dist/ytmusic_oauth.pyz
 
 vendor:  ## DEST=path/to/app/_vendor: copy the package into another program, or update the copy there
-	@$(PYTHON) -m tests.release.vendoring '$(call given,DEST)'
+	@$(PYTHON) -m tests.tools.release.vendoring '$(call given,DEST)'
 
 dist: $(TOOLS)/ready  ## a wheel and an sdist, looked into before they are handed out
-	@$(TOOLS)/bin/python -m tests.release.distribution dist
+	@$(TOOLS)/bin/python -m tests.tools.release.distribution dist
 
 clean:  ## remove what the other targets made
 	rm -rf .venv* .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist mutants
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(VENV)/ready: tests/requirements.txt
+$(VENV)/ready: tests/requirements/test.txt
 	$(PYTHON) -m venv --clear $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/requirements.txt
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/requirements/test.txt
 	@touch $@
 
-$(FUZZ)/ready: tests/requirements.txt
+$(FUZZ)/ready: tests/requirements/test.txt
 	$(PYTHON) -m venv --clear $(FUZZ)
-	$(FUZZ)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/requirements.txt
+	$(FUZZ)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/requirements/test.txt
 	-$(FUZZ)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: atheris==$(ATHERIS)
 	@touch $@
 
-$(MUTANTS)/ready: tests/requirements.txt tests/mutation/requirements.txt
+$(MUTANTS)/ready: tests/requirements/test.txt tests/requirements/mutants.txt
 	$(PYTHON) -m venv --clear $(MUTANTS)
-	$(MUTANTS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/requirements.txt -r tests/mutation/requirements.txt
+	$(MUTANTS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/requirements/test.txt -r tests/requirements/mutants.txt
 	@touch $@
 
 $(BENCH)/ready:  # nothing is installed there: what starts with every Python here would be a part of each floor
 	$(PYTHON) -m venv --clear --without-pip $(BENCH)
 	@touch $@
 
-$(PEERS)/ready: tests/bench/peers.txt
+$(PEERS)/ready: tests/requirements/peers.txt
 	$(PYTHON) -m venv --clear $(PEERS)
-	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/bench/peers.txt
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/requirements/peers.txt
 	@touch $@
 
-$(TOOLS)/ready: tests/requirements.txt tests/requirements-tools.txt
+$(TOOLS)/ready: tests/requirements/test.txt tests/requirements/tools.txt
 	$(PYTHON) -m venv --clear $(TOOLS)
-	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/requirements.txt -r tests/requirements-tools.txt
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/requirements/test.txt -r tests/requirements/tools.txt
 	@touch $@
 
 # Without npm, the parts that need Node are left out, and `make interop` says so.
-$(INTEROP)/ready: tests/requirements.txt tests/interop/requirements.txt tests/interop/package-lock.json
+$(INTEROP)/ready: tests/requirements/test.txt tests/requirements/interop.txt tests/interop/package-lock.json
 	$(PYTHON) -m venv --clear $(INTEROP)
-	$(INTEROP)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/requirements.txt -r tests/interop/requirements.txt
+	$(INTEROP)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/requirements/test.txt -r tests/requirements/interop.txt
 	cp tests/interop/package.json tests/interop/package-lock.json $(INTEROP)
 	if command -v npm >/dev/null; then cd $(INTEROP) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error; fi
 	@touch $@

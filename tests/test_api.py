@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The API of `ytmusicapi.auth.oauth`, name by name as its documentation has it: what uses that can use this.
 
-`seed/ytmusicapi-oauth-api.txt` is the documentation, unchanged. It is parsed here and compared with the package.
+`data/ytmusicapi-oauth-api.txt` is the documentation, unchanged. This test parses it and compares it with the package.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import pytest
 
 from ytmusic_oauth import credentials, models, token
 
-SEED: Final = Path(__file__).with_name("seed") / "ytmusicapi-oauth-api.txt"
+DOCUMENTATION: Final = Path(__file__).with_name("data") / "ytmusicapi-oauth-api.txt"
 
 # What we annotate otherwise, and why.
 WIDER: Final[Mapping[tuple[str, str], str]] = {
@@ -50,7 +50,7 @@ _ATTRIBUTE: Final = re.compile(r'   (\w+): (".*?)(?: = (\S+))?')
 
 def documented() -> Iterator[Entry]:
     module = owner = ""
-    for line in SEED.read_text("utf-8").splitlines():
+    for line in DOCUMENTATION.read_text("utf-8").splitlines():
         if found := _MODULE.fullmatch(line):
             module = found[1]
         elif line == "Module contents":
@@ -84,7 +84,7 @@ def test_all_of_the_documentation_was_understood() -> None:
         "static": 3,
     }
     # A name in quotes or before a bracket, and three blanks before it, is documented: nothing is that was not read.
-    members = re.findall(r'^   (?:\w+ )?\w+(?:\(|: ")', SEED.read_text("utf-8"), re.MULTILINE)
+    members = re.findall(r'^   (?:\w+ )?\w+(?:\(|: ")', DOCUMENTATION.read_text("utf-8"), re.MULTILINE)
     assert len(members) == sum(entry.kind not in {"class", "property"} for entry in ENTRIES)
 
 
@@ -101,7 +101,7 @@ def owner(entry: Entry) -> type[object]:
 
 
 def meaning(annotations: Mapping[str, str]) -> Mapping[str, object]:
-    """The types that annotations stand for, in the words of the seed or in ours."""
+    """The types that annotations stand for, by ytmusicapi's names or by ours."""
 
     def probe() -> None: ...
 
@@ -111,7 +111,7 @@ def meaning(annotations: Mapping[str, str]) -> Mapping[str, object]:
 
 
 def assert_taken(call: object, entry: Entry) -> None:
-    """Whoever calls it as the seed says does so rightly."""
+    """Every call that the documentation allows is allowed here."""
     parsed = ast.parse(f"def documented{entry.text}: ...").body[0]
     assert isinstance(parsed, ast.FunctionDef)
     assert callable(call)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import cases, table
-from tests.bench.cases import COMPARISONS, ZIPAPP, Comparison, Count, counts, zipapp
-from tests.bench.growth import GROWTHS, Growth, Spent, grown
-from tests.bench.measuring import compared
-from tests.bench.peers import PEERS
+from tests.tools.bench import cases, table
+from tests.tools.bench.cases import COMPARISONS, ZIPAPP, Comparison, Count, counts, zipapp
+from tests.tools.bench.growth import GROWTHS, Growth, Spent, grown
+from tests.tools.bench.measuring import compared
+from tests.tools.bench.peers import PEERS
 
 
 @pytest.mark.one_clock

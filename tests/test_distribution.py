@@ -26,9 +26,9 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 import ytmusic_oauth
-from tests.release.package import LICENSE, PACKAGE, ROOT, runtime_files, version
-from tests.release.single_file import single_file, without_words
-from tests.release.vendoring import MANIFEST, vendor
+from tests.tools.release.package import LICENSE, PACKAGE, ROOT, runtime_files, version
+from tests.tools.release.single_file import single_file, without_words
+from tests.tools.release.vendoring import MANIFEST, vendor
 
 NAMES: Final = {path.name for path in runtime_files()}
 VENDORED: Final = NAMES | {"LICENSE", MANIFEST}
@@ -36,15 +36,16 @@ VENDORED: Final = NAMES | {"LICENSE", MANIFEST}
 
 def checkout(folder: Path) -> Path:
     """The sources, as far as the scripts need them."""
-    for name in ("ytmusic_oauth", "tests/release"):
+    for name in ("ytmusic_oauth", "tests/tools/release"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "tests" / "__init__.py", folder / "tests")
+    for name in ("tests", "tests/tools"):
+        shutil.copy(ROOT / name / "__init__.py", folder / name)
     shutil.copy(LICENSE, folder)
     return folder
 
 
 def script(name: str, *arguments: object, tree: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-W", "error", "-m", f"tests.release.{name}", *map(str, arguments)]
+    command = [sys.executable, "-W", "error", "-m", f"tests.tools.release.{name}", *map(str, arguments)]
     return subprocess.run(command, cwd=tree, capture_output=True, text=True, timeout=120, check=False)
 
 
@@ -94,7 +95,7 @@ def test_everybody_builds_the_same_bytes(
     tree = checkout(tmp_path / "some where")
     change(tree)
     built = tmp_path / "built" / "oauth.pyz"
-    command = [sys.executable, "-m", "tests.release.single_file", str(built)]
+    command = [sys.executable, "-m", "tests.tools.release.single_file", str(built)]
     subprocess.run(command, cwd=tree, env={**os.environ, **variables}, umask=umask, timeout=120, check=True)
     assert built.read_bytes() == pyz
     if os.name != "nt":
@@ -305,7 +306,12 @@ def test_a_place_that_cannot_be_is_one_line(tmp_path: Path) -> None:
 BREAKS: Final = [
     ("_expiry.py", "60", "61", "tests/test_expiry.py::test_a_token_of_unknown_life_is_refreshed_a_minute_early"),
     ("__init__.py", "has no attribute", "lacks", "tests/test_import.py::test_what_is_not_there_is_an_attribute_error"),
-    ("_single_flight.py", "import os", "import os, random", "tests/test_house.py::test_each_power_has_its_one_place[_single_flight]"),
+    (
+        "_single_flight.py",
+        "import os",
+        "import os, random",
+        "tests/test_house.py::test_each_power_has_its_one_place[_single_flight]",
+    ),
 ]
 
 
@@ -410,14 +416,14 @@ def test_every_tool_looks_at_the_oldest_python_that_is_promised() -> None:
 
 
 def test_what_builds_it_here_is_what_builds_it_anywhere() -> None:
-    pins = re.findall(r"^([\w-]+)==(\S+)$", (ROOT / "tests" / "requirements-tools.txt").read_text(), re.MULTILINE)
+    pins = re.findall(r"^([\w-]+)==(\S+)$", (ROOT / "tests" / "requirements" / "tools.txt").read_text(), re.MULTILINE)
     for requirement in map(Requirement, strings(table("build-system")["requires"])):
         assert requirement.specifier.contains(dict(pins)[requirement.name])
 
 
 def test_the_makefile_calls_what_there_is() -> None:
     modules = set(re.findall(r" -m (tests\.\S+)", (ROOT / "Makefile").read_text("utf-8")))
-    assert {f"tests.release.{name}" for name in ("distribution", "single_file", "suite", "vendoring")} <= modules
+    assert {f"tests.tools.release.{name}" for name in ("distribution", "single_file", "suite", "vendoring")} <= modules
     for module in modules:
         path = ROOT.joinpath(*module.split("."))
         assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file()

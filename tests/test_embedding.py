@@ -18,8 +18,8 @@ from typing import Final
 import pytest
 
 from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FakeGoogle
-from tests.release.single_file import single_file
-from tests.release.vendoring import vendor
+from tests.tools.release.single_file import single_file
+from tests.tools.release.vendoring import vendor
 
 # Runs in the embedding program; `PACKAGE` is the name that the package has there.
 CONVERSATION: Final = """

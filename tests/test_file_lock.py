@@ -253,7 +253,7 @@ def test_a_lock_leaves_nothing_behind(path: str, tmp_path: Path) -> None:
 
 @contextmanager
 def child(script: str, path: str) -> Iterator[subprocess.Popen[str]]:
-    """Another process that runs a script inside of the _file_lock, and is killed in the end, if it has not ended by then."""
+    """Another process that runs a script while it holds the lock. It is killed at the end if it still runs."""
     lines = [
         "import os, signal, sys",
         "from ytmusic_oauth.exceptions import TokenFileError",

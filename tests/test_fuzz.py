@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import fuzz
+from tests.tools import fuzz
 from ytmusic_oauth import _validation
 
 
@@ -26,7 +26,7 @@ def test_it_tells_which_input_a_target_does_not_stand_and_how_to_try_it_again(
     monkeypatch.setattr(_validation, "_refuse_constant", float)
     with pytest.raises(AssertionError):
         fuzz.fuzz("json", seconds=60, seed=1)
-    again = capsys.readouterr().out.splitlines()[-1].removeprefix("again: python -m tests.fuzz ").split()
+    again = capsys.readouterr().out.splitlines()[-1].removeprefix("again: python -m tests.tools.fuzz ").split()
     with pytest.raises(AssertionError):
         fuzz.fuzz_all(again)
     monkeypatch.undo()

@@ -14,8 +14,8 @@ import pytest
 
 import ytmusic_oauth
 from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FakeGoogle
-from tests.release.single_file import single_file
 from tests.support import Clock
+from tests.tools.release.single_file import single_file
 from ytmusic_oauth import YOUTUBE
 from ytmusic_oauth.__main__ import DONE, FIX_FIRST, INTERRUPTED, LOG_IN_AGAIN, TRY_LATER, main
 from ytmusic_oauth.transport import UrllibResponse, UrllibSession

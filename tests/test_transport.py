@@ -51,7 +51,7 @@ from ytmusic_oauth.session import send
 from ytmusic_oauth.transport import UrllibSession
 
 ROOT: Final = Path(__file__).parent.parent
-CERTIFICATES: Final = Path(__file__).with_name("certificates")
+CERTIFICATES: Final = ROOT / "tests" / "data" / "certificates"
 HASTY: Final = UrllibSession(timeout=0.3)
 # For what should come to an answer, however busy the machine is.
 PATIENT: Final = UrllibSession(timeout=20)

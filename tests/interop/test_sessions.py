@@ -28,7 +28,7 @@ from ytmusic_oauth import (
     session,
 )
 
-CERTIFICATES: Final = ROOT / "tests" / "certificates"
+CERTIFICATES: Final = ROOT / "tests" / "data" / "certificates"
 AUTHORITY: Final = str(CERTIFICATES / "ca.pem")
 
 

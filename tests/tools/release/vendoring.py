@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A copy of the package inside of another program: `make vendor DEST=path/to/app/_vendor`.
 
-    python -m tests.release.vendoring path/to/app/_vendor
+    python -m tests.tools.release.vendoring path/to/app/_vendor
 
 makes or updates `path/to/app/_vendor/ytmusic_oauth`, or the folder itself if it is such a copy. Its files are those of
 the package, byte for byte. Beside them, `VENDORED` tells the version, and each file with its SHA-256:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The tests of this project, laid out around somebody's copy of the package: `make test PACKAGE=path/to/the/copy`.
 
-    python -m tests.release.suite path/to/app/_vendor/oauth build/suite
+    python -m tests.tools.release.suite path/to/app/_vendor/oauth build/suite
 
 makes a tree in which `ytmusic_oauth` is that copy, whatever its own name is, and all else is as it is here. There, the
 tests cannot meet any other: not in a process that they start, and not where they read the sources.

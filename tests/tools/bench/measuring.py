@@ -24,7 +24,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 __all__ = ["ROOT", "Compared", "Measure", "called", "child", "children", "compared", "on_the_wall", "repeated"]
 
-ROOT: Final = Path(__file__).parent.parent.parent
+ROOT: Final = Path(__file__).parents[3]
 
 #: Does a thing once, or many times, and answers what one time cost.
 Measure: TypeAlias = Callable[[], float]

@@ -32,7 +32,7 @@ _BELONG: Final[Mapping[str, str]] = {
     "turns": "sharing simulation",
     "upkeep": "sharing token prompt storage clocks simulation",
     "prompt": "prompt command_line",
-    "token": "token sharing prompt seed",
+    "token": "token sharing prompt api",
     "commands": "command_line",
     "__main__": "command_line",
     "__init__": "transport",
@@ -46,7 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
     asked = config.args
     if len(mutant) > 1:  # ytmusic_oauth.module.function
         files = {f"tests/test_{each}.py" for each in _BELONG.get(mutant[1], _BELONG["__init__"]).split()}
-        asked = [each for each in asked if each.split("::")[0] in files] or ["tests/mutation"]
+        asked = [each for each in asked if each.split("::")[0] in files] or ["tests/tools/mutation"]
     config.stash[_CHOSEN] = frozenset(each for each in asked if "[" in each)
     config.args = list(dict.fromkeys(each.split("[")[0] for each in asked))
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Whatever comes from outside ends in a complete value or in an error of ours, and changes nothing else.
 
-    python -m tests.fuzz --seconds 60                     # every target in turn, from a new seed
-    python -m tests.fuzz --seed 7 --target http           # the same inputs again
-    python -m tests.fuzz --target http --input BASE64     # one input again, as a failure prints it
+    python -m tests.tools.fuzz --seconds 60                     # every target in turn, from a new seed
+    python -m tests.tools.fuzz --seed 7 --target http           # the same inputs again
+    python -m tests.tools.fuzz --target http --input BASE64     # one input again, as a failure prints it
 
 Valid examples are spoiled one step at a time. Where atheris is installed, what covers new code is kept and spoiled
 further. What is found becomes a vector of the porting kit, or a test. Every target opens with its invariant.
@@ -337,7 +337,7 @@ def attempt(name: str, data: bytes) -> None:
         assert time.monotonic() - started < 5, "it took too long"
     except BaseException:
         print(f"\n{check.__doc__}\nIt does not hold for {data[:500]!r}")
-        print(f"again: python -m tests.fuzz --target {name} --input {base64.b64encode(data).decode()}")
+        print(f"again: python -m tests.tools.fuzz --target {name} --input {base64.b64encode(data).decode()}")
         raise
 
 
@@ -346,7 +346,7 @@ def guided(name: str, seconds: float, seed: int) -> int:
     with tempfile.TemporaryDirectory() as corpus:
         for number, example in enumerate(TARGETS[name][1]):
             Path(corpus, str(number)).write_bytes(example)
-        command = [sys.executable, "-m", "tests.fuzz", "--target", name, "--guided", corpus]
+        command = [sys.executable, "-m", "tests.tools.fuzz", "--target", name, "--guided", corpus]
         return subprocess.call([*command, "--seconds", str(math.ceil(seconds)), "--seed", str(seed)])
 
 
@@ -370,7 +370,9 @@ def run_guided(name: str, corpus: str, seconds: float, seed: int) -> None:
 
 def fuzz_all(argv: Sequence[str] | None = None) -> int:
     """The command line."""
-    parser = argparse.ArgumentParser("python -m tests.fuzz", description=__doc__.splitlines()[0] if __doc__ else "")
+    parser = argparse.ArgumentParser(
+        "python -m tests.tools.fuzz", description=__doc__.splitlines()[0] if __doc__ else ""
+    )
     parser.add_argument("--seconds", type=float, default=60.0, help="for all targets together")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**31))
     parser.add_argument("--target", choices=TARGETS, action="append")

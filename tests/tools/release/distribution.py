@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The sdist and the wheel, built and looked into: `make dist`. Needs flit_core; installing it is the Makefile's part.
 
-    python -m tests.release.distribution dist
+    python -m tests.tools.release.distribution dist
 
 The wheel is built from the sdist, so that neither can be whole without the other. The same sources give the same bytes,
 wherever and whenever they are built, as far as zlib lets them.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The table: what each thing costs, what was to be reached, and whether it is. Ends with 1 where it is not.
 
-`python -m tests.bench.table`, or with words of which a row must have one, such as `as_auth import`. With
+`python -m tests.tools.bench.table`, or with words of which a row must have one, such as `as_auth import`. With
 `--peers`, what others cost, where they are installed.
 """
 
@@ -14,10 +14,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
-from tests.bench.cases import COMPARISONS, ZIPAPP, Comparison, Count, counts, zipapp
-from tests.bench.growth import EXPONENT, GROWTHS, Growth, grown
-from tests.bench.measuring import ROOT, compared
-from tests.bench.peers import imports, reads
+from tests.tools.bench.cases import COMPARISONS, ZIPAPP, Comparison, Count, counts, zipapp
+from tests.tools.bench.growth import EXPONENT, GROWTHS, Growth, grown
+from tests.tools.bench.measuring import ROOT, compared
+from tests.tools.bench.peers import imports, reads
 
 __all__ = ["main"]
 

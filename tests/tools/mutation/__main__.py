@@ -29,7 +29,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
-ROOT: Final = Path(__file__).parent.parent.parent
+ROOT: Final = Path(__file__).parents[3]
 MUTANTS: Final = ROOT / "mutants"
 SURVIVORS: Final = Path(__file__).parent / "survivors.txt"
 
@@ -117,7 +117,9 @@ def _listed() -> Mapping[str, str]:
 
 def main() -> int:
     """Run mutmut, and judge what it found."""
-    parser = argparse.ArgumentParser("python -m tests.mutation", description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser = argparse.ArgumentParser(
+        "python -m tests.tools.mutation", description=(__doc__ or "").split("\n", maxsplit=1)[0]
+    )
     parser.add_argument("modules", nargs="*", help="break these alone, and keep what is known of the others")
     parser.add_argument("--found", action="store_true", help="run nothing: judge what the last run found")
     arguments = parser.parse_args()

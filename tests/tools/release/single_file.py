@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The command line as one file: `make zipapp`.
 
-    python -m tests.release.single_file dist/ytmusic_oauth.pyz
+    python -m tests.tools.release.single_file dist/ytmusic_oauth.pyz
 
 The same sources give the same bytes, whoever builds them, when and where (with another zlib, other bytes that unpack to
 the same). Comments and docstrings are left out, which halves it; each line that is left has the number that it has in

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """`make test-again`: all tests, again and again, as they seldom run at home; to find those that pass only mostly.
 
-    python -m tests.again [--count 50] [--seed 1]
+    python -m tests.tools.again [--count 50] [--seed 1]
 
 Each run has an order and a hash seed of its own, and most have a date of their own. Two go on at once, as of two people
 on one machine, and beside them one process for each core does nothing but keep it busy. It ends with the first failure,
@@ -66,7 +66,7 @@ def busy() -> Iterator[None]:
 
 
 def main(argv: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.again")
+    parser = argparse.ArgumentParser(prog="python -m tests.tools.again")
     parser.add_argument("--count", type=int, default=50)
     parser.add_argument("--seed", type=int, default=None, help="of the first run; the next has the next one")
     parser.add_argument("words", nargs="*", help="for pytest")

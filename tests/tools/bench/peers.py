@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from importlib.metadata import distributions
 from typing import Final, NamedTuple
 
-from tests.bench.cases import IMPORT, LOADED_ANYWAY, Plain, fresh_token, reading
-from tests.bench.measuring import Compared, Measure, children, compared, repeated
+from tests.tools.bench.cases import IMPORT, LOADED_ANYWAY, Plain, fresh_token, reading
+from tests.tools.bench.measuring import Compared, Measure, children, compared, repeated
 
 __all__ = ["Import", "Read", "imports", "reads"]
 
@@ -34,11 +34,11 @@ later = int(time.time()) + 3599
 granted = {"access_token": "ya29.fake", "token_type": "Bearer", "expires_in": 3599, "expires_at": later}
 """
 _OURS: Final = "ytmusic_oauth"
-_SEED: Final = "ytmusicapi"
+_YTMUSICAPI: Final = "ytmusicapi"
 
 PEERS: Final = (
     Peer(
-        _SEED,
+        _YTMUSICAPI,
         "import ytmusicapi.auth.oauth",
         f"""{_GRANTED}
 from ytmusicapi.auth.oauth import OAuthCredentials, RefreshingToken
@@ -95,11 +95,11 @@ class Import(NamedTuple):
 
 
 def imports(rounds: int) -> Iterator[Import]:
-    """The others first. Ours is to cost a fifth of the seed's at most."""
+    """The others first. Ours is to cost a fifth of ytmusicapi's at most."""
     fifth = float("inf")
     for peer, number in installed():
         found = over_nothing(peer.imported, rounds)
-        if peer.name == _SEED:
+        if peer.name == _YTMUSICAPI:
             fifth = (found.median - 1) / 5
         yield Import(f"{peer.name} {number}", found, loaded(peer.imported), is_missed=False)
     yield Import("(what everybody loads)", over_nothing(LOADED_ANYWAY, rounds), loaded(LOADED_ANYWAY), is_missed=False)

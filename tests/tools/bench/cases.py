@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
 from urllib.parse import urlencode
 
-from tests.bench.measuring import ROOT, Measure, called, child, children, on_the_wall, repeated
+from tests.tools.bench.measuring import ROOT, Measure, called, child, children, on_the_wall, repeated
 from ytmusic_oauth import Endpoints, OAuthCredentials, RefreshingToken
 from ytmusic_oauth.models import RefreshableTokenDict
 

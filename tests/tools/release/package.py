@@ -10,7 +10,7 @@ from typing import Final
 
 __all__ = ["LICENSE", "PACKAGE", "ROOT", "runtime_files", "version"]
 
-ROOT: Final = Path(__file__).parents[2]
+ROOT: Final = Path(__file__).parents[3]
 PACKAGE: Final = ROOT / "ytmusic_oauth"
 LICENSE: Final = ROOT / "LICENSE"
 

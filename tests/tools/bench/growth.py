@@ -17,8 +17,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple
 
-from tests.bench.cases import values
-from tests.bench.measuring import ROOT
+from tests.tools.bench.cases import values
+from tests.tools.bench.measuring import ROOT
 from ytmusic_oauth import YOUTUBE, OAuthCredentials, OAuthError, RefreshingToken
 from ytmusic_oauth._messages import HttpResponse
 from ytmusic_oauth._validation import json_object

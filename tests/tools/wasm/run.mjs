@@ -11,7 +11,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 const [pyodide, python] = process.argv.slice(2);
-const project = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
+const project = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
 const packages = execFileSync(python, ["-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]).toString().trim();
 
 // A request from inside, where Python cannot wait for a promise: another Node asks, and this one waits for it.
@@ -49,9 +49,9 @@ try {
 
     print("Python", sys.version.split()[0], "on", sys.platform)
     # Capture by file descriptors takes more than there is.
-    how = ["-q", "-p", "no:cacheprovider", "-p", "tests.wasm.plugin", "--capture=sys"]
+    how = ["-q", "-p", "no:cacheprovider", "-p", "tests.tools.wasm.plugin", "--capture=sys"]
     nobody_is_root = "tests/test_file_store.py::test_when_root_writes_the_owner_stays"
-    int(pytest.main([*how, "--deselect", nobody_is_root, "tests/wasm/promises.py", "tests"]))
+    int(pytest.main([*how, "--deselect", nobody_is_root, "tests/tools/wasm/promises.py", "tests"]))
   `);
 } catch (error) {
   // What Node would print of it is a megabyte of the generated source.
