@@ -1,60 +1,65 @@
-# One target for each thing that a contributor does. Needs Python 3.10 or later and make; each target sets itself up.
+# One target for each task of a contributor. Needs make and Python 3.10 or later; each target sets up what it needs.
 PYTHON ?= python3
-# What is named on the command line, and not by some variable of the environment. Another Python has environments of its own.
+# The value of a variable that is set on make's command line. Variables of the shell with the same name do not count.
 given = $(if $(filter command,$(origin $(1))),$($(1)))
-OF := $(subst /,-,$(call given,PYTHON))
-VENV := .venv$(OF)
-TOOLS := .venv-tools$(OF)
-FUZZ := .venv-fuzz
-MUTANTS := .venv-mutants$(OF)
-BENCH := .venv-bench$(OF)
-PEERS := .venv-peers$(OF)
-ATHERIS := 3.0.0
-INTEROP := .venv-interop$(OF)
+# Each Python that is named by PYTHON=... has environments of its own.
+SUFFIX := $(addprefix -,$(subst /,-,$(patsubst /%,%,$(call given,PYTHON))))
+VENV := .venv$(SUFFIX)
+TOOLS := .venv-tools$(SUFFIX)
+DOCS := .venv-docs$(SUFFIX)
+FUZZ := .venv-fuzz$(SUFFIX)
+MUTANTS := .venv-mutants$(SUFFIX)
+PEERS := .venv-peers$(SUFFIX)
+INTEROP := .venv-interop$(SUFFIX)
+ENGINES := .venv-engines$(SUFFIX)
+BENCH := .venv-bench$(SUFFIX)
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-deps
+
 PYTHONS := $(addprefix python3.,10 11 12 13 14 15) $(sort $(wildcard $(HOME)/.pyenv/versions/3.1*/bin/python3))
 OUR_CLIENT = $(PYTHON) -m tests.porting.clients.python
 PLATFORMS := linux darwin win32
 TYPE_VERSIONS := 3.10 3.11 3.12 3.13 3.14 3.15
-BESIDE := tests/test_typed.py tests/test_porting.py tests/test_embedding.py tests/test_distribution.py tests/test_processes.py
+# These tests mostly wait for child processes. They run while the others do.
+SLOW_TESTS := tests/test_typed.py tests/test_porting.py tests/test_embedding.py tests/test_distribution.py tests/test_processes.py
 
+ATHERIS := 3.0.0
 PYODIDE := 314.0.7
 
 .DEFAULT_GOAL := help
 unexport PYTHONSAFEPATH
 .PHONY: help demo test test-beside types test-all test-again test-wasm torture fuzz mutants certify kit-bites interop \
-	bench bench-peers coverage lint format zipapp vendor dist clean
+	engines bench bench-peers coverage lint format docs zipapp vendor dist clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo:  ## watch a device login, a refresh and the token file happen over HTTP, against a fake server
+demo:  ## show a login, a refresh and the token file, over HTTP, with a fake server on this machine
 	@$(PYTHON) -m tests.tools.demo
 
-test: $(VENV)/ready  ## mypy and every test; PYTHON=python3.12 for another Python, PACKAGE=path/to/a/copy for a vendored copy
+test: $(VENV)/ready  ## type-check and run all tests; PYTHON=python3.12 uses that Python, PACKAGE=path/to/a/copy tests a vendored copy
 ifneq ($(call given,PACKAGE),)
 	@$(PYTHON) -m tests.tools.release.suite '$(PACKAGE)' build/suite
 	@$(MAKE) --no-print-directory -C build/suite test PACKAGE= VENV=../../$(VENV)
 else
 	@mkdir -p build; \
-	$(MAKE) --no-print-directory test-beside >build/beside.txt 2>&1 & beside=$$!; trap 'kill $$beside 2>/dev/null' INT TERM; \
-	echo "beside the other tests, and shown after them: mypy $(BESIDE)"; \
-	$(VENV)/bin/python -m pytest $(addprefix --ignore=,$(BESIDE)); tests=$$?; \
-	wait $$beside; checks=$$?; cat build/beside.txt; exit $$((tests || checks))
+	$(MAKE) --no-print-directory test-beside >build/slow.txt 2>&1 & slow=$$!; trap 'kill $$slow 2>/dev/null' INT TERM; \
+	echo "In the background, shown at the end: mypy $(SLOW_TESTS)"; \
+	$(VENV)/bin/python -m pytest $(addprefix --ignore=,$(SLOW_TESTS)); tests=$$?; \
+	wait $$slow; checks=$$?; cat build/slow.txt; exit $$((tests || checks))
 endif
 
-# The types, and what needs them or mostly waits.
 test-beside:
 	@$(MAKE) --no-print-directory types TYPE_VERSIONS="$(firstword $(TYPE_VERSIONS)) $(lastword $(TYPE_VERSIONS))"
-	@$(VENV)/bin/python -m pytest -p no:cacheprovider $(BESIDE)
+	@$(VENV)/bin/python -m pytest -p no:cacheprovider $(SLOW_TESTS)
 
-types: $(VENV)/ready  ## mypy for every platform and every Python version
+types: $(VENV)/ready  ## type-check for every platform and every Python version
 	@set -e; for platform in $(PLATFORMS); do for version in $(TYPE_VERSIONS); do \
 		echo "mypy: $$platform, Python $$version"; \
 		$(VENV)/bin/python -m mypy --no-error-summary --cache-dir .mypy_cache/$$platform \
 			--platform $$platform --python-version $$version; \
 	done; done
 
-test-all:  ## the tests on every Python from 3.10 on that is installed here, also by pyenv
+test-all:  ## run `make test` with every installed Python from 3.10 on, pyenv's included
 	@set -e; seen=" "; for python in $(PYTHONS); do \
 		version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue; \
 		case "$$seen" in *" $$version "*) continue;; esac; seen="$$seen$$version "; \
@@ -62,98 +67,98 @@ test-all:  ## the tests on every Python from 3.10 on that is installed here, als
 		$(MAKE) --no-print-directory test PYTHON=$$python VENV=.venv-$$version; \
 	done; echo "== passed on:$$seen"
 
-test-wasm: $(VENV)/ready  ## the tests in WebAssembly: Pyodide in Node
+test-wasm: $(VENV)/ready  ## run the tests in WebAssembly: Pyodide in Node
 	@if node --version >/dev/null 2>&1; then \
 		npm install --silent --no-save --no-package-lock --ignore-scripts --prefix build/wasm pyodide@$(PYODIDE) && \
 		node tests/tools/wasm/run.mjs build/wasm/node_modules/pyodide "$(CURDIR)/$(VENV)/bin/python"; \
-	else echo "make test-wasm: there is no Node here; nothing was tested"; fi
+	else echo "make test-wasm: Node is not installed; nothing was tested"; fi
 
-torture: $(VENV)/ready  ## the worst day, for longer: hundreds of kills, deeper schedules, real mounts (as root)
-	YTMUSIC_OAUTH_TORTURE=1 $(VENV)/bin/python -m pytest tests/test_processes.py tests/test_simulation.py
+torture: $(VENV)/ready  ## stress tests: hundreds of kills, deeper schedules, real mounts (as root)
+	YTMUSIC_OAUTH_TORTURE=1 $(VENV)/bin/python -m pytest tests/test_processes.py tests/test_simulation.py tests/test_file_store.py tests/test_file_lock.py
 
-test-again: $(VENV)/ready  ## the tests COUNT=50 times in a row, under load, in any order and on odd dates; SEED= to begin there
+test-again: $(VENV)/ready  ## find flaky tests: COUNT=50 runs under load, in random order, on odd dates; SEED= repeats them
 	$(VENV)/bin/python -m tests.tools.again --count $(or $(COUNT),50) $(if $(SEED),--seed $(SEED))
 
-fuzz: $(FUZZ)/ready  ## spoiled input for every parser, for SECONDS=60; SEED= to do it again
+fuzz: $(FUZZ)/ready  ## fuzz every parser for SECONDS=60; SEED= repeats a run
 	$(FUZZ)/bin/python -m tests.tools.fuzz --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
 
-mutants: $(MUTANTS)/ready  ## break the package in thousands of ways: the tests have to notice each; ONLY="expiry held" for some
+mutants: $(MUTANTS)/ready  ## mutation testing: the tests must catch every mutant; ONLY="_expiry _snapshot" for some modules
 	$(MUTANTS)/bin/python -m tests.tools.mutation $(call given,ONLY)
 
-certify:  ## put a port to the porting kit: CLIENT="node my_client.js"; our own, if nothing is said
+certify:  ## test a port with the porting kit: CLIENT="node my_client.js"; without CLIENT, this package
 	@$(PYTHON) -m tests.porting --client '$(or $(call given,CLIENT),$(OUR_CLIENT))'
 
-kit-bites:  ## break our own code in a hundred ways, one at a time: the porting kit has to notice each
+kit-bites:  ## check that the porting kit catches a hundred known bugs
 	@$(PYTHON) -m tests.porting.clients.python.bites
 
-interop: $(INTEROP)/ready  ## beside ytmusicapi, requests, httpx, OAuth servers, a proxy and a browser that others wrote
+interop: $(INTEROP)/ready $(INTEROP)/node_modules  ## test with third-party software: ytmusicapi, requests, httpx, OAuth servers, a proxy, a browser
 	$(INTEROP)/bin/python -m pytest tests/interop
 
-bench: $(BENCH)/ready zipapp  ## what things cost, as ratios to what Python itself must spend; ONLY="as_auth import" for some
+engines: $(ENGINES)/ready  ## try the recipes for token stores on real servers, with kills, stops and forks; SHORT=1 takes 3 minutes
+	@$(ENGINES)/bin/python -m tests.tools.engines $(if $(SHORT),--short) $(call given,ONLY)
+
+bench: $(BENCH)/ready zipapp  ## measure what things cost, as ratios to what Python itself must spend; ONLY="as_auth import" for some
 	@$(BENCH)/bin/python -m tests.tools.bench.table $(ONLY)
 
-bench-peers: $(PEERS)/ready  ## what the same costs with ytmusicapi, google-auth, Authlib, msal and requests-oauthlib
+bench-peers: $(PEERS)/ready  ## measure the same with ytmusicapi, google-auth, Authlib, msal and requests-oauthlib
 	@$(PEERS)/bin/python -m tests.tools.bench.table --peers
 
-coverage: $(TOOLS)/ready  ## the tests again, failing where a branch of the package is not run
+coverage: $(TOOLS)/ready  ## run the tests; fails if a branch of the package is not covered
 	$(TOOLS)/bin/python -m coverage run -m pytest -q
 	$(TOOLS)/bin/python -m coverage report
 
-lint: $(TOOLS)/ready  ## ruff: format, imports, docstrings, bugs, security
+lint: $(TOOLS)/ready  ## check with ruff: format, imports, docstrings, bugs, security
 	$(TOOLS)/bin/python -m ruff format --check
 	$(TOOLS)/bin/python -m ruff check
 
-format: $(TOOLS)/ready  ## let ruff write the format
+format: $(TOOLS)/ready  ## format with ruff
 	$(TOOLS)/bin/python -m ruff check --fix
 	$(TOOLS)/bin/python -m ruff format
 
-zipapp:  ## the command line as one file, dist/ytmusic_oauth.pyz
+docs: $(DOCS)/ready  ## build the API reference: build/docs/index.html
+	@rm -rf build/docs
+	@$(DOCS)/bin/python -m tests.tools.docs build/docs
+
+zipapp:  ## build the command line as one file, dist/ytmusic_oauth.pyz
 	@$(PYTHON) -m tests.tools.release.single_file dist/ytmusic_oauth.pyz
 
-vendor:  ## DEST=path/to/app/_vendor: copy the package into another program, or update the copy there
+vendor:  ## copy the package into another program, or update the copy there: DEST=path/to/app/_vendor
 	@$(PYTHON) -m tests.tools.release.vendoring '$(call given,DEST)'
 
-dist: $(TOOLS)/ready  ## a wheel and an sdist, looked into before they are handed out
+dist: $(TOOLS)/ready  ## build and verify a wheel and an sdist
 	@$(TOOLS)/bin/python -m tests.tools.release.distribution dist
 
-clean:  ## remove what the other targets made
+clean:  ## remove everything that the other targets made
 	rm -rf .venv* .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist mutants
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# Each environment has what its file in tests/requirements lists.
+define environment
+	@$(PYTHON) -c 'import venv; from ensurepip import bootstrap' 2>/dev/null || \
+		{ echo 'make: $(PYTHON) lacks venv. On Debian and Ubuntu: apt install $(notdir $(PYTHON))-venv' >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python $(PIP_INSTALL) -r $<
+	@touch $@
+endef
+
 $(VENV)/ready: tests/requirements/test.txt
-	$(PYTHON) -m venv --clear $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/requirements/test.txt
-	@touch $@
+	$(environment)
 
+.venv-%$(SUFFIX)/ready: tests/requirements/%.txt tests/requirements/test.txt
+	$(environment)
+
+# atheris has wheels for few machines. Without it, `make fuzz` is not guided by coverage.
 $(FUZZ)/ready: tests/requirements/test.txt
-	$(PYTHON) -m venv --clear $(FUZZ)
-	$(FUZZ)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/requirements/test.txt
-	-$(FUZZ)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: atheris==$(ATHERIS)
-	@touch $@
+	$(environment)
+	-$(FUZZ)/bin/python $(PIP_INSTALL) --only-binary :all: atheris==$(ATHERIS)
 
-$(MUTANTS)/ready: tests/requirements/test.txt tests/requirements/mutants.txt
-	$(PYTHON) -m venv --clear $(MUTANTS)
-	$(MUTANTS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/requirements/test.txt -r tests/requirements/mutants.txt
-	@touch $@
-
-$(BENCH)/ready:  # nothing is installed there: what starts with every Python here would be a part of each floor
+# Empty, without even pip: whatever is installed here starts with each Python and would be a part of each floor.
+$(BENCH)/ready:
 	$(PYTHON) -m venv --clear --without-pip $(BENCH)
 	@touch $@
 
-$(PEERS)/ready: tests/requirements/peers.txt
-	$(PYTHON) -m venv --clear $(PEERS)
-	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/requirements/peers.txt
-	@touch $@
-
-$(TOOLS)/ready: tests/requirements/test.txt tests/requirements/tools.txt
-	$(PYTHON) -m venv --clear $(TOOLS)
-	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/requirements/test.txt -r tests/requirements/tools.txt
-	@touch $@
-
-# Without npm, the parts that need Node are left out, and `make interop` says so.
-$(INTEROP)/ready: tests/requirements/test.txt tests/requirements/interop.txt tests/interop/package-lock.json
-	$(PYTHON) -m venv --clear $(INTEROP)
-	$(INTEROP)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/requirements/test.txt -r tests/requirements/interop.txt
+# Without npm, `make interop` leaves out what needs Node, and says so.
+$(INTEROP)/node_modules: $(INTEROP)/ready tests/interop/package-lock.json
 	cp tests/interop/package.json tests/interop/package-lock.json $(INTEROP)
 	if command -v npm >/dev/null; then cd $(INTEROP) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error; fi
-	@touch $@
+	@mkdir -p $@ && touch $@

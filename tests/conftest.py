@@ -17,13 +17,13 @@ from hypothesis import HealthCheck, settings
 from tests.porting.fake_google import FakeGoogle
 from tests.support import Clock
 
-# The same examples in every run: a new one is for `make fuzz`, not for somebody's unrelated change.
+# The same examples in every run: new ones belong to `make fuzz`, not to an unrelated change.
 settings.register_profile(
     "default", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 settings.load_profile("default")
 
-# Dates at which programs have failed before, and the last day that a token file can tell.
+# Dates that have broken programs before, and the last day that a token file can hold.
 DATES: Final = MappingProxyType(
     {"1970": 30, "leap-day": 1_835_438_300, "2038": 2**31 - 10, "2106": 2**32 - 10, "5138": 10**11 - 86400}
 )
@@ -31,10 +31,8 @@ DATES: Final = MappingProxyType(
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("make test-again")
-    group.addoption(
-        "--shuffled", type=int, metavar="SEED", help="run the tests in another order, the same for each seed"
-    )
-    group.addoption("--date", choices=DATES, help="let the clock of this process, not of its children, begin there")
+    group.addoption("--shuffled", type=int, metavar="SEED", help="run the tests in an order that depends on SEED alone")
+    group.addoption("--date", choices=DATES, help="start the clock of this process, not of its children, at this date")
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -45,21 +43,21 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     seed: int | None = config.getoption("--shuffled")
     if seed is not None:
-        # By name, so that a part of the tests keeps its order when the others are left out.
+        # By name, so that a subset of the tests runs in the same order.
         items.sort(key=lambda item: hashlib.sha256(f"{seed} {item.nodeid}".encode()).digest())
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # In the background of a shell it is ignored, and would be by every child that a test interrupts.
+    # A shell starts background jobs with SIGINT ignored, which the children that tests interrupt would inherit.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line(
-        "markers", "one_clock: its child processes have to have the same clock: --date is not for it"
+        "markers", "one_clock: the test and its child processes need the same clock, so --date does not apply"
     )
 
 
 @pytest.fixture(autouse=True)
 def _date(request: pytest.FixtureRequest) -> Iterator[None]:
-    """The wall clock goes on from the date that is asked for."""
+    """Start the wall clock at the date given by --date."""
     date: str | None = request.config.getoption("--date")
     if date is None or request.node.get_closest_marker("one_clock"):
         yield
@@ -78,8 +76,8 @@ def _date(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _no_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No proxy, no token file and no client of whoever runs the tests."""
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide the developer's own proxies, token file and OAuth client."""
     for name in os.environ:
         if name.lower().endswith("_proxy") or name.startswith("YTMUSIC_OAUTH_"):
             monkeypatch.delenv(name)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What many tests need: a clock that is moved by hand, and a client of the fake server."""
+"""Shared by many tests: a clock that only the test moves, and clients of the fake server."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NOON = 1_700_000_000
 
 
 class Clock:
-    """Stands in for the module `time`: a wall clock and a monotonic one, which move when told to, or by a sleep."""
+    """Replaces the module `time`: a wall clock and a monotonic clock, which only `advance` and `sleep` move."""
 
     def __init__(self, wall: float = NOON, monotonic: float = 1000.0) -> None:
         self.wall = wall
@@ -49,7 +49,7 @@ class Clock:
 
     @contextmanager
     def installed(self) -> Iterator[Clock]:
-        """What the package believes the time to be, files, locks and sockets excepted: those wait for real."""
+        """Give the package this clock, except for files, locks and sockets: those wait in real time."""
         with pytest.MonkeyPatch.context() as patch:
             for module in (_commands, credentials, session, token, _refresher):
                 assert module.time is time
@@ -58,7 +58,7 @@ class Clock:
 
 
 def endpoints(server: FakeGoogle, *, rotates: bool = False) -> Endpoints:
-    """Google's ways, at the fake's address."""
+    """Return endpoints like Google's, at the fake server's address."""
     return Endpoints(
         server.device_code_url,
         server.token_url,
@@ -67,6 +67,7 @@ def endpoints(server: FakeGoogle, *, rotates: bool = False) -> Endpoints:
         device_code_parameter=YOUTUBE.device_code_parameter,
         authenticate_everywhere=False,
         rotates_refresh_tokens=rotates,
+        is_google=True,
     )
 
 
@@ -75,8 +76,8 @@ def client(server: FakeGoogle, *, rotates: bool = False) -> OAuthCredentials:
 
 
 def logged_in(server: FakeGoogle, *, rotates: bool = False) -> RefreshingToken:
-    """A token that the fake has just given, by a whole login; the clock that is installed passes the waits."""
-    asking = client(server, rotates=rotates)
-    code = asking.get_code()
+    """Log in at the fake server, and return the token. The installed clock skips the waits."""
+    oauth_client = client(server, rotates=rotates)
+    code = oauth_client.get_code()
     server.approve(code["user_code"])
-    return RefreshingToken(asking, **asking.wait_for_token(code))
+    return RefreshingToken(oauth_client, **oauth_client.wait_for_token(code))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The command line, as people and programs use it: what is said where, and the exit status."""
+"""The command line: what each command prints, on which stream, and its exit status."""
 
 from __future__ import annotations
 
@@ -18,26 +18,35 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Final, NamedTuple
 
 import pytest
 
 from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FAULTS, RFC_DIALECT, FakeGoogle, Reply
 from tests.support import NOON, Clock, client, logged_in
-from ytmusic_oauth import OAuthToken, RefreshingToken, __version__
+from ytmusic_oauth import GOOGLE, YOUTUBE, Endpoints, OAuthToken, RefreshingToken, __version__
 from ytmusic_oauth.__main__ import DONE, FIX_FIRST, INTERRUPTED, LOG_IN_AGAIN, TRY_LATER, main
-from ytmusic_oauth._file_store import read_token, write_token
+from ytmusic_oauth._refresher import load_token
 from ytmusic_oauth.models import RefreshableTokenDict
+from ytmusic_oauth.store import TokenStore
 
 ID: Final = "YTMUSIC_OAUTH_CLIENT_ID"
 SECRET: Final = "YTMUSIC_OAUTH_CLIENT_SECRET"
-IN_A_SHELL: Final = pytest.mark.skipif(os.name == "nt", reason="these are the ways of POSIX shells")
+POSIX_SHELL: Final = pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
 
 
-def full(*_: object) -> int:
+def disk_full(*_: object) -> int:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def not_utf8(*_: object) -> str:
+    return b"secret \xff".decode()
+
+
+def end_of_input(*_: object) -> str:
+    raise EOFError
 
 
 class Outcome(NamedTuple):
@@ -56,32 +65,37 @@ class Terminal(io.StringIO):
 
 
 class Shell:
-    """Runs commands in a folder of its own, with the client in the environment, and nobody at the keyboard."""
+    """Runs commands with the OAuth client in the environment, and without standard input."""
 
     def __init__(self, server: FakeGoogle, patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys
         self._patch = patch
-        self.asked_unseen: list[str] = []
+        self.hidden_questions: list[str] = []
         self.endpoints = ["--endpoints", server.device_code_url, server.token_url, server.revoke_url]
+        self.endpoints += ["--is-google", "yes"]
         patch.setenv(ID, CLIENT_ID)
         patch.setenv(SECRET, CLIENT_SECRET)
         patch.setattr(sys, "stdin", None)
 
     def __call__(self, command: str, *options: str) -> Outcome:
-        talks = () if command == "status" else self.endpoints
-        return Outcome(main([command, *options, *talks]), *self._capsys.readouterr())
+        endpoints = () if command == "status" else self.endpoints
+        outcome = Outcome(main([command, *options, *endpoints]), *self._capsys.readouterr())
+        if outcome.status != DONE and outcome.err:
+            assert re.search(r"[^.]\.\n\Z", outcome.err), "an error ends with one full stop"
+        return outcome
 
-    def nobody_knows_the_client(self) -> None:
+    def forget_client(self) -> None:
         self._patch.delenv(ID)
         self._patch.delenv(SECRET)
 
-    def somebody_types(self, *lines: str) -> None:
+    def type(self, *lines: str) -> None:
+        """Sit at a terminal, and type these lines."""
         self._patch.setattr(sys, "stdin", Terminal("".join(f"{line}\n" for line in lines)))
         self._patch.setattr(sys.stderr, "isatty", lambda: True)
-        self._patch.setattr(getpass, "getpass", self._typed_unseen)
+        self._patch.setattr(getpass, "getpass", self._getpass)
 
-    def _typed_unseen(self, question: str) -> str:
-        self.asked_unseen.append(question)
+    def _getpass(self, question: str) -> str:
+        self.hidden_questions.append(question)
         return sys.stdin.readline()
 
 
@@ -91,6 +105,19 @@ def shell(
 ) -> Shell:
     monkeypatch.chdir(tmp_path)
     return Shell(server, monkeypatch, capsys)
+
+
+@pytest.fixture
+def requested(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Mapping[str, str]]]:
+    """The URLs and forms of requests, none of which is sent."""
+    requested: list[tuple[str, Mapping[str, str]]] = []
+
+    def post(_: object, url: str, *, data: Mapping[str, str], **__: object) -> None:
+        requested.append((url, data))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ytmusic_oauth.transport.UrllibSession.post", post)
+    return requested
 
 
 @pytest.fixture
@@ -104,7 +131,7 @@ def file(server: FakeGoogle, clock: Clock, tmp_path: Path) -> Path:
 # ---- login ---------------------------------------------------------------------------------------
 
 
-def test_a_login_shows_link_and_code_waits_by_itself_and_writes_the_file(
+def test_login_shows_link_and_code_polls_and_writes_the_token_file(
     shell: Shell, server: FakeGoogle, tmp_path: Path
 ) -> None:
     server.approve_after = 12
@@ -114,48 +141,27 @@ def test_a_login_shows_link_and_code_waits_by_itself_and_writes_the_file(
     assert user_code
     link, code = f"  Go to   {server.verification_url}?user_code={user_code[1]}", f"  Code    {user_code[1]}"
     lines = done.err.split("\n")
-    assert lines[:5] == ["", link, code, "", "Waiting; the code lives for 0:30:00 "]
+    assert lines[:5] == ["", link, code, "", "Waiting; the code expires in 0:30:00"]
     assert lines[5].startswith("Logged in. The token is in oauth.json")
     path = tmp_path / "oauth.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert server.is_live(OAuthToken.from_json(path).access_token)
 
 
-@pytest.mark.parametrize(("python", "starts"), [("/opt/python", "/opt/python"), ("", "python3")])
-def test_a_login_opens_a_browser_only_if_it_is_asked_to(
-    shell: Shell, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch, python: str, starts: str
-) -> None:
-    """It is out of reach of whatever lies in the folder, of the terminal, and of Ctrl-C."""
-    started: list[Sequence[str]] = []
-    browser = SimpleNamespace(returncode=None)
-
-    def start(command: Sequence[str], **how: object) -> SimpleNamespace:
-        started.append(command)
-        streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
-        assert how == {**streams, "start_new_session": True}
-        return browser
-
-    monkeypatch.setattr(sys, "executable", python)
-    monkeypatch.setattr(subprocess, "Popen", start)
-    server.approve_after = 0
-    shell("login")
-    assert started == []
-    shell("login", "--open-browser")
-    [[*command, link]] = started
-    assert command == [starts, "-I", "-m", "webbrowser"]
-    assert link.startswith(f"{server.verification_url}?user_code=")
-    assert browser.returncode is not None, "Python complains of a child that nobody has waited for"
-
-
-def test_where_no_browser_starts_the_login_goes_on(
+def test_login_opens_the_link_only_with_open_browser(
     shell: Shell, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    opened: list[str] = []
+    monkeypatch.setattr("ytmusic_oauth._commands.open_browser", opened.append)
     server.approve_after = 0
-    assert shell("login", "--open-browser").status == DONE
+    shell("login")
+    assert opened == []
+    done = shell("login", "--open-browser")
+    [link] = opened
+    assert f"Go to   {link}\n" in done.err
 
 
-def test_a_terminal_shows_how_long_the_code_lives_even_a_narrow_one(
+def test_a_terminal_shows_a_countdown_on_one_line(
     shell: Shell, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     screen = Terminal()
@@ -164,19 +170,19 @@ def test_a_terminal_shows_how_long_the_code_lives_even_a_narrow_one(
     shell("login")
     countdown = re.findall(r"Waiting[^\r]*\r", screen.getvalue())
     assert [re.findall(r"[0-9:]+", line) for line in countdown] == [["0:30:00"], ["0:29:55"], ["0:29:50"]]
-    assert all(re.fullmatch(r"Waiting; the code lives for [0-9:]+ \r", line) for line in countdown)
+    assert all(re.fullmatch(r"Waiting; the code expires in [0-9:]+ \r", line) for line in countdown)
     assert "\r\nLogged in." in screen.getvalue()
     assert "\x1b" not in screen.getvalue()
 
 
-def test_a_program_can_follow_a_login_line_by_line(shell: Shell, server: FakeGoogle, tmp_path: Path) -> None:
+def test_login_json_prints_one_event_per_line(shell: Shell, server: FakeGoogle, tmp_path: Path) -> None:
     server.approve_after = 7
     server.refresh_token_lifetime = 604799
     done = shell("login", "--json", "--file", "kodi.json")
     assert (done.status, done.err) == (DONE, "")
     code, start, later, token = done.events
     assert str(code["link"]).endswith(str(code["user_code"]))
-    assert "device_code" not in code, "whoever has it gets the token"
+    assert "device_code" not in code, "it is a secret"
     assert code.items() >= {"event": "code", "expires_in": 1800, "interval": 5}.items()
     assert start == {"event": "waiting", "seconds_left": 1800}
     assert later == {"event": "waiting", "seconds_left": 1795}
@@ -188,7 +194,7 @@ def test_a_program_can_follow_a_login_line_by_line(shell: Shell, server: FakeGoo
     }
 
 
-def test_a_program_is_told_how_a_login_failed(shell: Shell, server: FakeGoogle) -> None:
+def test_login_json_reports_a_failure_as_an_event(shell: Shell, server: FakeGoogle) -> None:
     server.script("token", Reply(403, {"error": "access_denied"}))
     done = shell("login", "--json")
     error = done.events[-1]
@@ -197,29 +203,21 @@ def test_a_program_is_told_how_a_login_failed(shell: Shell, server: FakeGoogle) 
     assert f"ytmusic_oauth: {error['message']}\n" == done.err
 
 
-def test_a_program_is_told_what_kind_of_failure_it_was(
-    shell: Shell, file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def kind(*options: str) -> object:
+def test_login_json_names_the_class_of_the_error(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def error(*options: str) -> object:
         return shell("login", "--json", *options).events[-1]["error"]
 
-    def mistype() -> str:
-        return b"canary \xff".decode()
-
-    def leave() -> str:
-        raise EOFError
-
-    assert kind("--client-secrets", "none.json") == "OSError"
-    shell.nobody_knows_the_client()
-    assert kind() == "ValueError"
-    shell.somebody_types()
-    monkeypatch.setattr(builtins, "input", mistype)
-    assert kind() == "ValueError"
-    monkeypatch.setattr(builtins, "input", leave)
-    assert kind() == "Interrupted"
+    assert error("--client-secrets", "missing.json") == "OSError"
+    shell.forget_client()
+    assert error() == "ValueError"
+    shell.type()
+    monkeypatch.setattr(builtins, "input", not_utf8)
+    assert error() == "ValueError"
+    monkeypatch.setattr(builtins, "input", end_of_input)
+    assert error() == "Interrupted"
 
 
-def test_whoever_is_in_testing_is_told_when_the_login_ends_and_why(shell: Shell, server: FakeGoogle) -> None:
+def test_login_says_when_and_why_the_server_will_end_it(shell: Shell, server: FakeGoogle) -> None:
     server.approve_after = 0
     assert "ends this login" not in shell("login").err
     server.refresh_token_lifetime = 604800
@@ -229,11 +227,42 @@ def test_whoever_is_in_testing_is_told_when_the_login_ends_and_why(shell: Shell,
     server.refresh_token_lifetime = 10 * 604799
     done = shell("login")
     assert "ends this login" in done.err
-    assert "Testing" not in done.err, "that is a matter of seven days"
+    assert "Testing" not in done.err, "that limit is 7 days"
 
 
-@pytest.mark.parametrize("where", ["package.json", "missing/oauth.json", ".", "new/", f"{'n' * 240}.json"])
-def test_a_login_that_could_not_be_stored_is_not_begun(
+def test_googles_words_are_for_googles_endpoints_only(shell: Shell, server: FakeGoogle, file: Path) -> None:
+    server.approve_after, server.refresh_token_lifetime = 0, 604799
+    shell.endpoints[-1] = "no"
+    done = shell("login", "--scope", "a")
+    assert (done.status, "ends this login on" in done.err) == (DONE, True)
+    shell.type("no")
+    done = shell("revoke")
+    assert "This ends the login in oauth.json" in done.err
+    assert "Google" not in done.err
+
+
+def test_a_login_without_a_refresh_token_says_when_it_ends(
+    shell: Shell, server: FakeGoogle, clock: Clock, tmp_path: Path
+) -> None:
+    server.script("token", Reply(200, {"access_token": "gho_x", "expires_in": 7200}))
+    done = shell("login")
+    assert (done.status, "gave no refresh token: this login ends on 2023-11-1" in done.err) == (DONE, True)
+    assert "refresh token  none" in shell("status").out
+    clock.advance(7199)
+    assert "the next use" not in shell("status").out
+    assert shell("token").out == "gho_x\n"
+    server.script("revoke", Reply())
+    assert shell("revoke", "--yes").status == DONE
+    assert server.requests_to("revoke")[0].form["token"] == "gho_x"
+    clock.advance(1)
+    requests = len(server.transcript)
+    done = shell("token")
+    assert (done.status, "offline_access" in done.err) == (LOG_IN_AGAIN, True)
+    assert len(server.transcript) == requests
+
+
+@pytest.mark.parametrize("where", ["package.json", "missing/oauth.json", ".", "new/", f"{'n' * 256}.json"])
+def test_login_sends_no_request_if_the_token_could_not_be_stored(
     shell: Shell, server: FakeGoogle, tmp_path: Path, where: str
 ) -> None:
     (tmp_path / "package.json").write_text("{}")
@@ -245,19 +274,19 @@ def test_a_login_that_could_not_be_stored_is_not_begun(
     assert [path.name for path in tmp_path.iterdir()] == ["package.json"]
 
 
-def test_a_login_is_not_begun_where_the_disk_is_full(
+def test_login_sends_no_request_if_the_disk_is_full(
     shell: Shell, server: FakeGoogle, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before, asked = file.read_bytes(), len(server.transcript)
-    monkeypatch.setattr(os, "write", full)
+    before, requests = file.read_bytes(), len(server.transcript)
+    monkeypatch.setattr(os, "write", disk_full)
     done = shell("login")
     monkeypatch.undo()
     assert (done.status, "No space left on device" in done.err) == (FIX_FIRST, True)
-    assert len(server.transcript) == asked
+    assert len(server.transcript) == requests
     assert file.read_bytes() == before
 
 
-def test_a_login_that_fails_leaves_the_old_one(shell: Shell, server: FakeGoogle, file: Path) -> None:
+def test_a_failed_login_keeps_the_old_token_file(shell: Shell, server: FakeGoogle, file: Path) -> None:
     before = file.read_bytes()
     server.script("token", Reply(400, {"error": "expired_token"}))
     assert shell("login").status == LOG_IN_AGAIN
@@ -267,13 +296,13 @@ def test_a_login_that_fails_leaves_the_old_one(shell: Shell, server: FakeGoogle,
 # ---- token, header -------------------------------------------------------------------------------
 
 
-def test_a_fresh_token_needs_no_network_and_no_client(shell: Shell, server: FakeGoogle, file: Path) -> None:
-    shell.nobody_knows_the_client()
-    before = len(server.transcript)
+def test_a_fresh_token_is_printed_without_network_or_client(shell: Shell, server: FakeGoogle, file: Path) -> None:
+    shell.forget_client()
+    requests = len(server.transcript)
     access_token = OAuthToken.from_json(file).access_token
     assert shell("token") == (DONE, f"{access_token}\n", "")
     assert shell("header") == (DONE, f"Authorization: Bearer {access_token}\n", "")
-    assert len(server.transcript) == before
+    assert len(server.transcript) == requests
 
 
 def test_a_token_that_is_due_is_refreshed_and_saved(shell: Shell, server: FakeGoogle, file: Path, clock: Clock) -> None:
@@ -286,11 +315,11 @@ def test_a_token_that_is_due_is_refreshed_and_saved(shell: Shell, server: FakeGo
     assert len(server.requests_to("token")) == 2, "one for the login, one for the refresh"
 
 
-def test_a_token_that_cannot_be_saved_is_handed_out_with_a_warning(
+def test_a_token_that_cannot_be_saved_is_printed_with_a_warning(
     shell: Shell, server: FakeGoogle, file: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock.advance(3590)
-    monkeypatch.setattr(os, "write", full)
+    monkeypatch.setattr(os, "write", disk_full)
     done = shell("token")
     monkeypatch.undo()
     assert done.status == DONE
@@ -299,50 +328,56 @@ def test_a_token_that_cannot_be_saved_is_handed_out_with_a_warning(
     assert done.err.count("\n") == 1
 
 
-ANSWERS: Final[Mapping[str, tuple[Reply | str, int, str]]] = {
+FAILURES: Final[Mapping[str, tuple[Reply | str, int, str]]] = {
+    "interaction required": (Reply(400, {"error": "interaction_required"}), LOG_IN_AGAIN, "Log in again"),
+    "wrong client, GitHub": (Reply(200, {"error": "incorrect_client_credentials"}), FIX_FIRST, "Check the client id"),
     "revoked": (Reply(400, {"error": "invalid_grant"}), LOG_IN_AGAIN, "Log in again"),
     "wrong client": (Reply(401, {"error": "invalid_client"}), FIX_FIRST, "Check the client id and secret"),
-    "another client's": (Reply(401, {"error": "unauthorized_client"}), FIX_FIRST, "Use the client id and secret"),
+    "token of another client": (
+        Reply(401, {"error": "unauthorized_client"}),
+        FIX_FIRST,
+        "Use the client id and secret",
+    ),
     "quota": (Reply(429, {"error": "rate_limit_exceeded"}, {"Retry-After": "77"}), TRY_LATER, "asks to wait 77 s"),
-    "down": ("hang-up", TRY_LATER, "Try again later"),
+    "no response": ("hang-up", TRY_LATER, "Try again later"),
     "captive portal": ("html", FIX_FIRST, "captive portal"),
 }
 
 
-@pytest.mark.parametrize("trouble", ANSWERS)
-def test_the_exit_status_tells_what_to_do_next(
-    shell: Shell, server: FakeGoogle, file: Path, clock: Clock, trouble: str
+@pytest.mark.parametrize("failure", FAILURES)
+def test_the_exit_status_says_what_to_do_next(
+    shell: Shell, server: FakeGoogle, file: Path, clock: Clock, failure: str
 ) -> None:
-    answer, status, words = ANSWERS[trouble]
+    reply, status, words = FAILURES[failure]
     before = file.read_bytes()
     clock.advance(4000)
-    server.script("token", FAULTS[answer] if isinstance(answer, str) else answer)
+    server.script("token", FAULTS[reply] if isinstance(reply, str) else reply)
     done = shell("header")
     assert (done.status, done.out) == (status, "")
     assert words in done.err
     assert done.err.startswith("ytmusic_oauth: ")
     assert done.err.count("\n") == 1
-    hint = "login, with the same options)\n" if status == LOG_IN_AGAIN else ".\n"
-    assert done.err.endswith(hint)
-    assert ("with the same options" in done.err) is (status == LOG_IN_AGAIN)
+    assert done.err.endswith("login` with the same options.\n") is (status == LOG_IN_AGAIN)
     assert file.read_bytes() == before
 
 
 @pytest.mark.parametrize(
-    ("path", "called"),
+    ("path", "program"),
     [
         ("/usr/lib/ytmusic_oauth/__main__.py", "python -m ytmusic_oauth"),
         ("/usr/bin/h\xf6chst", "h\\xf6chst"),
     ],
 )
-def test_who_has_to_log_in_is_told_how(shell: Shell, monkeypatch: pytest.MonkeyPatch, path: str, called: str) -> None:
+def test_the_hint_to_log_in_names_the_program(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, path: str, program: str
+) -> None:
     monkeypatch.setattr(sys, "argv", [path])
-    done = shell("token", "--file", "none.json")
+    done = shell("token", "--file", "missing.json")
     assert (done.status, done.out) == (LOG_IN_AGAIN, "")
-    assert done.err.endswith(f"({called} login, with the same options)\n")
+    assert done.err.endswith(f" Run `{program} login` with the same options.\n")
 
 
-def test_the_file_can_be_named_in_the_environment(
+def test_the_environment_can_name_the_token_file(
     shell: Shell, file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     file.rename(tmp_path / "elsewhere.json")
@@ -354,21 +389,23 @@ def test_the_file_can_be_named_in_the_environment(
 # ---- status --------------------------------------------------------------------------------------
 
 
-def test_the_status_is_for_people(shell: Shell, file: Path, clock: Clock) -> None:
-    shell.nobody_knows_the_client()
+def test_status_shows_the_expiry(shell: Shell, file: Path, clock: Clock) -> None:
+    shell.forget_client()
     clock.advance(599)
-    told = shell("status")
-    assert told.status == DONE
-    assert "lives for 0:50:00, until 2023-11-1" in told.out
-    assert "the next use" not in told.out
+    done = shell("status")
+    assert done.status == DONE
+    assert "expires in 0:50:00, at 2023-11-1" in done.out
+    assert "the next use" not in done.out
     clock.advance(2950)
-    assert "lives for 0:00:50" in shell("status").out
+    assert "expires in 0:00:50" in shell("status").out
     assert "the next use refreshes it" in shell("status").out
     clock.advance(50)
-    assert "has expired" in shell("status").out
+    assert "access token   expired" in shell("status").out
 
 
-def test_the_status_is_for_machines(shell: Shell, file: Path, clock: Clock, tmp_path: Path) -> None:
+def test_status_json_prints_every_value_that_is_not_secret(
+    shell: Shell, file: Path, clock: Clock, tmp_path: Path
+) -> None:
     clock.advance(599)
     assert json.loads(shell("status", "--json").out) == {
         "file": str(tmp_path / "oauth.json"),
@@ -384,7 +421,7 @@ def test_the_status_is_for_machines(shell: Shell, file: Path, clock: Clock, tmp_
 
 
 @pytest.mark.parametrize("content", ["", "{}", "null", '{"access_token": "ya29.secret"'])
-def test_what_is_no_token_file_is_kept_and_not_quoted(shell: Shell, tmp_path: Path, content: str) -> None:
+def test_an_invalid_token_file_is_kept_and_not_quoted(shell: Shell, tmp_path: Path, content: str) -> None:
     (tmp_path / "oauth.json").write_text(content)
     for command in ("status", "token", "header", "refresh", "revoke"):
         done = shell(command)
@@ -397,91 +434,91 @@ def test_what_is_no_token_file_is_kept_and_not_quoted(shell: Shell, tmp_path: Pa
 # ---- refresh, revoke -----------------------------------------------------------------------------
 
 
-def test_a_refresh_is_done_now_and_keeps_the_scope_of_the_login(shell: Shell, server: FakeGoogle, file: Path) -> None:
+def test_refresh_gets_a_new_token_and_keeps_the_scope(shell: Shell, server: FakeGoogle, file: Path) -> None:
     token = json.loads(file.read_text())
     file.write_text(json.dumps({**token, "scope": "openid"}))
     server.script("token", Reply(200, {"access_token": "ya29.another", "expires_in": 60}))
     done = shell("refresh")
     assert (done.status, done.out) == (DONE, "")
-    assert done.err.startswith("Refreshed. The access token lives until 2023-11-1")
+    assert done.err.startswith("Refreshed. The access token is valid until 2023-11-1")
     assert OAuthToken.from_json(file).access_token == "ya29.another"
     assert OAuthToken.from_json(file).scope == "openid"
 
 
-def test_a_refresh_that_could_not_be_saved_is_none(
+def test_refresh_fails_if_the_token_cannot_be_saved(
     shell: Shell, server: FakeGoogle, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A server that rotates has ended the token that the file still has: whoever runs this has to know."""
-    monkeypatch.setattr(os, "write", full)
+    """If the server rotates refresh tokens, the one in the file is now invalid: the user must know."""
+    monkeypatch.setattr(os, "write", disk_full)
     done = shell("refresh")
     monkeypatch.undo()
     assert (done.status, "Refreshed" in done.err) == (FIX_FIRST, False)
 
 
 @pytest.mark.parametrize("scope", ["", "tab\tand\nline"])
-def test_a_token_of_any_scope_is_kept_up(
+def test_a_token_with_an_unusual_scope_can_be_printed_refreshed_and_revoked(
     shell: Shell, server: FakeGoogle, file: Path, clock: Clock, scope: str
 ) -> None:
-    """GitHub's Apps have none."""
+    """GitHub Apps issue tokens with an empty scope."""
     token = OAuthToken.from_json(file)
     token.scope = scope
-    write_token(str(file), token.as_dict(), exclusive=True)
+    file.write_text(token.as_json())
     clock.advance(3590)
     assert shell("token").status == shell("refresh").status == shell("revoke", "--yes").status == DONE
 
 
-def test_a_login_is_ended_without_asking_if_told_so(shell: Shell, server: FakeGoogle, file: Path) -> None:
+def test_revoke_yes_ends_the_login_without_asking(shell: Shell, server: FakeGoogle, file: Path) -> None:
     assert shell("revoke", "--yes").status == DONE
     assert not server.can_refresh(OAuthToken.from_json(file).refresh_token)
-    assert shell("revoke", "--yes").status == DONE, "it has ended, whoever ended it"
+    assert shell("revoke", "--yes").status == DONE, "it has ended already"
     assert shell("refresh").status == LOG_IN_AGAIN
 
 
 @pytest.mark.parametrize(
     ("answer", "status"), [("y", DONE), (" Yes ", DONE), ("", INTERRUPTED), ("n", INTERRUPTED), ("yet", INTERRUPTED)]
 )
-def test_whoever_ends_a_login_is_told_what_that_ends_and_asked(
+def test_revoke_says_what_it_ends_and_asks_for_confirmation(
     shell: Shell, server: FakeGoogle, file: Path, answer: str, status: int
 ) -> None:
-    shell.somebody_types(answer)
+    shell.type(answer)
     done = shell("revoke")
     assert (done.status, done.out) == (status, "")
-    assert "every grant that you gave to the whole Cloud project" in done.err
-    assert re.search(r"\? \[y/N\] (The login has ended|ytmusic_oauth: Interrupted)", done.err)
+    assert "every grant that you gave to the Cloud project" in done.err
+    assert re.search(r"Continue\? \[y/N\] (Revoked\.|ytmusic_oauth: Interrupted)", done.err)
     assert server.can_refresh(OAuthToken.from_json(file).refresh_token) == (status != DONE)
 
 
-def test_a_login_that_is_refreshed_while_its_user_thinks_is_ended_all_the_same(
+def test_revoke_ends_a_login_that_is_refreshed_during_the_question(
     shell: Shell, server: FakeGoogle, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.rotate = True
-    shell.somebody_types()
+    shell.type()
 
-    def refresh_and_agree() -> str:
+    def refresh_and_confirm() -> str:
         RefreshingToken.load(client(server, rotates=True), file).refresh()
         return "y"
 
-    monkeypatch.setattr(builtins, "input", refresh_and_agree)
+    monkeypatch.setattr(builtins, "input", refresh_and_confirm)
     assert shell("revoke").status == DONE
     assert not server.can_refresh(OAuthToken.from_json(file).refresh_token)
 
 
-def test_a_server_that_does_not_end_a_login_is_believed(shell: Shell, server: FakeGoogle, file: Path) -> None:
+def test_revoke_fails_if_the_server_rejects_it(shell: Shell, server: FakeGoogle, file: Path) -> None:
     server.script("revoke", Reply(400, {"error": "unsupported_token_type"}))
     done = shell("revoke", "--yes")
     assert (done.status, "unsupported_token_type" in done.err) == (FIX_FIRST, True)
-    assert "has ended" not in done.err
+    assert "Revoked" not in done.err
 
 
-def test_nobody_there_to_ask_means_no(shell: Shell, server: FakeGoogle, file: Path) -> None:
+def test_revoke_without_a_terminal_needs_yes(shell: Shell, server: FakeGoogle, file: Path) -> None:
     done = shell("revoke")
     assert (done.status, done.out) == (FIX_FIRST, "")
     assert "--yes" in done.err
     assert server.can_refresh(OAuthToken.from_json(file).refresh_token)
 
 
-def test_a_server_that_cannot_end_a_login_is_named_as_such(shell: Shell, file: Path) -> None:
-    shell.endpoints.pop()
+def test_revoke_fails_without_a_revocation_endpoint(shell: Shell, server: FakeGoogle, file: Path) -> None:
+    shell.endpoints.remove(server.revoke_url)
     done = shell("revoke", "--yes")
     assert done.status == FIX_FIRST
     assert "revoke_url" in done.err
@@ -491,113 +528,284 @@ def test_a_server_that_cannot_end_a_login_is_named_as_such(shell: Shell, file: P
 
 
 @pytest.mark.parametrize("kind", ["installed", "web"])
-def test_the_client_comes_from_the_file_of_the_google_console(
+def test_the_client_is_read_from_a_file_of_the_google_cloud_console(
     shell: Shell, server: FakeGoogle, tmp_path: Path, kind: str
 ) -> None:
-    shell.nobody_knows_the_client()
+    shell.forget_client()
     client = {"client_id": CLIENT_ID, "project_id": "p", "client_secret": CLIENT_SECRET, "redirect_uris": []}
     (tmp_path / "client.json").write_text("\ufeff" + json.dumps({kind: client}), "utf-8")
     server.approve_after = 0
     assert shell("login", "--client-secrets", "client.json").status == DONE
 
 
+FLAT: Final = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+URLS: Final = {"device_code_url": "https://a.example/code", "token_url": "https://a.example/token"}
+
+
+def test_the_client_is_read_from_a_file_with_two_values(shell: Shell, server: FakeGoogle, tmp_path: Path) -> None:
+    """As other programs store it."""
+    shell.forget_client()
+    (tmp_path / "client.json").write_text(json.dumps(FLAT))
+    server.approve_after = 0
+    assert shell("login", "--client-secrets", "client.json").status == DONE
+
+
+def test_a_client_file_can_have_the_server_and_what_to_ask_for(
+    shell: Shell, server: FakeGoogle, tmp_path: Path
+) -> None:
+    """Then no command needs another option."""
+    shell.forget_client()
+    server.dialect = RFC_DIALECT
+    server.approve_after = 0
+    client = {
+        **FLAT,
+        "endpoints": {
+            "device_code_url": server.device_code_url,
+            "token_url": server.token_url,
+            "revoke_url": server.revoke_url,
+            "client_authentication": "post",
+        },
+        "scope": "openid offline_access",
+        "parameters": {"audience": "https://api.example.org"},
+    }
+    (tmp_path / "client.json").write_text(json.dumps(client))
+    shell.endpoints = []
+    for command in ("login", "refresh", "header"):
+        assert shell(command, "--client-secrets", "client.json").status == DONE
+    form = server.requests_to("code")[0].form
+    assert form.items() >= {"scope": "openid offline_access", "audience": "https://api.example.org"}.items()
+    assert (
+        shell("login", "--client-secrets", "client.json", "--scope", "a", "--parameter", "audience=b=c").status == DONE
+    )
+    form = server.requests_to("code")[1].form
+    assert form.items() >= {"scope": "a", "audience": "b=c"}.items(), "an option wins"
+    assert shell("revoke", "--yes", "--client-secrets", "client.json").status == DONE
+
+
+def test_a_client_file_can_name_the_server(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, requested: list[tuple[str, Mapping[str, str]]], tmp_path: Path
+) -> None:
+    (tmp_path / "client.json").write_text(json.dumps({**FLAT, "endpoints": "google"}))
+    shell.endpoints = []
+    assert shell("login", "--client-secrets", "client.json").status == INTERRUPTED
+    shell.endpoints = ["--endpoints", "youtube"]
+    assert shell("login", "--client-secrets", "client.json").status == INTERRUPTED
+    assert [url for url, _ in requested] == [GOOGLE.device_code_url, YOUTUBE.device_code_url], "an option wins"
+
+
+def test_every_field_of_the_endpoints_has_an_option(shell: Shell, server: FakeGoogle, file: Path) -> None:
+    shell.endpoints = ["--endpoints", server.device_code_url, server.token_url, server.revoke_url]
+    options = {
+        "--client-authentication": "basic",
+        "--device-grant": "urn:x",
+        "--device-code-parameter": "x_code",
+        "--authenticate-everywhere": "no",
+        "--rotates-refresh-tokens": "no",
+        "--is-google": "yes",
+    }
+    names = {name[2:].replace("-", "_") for name in options} | {"device_code_url", "token_url", "revoke_url"}
+    assert {each.name for each in fields(Endpoints)} == names
+    server.script("token", Reply(400, {"error": "slow_down"}), Reply(400, {"error": "invalid_client"}))
+    done = shell("login", *[word for option in options.items() for word in option])
+    assert (done.status, "YouTube Data API" in done.err) == (FIX_FIRST, True)
+    code, poll = server.transcript[-3:-1]
+    assert code.form == {"client_id": CLIENT_ID, "scope": "https://www.googleapis.com/auth/youtube"}
+    assert "authorization" not in code.headers
+    assert poll.form.keys() == {"grant_type", "x_code"}
+    assert poll.form["grant_type"] == "urn:x"
+    assert poll.headers["authorization"].startswith("Basic ")
+
+
+@pytest.mark.parametrize("rotates", ["yes", "no"])
+def test_a_refresh_whose_response_is_lost_is_retried_if_the_option_says_so(
+    shell: Shell, server: FakeGoogle, file: Path, rotates: str
+) -> None:
+    server.script("token", FAULTS["answer-lost"])
+    status = shell("refresh", "--rotates-refresh-tokens", rotates).status
+    assert status == (TRY_LATER if rotates == "yes" else DONE)
+
+
+@pytest.mark.parametrize("where", ["environment", "file", "nowhere"])
+def test_a_public_client_needs_no_secret(
+    shell: Shell, server: FakeGoogle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    options = ["--client-authentication", "none"]
+    monkeypatch.delenv(SECRET)
+    if where == "environment":
+        monkeypatch.setenv(SECRET, "")
+    if where == "file":
+        (tmp_path / "client.json").write_text(json.dumps({"client_id": CLIENT_ID}))
+        options += ["--client-secrets", "client.json"]
+    server.script("token", Reply(200, {"access_token": "ya29.fake", "refresh_token": "1//fake"}))
+    assert shell("login", *options).status == DONE
+    assert shell.hidden_questions == []
+    for request in server.transcript:
+        assert request.form["client_id"] == CLIENT_ID
+        assert "client_secret" not in request.form
+        assert "authorization" not in request.headers
+
+
+@pytest.mark.parametrize(("name", "key"), [(ID, "client_id"), (SECRET, "client_secret")])
+@pytest.mark.parametrize(("value", "problem"), [("", "empty"), (" ", "blank"), ("a\n", "surrounded by blanks or line")])
+def test_an_unfit_value_in_the_environment_is_refused_in_words(
+    shell: Shell, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch, name: str, key: str, value: str, problem: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    done = shell("login")
+    assert (done.status, f"ytmusic_oauth: {key} is {problem}" in done.err) == (FIX_FIRST, True)
+    assert server.transcript == []
+
+
+@pytest.mark.parametrize("parameter", ["audience", "=a", ""])
+def test_a_parameter_without_name_or_value_is_refused(shell: Shell, server: FakeGoogle, parameter: str) -> None:
+    done = shell("login", "--parameter", parameter)
+    assert (done.status, "--parameter takes NAME=VALUE" in done.err) == (FIX_FIRST, True)
+    assert server.transcript == []
+
+
 @pytest.mark.parametrize(
-    "content",
+    ("content", "problem"),
     [
-        CLIENT_SECRET,
-        "[]",
-        "{}",
-        json.dumps({"installed": CLIENT_SECRET}),
-        json.dumps({"installed": {"client_id": CLIENT_ID}}),
-        json.dumps({"installed": {"client_id": [CLIENT_SECRET], "client_secret": CLIENT_SECRET}}),
-        json.dumps({"installed": {"client_id": CLIENT_ID, "client_secret": f"{CLIENT_SECRET} "}}),
-        json.dumps({"type": "service_account", "private_key": CLIENT_SECRET}),
-        " " * 2**20 + json.dumps({"installed": {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}}),
-        json.dumps(
-            {"installed": {"client_id": CLIENT_ID, "client_secret": f"\xff{CLIENT_SECRET}"}}, ensure_ascii=False
+        pytest.param(CLIENT_SECRET, "it is not JSON", id="not JSON"),
+        pytest.param("[]", "it is not a JSON object", id="array"),
+        pytest.param("{}", "it has no client_id, neither at the top", id="empty object"),
+        pytest.param(json.dumps({"installed": CLIENT_SECRET}), "it has no client_id", id="client is text"),
+        pytest.param(
+            json.dumps({"type": "service_account", "private_key": CLIENT_SECRET}),
+            "it has no client_id",
+            id="service account",
+        ),
+        pytest.param(
+            " " * 2**20 + json.dumps({"installed": {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}}),
+            "it is not JSON",
+            id="too large",
+        ),
+        pytest.param(
+            json.dumps({"installed": {"client_id": CLIENT_ID}}), "client_secret is empty", id="secret missing"
+        ),
+        pytest.param(
+            json.dumps({"installed": {"client_id": [CLIENT_SECRET], "client_secret": CLIENT_SECRET}}),
+            "client_id is not text",
+            id="id is a list",
+        ),
+        pytest.param(
+            json.dumps({"installed": {"client_id": CLIENT_ID, "client_secret": f"{CLIENT_SECRET} "}}),
+            "client_secret is surrounded by blanks or line breaks",
+            id="secret with a space",
+        ),
+        pytest.param(
+            json.dumps(
+                {"installed": {"client_id": CLIENT_ID, "client_secret": f"\xff{CLIENT_SECRET}"}}, ensure_ascii=False
+            ),
+            "client_secret is not printable ASCII",
+            id="not UTF-8",
+        ),
+        pytest.param(json.dumps({**FLAT, "client_id": ""}), "client_id is empty", id="id empty"),
+        pytest.param(json.dumps({**FLAT, "client_secret": ""}), "client_secret is empty", id="secret empty"),
+        pytest.param(json.dumps({**FLAT, "client_secret": 5}), "client_secret is not text", id="secret a number"),
+        pytest.param(json.dumps({**FLAT, "scope": [CLIENT_SECRET]}), "scope is not text", id="scope a list"),
+        pytest.param(json.dumps({**FLAT, "parameters": CLIENT_SECRET}), "parameters is not a dict", id="parameters"),
+        pytest.param(
+            json.dumps({**FLAT, "parameters": {"scope": CLIENT_SECRET}}),
+            "parameters is not free to set scope",
+            id="scope as a parameter",
+        ),
+        pytest.param(json.dumps({**FLAT, "endpoints": CLIENT_SECRET}), "it has endpoints that are neither", id="name"),
+        pytest.param(json.dumps({**FLAT, "endpoints": []}), "it has endpoints that are neither", id="endpoints a list"),
+        pytest.param(json.dumps({**FLAT, "endpoints": {}}), "device_code_url is missing", id="no URL"),
+        pytest.param(
+            json.dumps({**FLAT, "endpoints": {**URLS, "token_url": f"https://a@{CLIENT_SECRET}"}}),
+            "token_url is not a valid endpoint: it contains a user name",
+            id="URL with a user name",
+        ),
+        pytest.param(
+            json.dumps({**FLAT, "endpoints": {**URLS, "rotates_refresh_tokens": "yes"}}),
+            "rotates_refresh_tokens is not true or false",
+            id="boolean as text",
+        ),
+        pytest.param(
+            json.dumps({**FLAT, "endpoints": {**URLS, "client_authentication": "client_secret_basic"}}),
+            "client_authentication is not post, basic or none",
+            id="unknown way to authenticate",
+        ),
+        pytest.param(
+            json.dumps({**FLAT, "endpoints": {**URLS, "token_endpoint": CLIENT_SECRET}}),
+            "it has an unknown field in its endpoints; known are device_code_url, token_url, revoke_url, ",
+            id="unknown field",
         ),
     ],
 )
-def test_a_file_with_no_client_in_it_is_named_and_not_quoted(
-    shell: Shell, server: FakeGoogle, tmp_path: Path, content: str
+def test_an_invalid_client_file_is_named_and_not_quoted(
+    shell: Shell, server: FakeGoogle, tmp_path: Path, content: str, problem: str
 ) -> None:
     (tmp_path / "client.json").write_text(content, encoding="latin-1")
     done = shell("login", "--client-secrets", "client.json")
     assert (done.status, done.out) == (FIX_FIRST, "")
-    assert done.err.startswith("ytmusic_oauth: client.json is not the JSON that the Google console downloads: ")
-    assert re.search(r"downloads: [a-z_]+ [a-z]+ ", done.err), "what is wrong with it"
+    assert done.err.startswith(f"ytmusic_oauth: client.json is not the file of an OAuth client: {problem}")
     assert CLIENT_SECRET not in done.err
     assert server.transcript == []
 
 
-@pytest.mark.parametrize("where", ["none.json", "."])
-def test_a_client_file_that_cannot_be_read_is_named(shell: Shell, where: str) -> None:
+@pytest.mark.parametrize("where", ["missing.json", "."])
+def test_an_unreadable_client_file_is_named(shell: Shell, where: str) -> None:
     done = shell("login", "--client-secrets", where)
     assert done.status == FIX_FIRST
     assert done.err.startswith(f"ytmusic_oauth: {where}: ")
 
 
-def test_somebody_at_a_terminal_is_asked_for_the_client(shell: Shell, server: FakeGoogle) -> None:
-    shell.nobody_knows_the_client()
-    shell.somebody_types(CLIENT_ID, CLIENT_SECRET)
+def test_a_user_at_a_terminal_is_asked_for_the_client(shell: Shell, server: FakeGoogle) -> None:
+    shell.forget_client()
+    shell.type(CLIENT_ID, CLIENT_SECRET)
     server.approve_after = 0
     done = shell("login")
     assert (done.status, done.out) == (DONE, "")
     assert CLIENT_SECRET not in done.err
     assert done.err.startswith("Client id: \n")
-    assert shell.asked_unseen == ["Client secret (not shown): "], "the secret stays off the screen"
+    assert shell.hidden_questions == ["Client secret (not shown): "]
 
 
 @pytest.mark.parametrize("typed", [[], [CLIENT_ID]])
-def test_whoever_types_no_client_goes_away_in_peace(
+def test_the_end_of_input_interrupts_the_questions(
     shell: Shell, monkeypatch: pytest.MonkeyPatch, typed: list[str]
 ) -> None:
-    def end(question: str) -> str:
-        raise EOFError
-
-    shell.nobody_knows_the_client()
-    shell.somebody_types(*typed)
-    monkeypatch.setattr(getpass, "getpass", end)
+    shell.forget_client()
+    shell.type(*typed)
+    monkeypatch.setattr(getpass, "getpass", end_of_input)
     assert shell("login").status == INTERRUPTED
 
 
-def test_what_is_typed_is_not_quoted(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    def mistype() -> str:
-        return b"canary \xff".decode()
-
-    shell.nobody_knows_the_client()
-    shell.somebody_types()
-    monkeypatch.setattr(builtins, "input", mistype)
+def test_invalid_input_is_not_quoted(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell.forget_client()
+    shell.type()
+    monkeypatch.setattr(builtins, "input", not_utf8)
     done = shell("login")
-    assert (done.status, done.err.splitlines()[-1]) == (
-        FIX_FIRST,
-        "Client id: ytmusic_oauth: What was typed is not text.",
-    )
+    last_line = "Client id: ytmusic_oauth: The input is not valid text."
+    assert (done.status, done.err.splitlines()[-1]) == (FIX_FIRST, last_line)
 
 
-def test_a_question_that_nobody_sees_is_not_asked(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    shell.nobody_knows_the_client()
-    shell.somebody_types(CLIENT_ID, CLIENT_SECRET)
+def test_nothing_is_asked_if_standard_error_is_no_terminal(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell.forget_client()
+    shell.type(CLIENT_ID, CLIENT_SECRET)
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     assert shell("login").status == FIX_FIRST
 
 
-def test_only_what_is_missing_is_asked_for(shell: Shell, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_missing_value_is_asked_for(shell: Shell, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(SECRET)
-    shell.somebody_types(CLIENT_SECRET)
+    shell.type(CLIENT_SECRET)
     server.approve_after = 0
     assert shell("login").status == DONE
 
 
-def test_nobody_to_ask_is_told_where_to_put_the_client(shell: Shell, server: FakeGoogle) -> None:
-    shell.nobody_knows_the_client()
+def test_without_a_terminal_the_error_says_how_to_pass_the_client(shell: Shell, server: FakeGoogle) -> None:
+    shell.forget_client()
     done = shell("login")
     assert done.status == FIX_FIRST
     assert {"--client-secrets", ID, SECRET} <= set(re.findall(r"[\w-]+", done.err))
     assert server.transcript == []
 
 
-def test_any_rfc_8628_server_will_do(
+def test_any_rfc_8628_server_works(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -612,7 +820,7 @@ def test_any_rfc_8628_server_will_do(
 @pytest.mark.parametrize(
     "endpoints", [["yahoo"], ["http://fake.test/code", "http://fake.test/token"], ["https://fake.test/"] * 4]
 )
-def test_endpoints_that_are_none_are_refused(shell: Shell, file: Path, endpoints: list[str]) -> None:
+def test_invalid_endpoints_are_rejected(shell: Shell, file: Path, endpoints: list[str]) -> None:
     shell.endpoints = ["--endpoints", *endpoints]
     done = shell("refresh")
     assert (done.status, done.out) == (FIX_FIRST, "")
@@ -626,17 +834,22 @@ def test_endpoints_that_are_none_are_refused(shell: Shell, file: Path, endpoints
         ("google", "https://oauth2.googleapis.com/device/code"),
     ],
 )
-def test_google_goes_by_name(shell: Shell, monkeypatch: pytest.MonkeyPatch, name: str, url: str) -> None:
-    asked: list[str] = []
-
-    def post(_: object, place: str, **__: object) -> None:
-        asked.append(place)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("ytmusic_oauth.transport.UrllibSession.post", post)
+def test_googles_endpoints_have_names(
+    shell: Shell, requested: list[tuple[str, Mapping[str, str]]], name: str, url: str
+) -> None:
     shell.endpoints = ["--endpoints", name]
     assert shell("login").status == INTERRUPTED
-    assert asked == [url]
+    [(place, form)] = requested
+    assert (place, form["scope"]) == (url, "https://www.googleapis.com/auth/youtube")
+
+
+def test_no_scope_is_the_default_for_other_servers(
+    shell: Shell, requested: list[tuple[str, Mapping[str, str]]]
+) -> None:
+    shell.endpoints = ["--endpoints", *URLS.values()]
+    for options in ([], ["--scope", ""], ["--scope", "a b"]):
+        assert shell("login", *options).status == INTERRUPTED
+    assert [form.get("scope") for _, form in requested] == [None, None, "a b"]
 
 
 # ---- usage ---------------------------------------------------------------------------------------
@@ -653,30 +866,30 @@ def test_google_goes_by_name(shell: Shell, monkeypatch: pytest.MonkeyPatch, name
         ["token", "ya29.secret"],
     ],
 )
-def test_wrong_usage_is_told_from_the_rest(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as end:
+def test_a_usage_error_exits_with_2(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
         main(argv)
-    assert end.value.code == FIX_FIRST
+    assert ended.value.code == FIX_FIRST
     assert capsys.readouterr().out == ""
 
 
 COMMANDS: Final[Mapping[str, str]] = {
-    "login": "log in with a code",
-    "token": "print the access token",
-    "header": "print it as an Authorization header",
-    "status": "tell what the file holds",
-    "refresh": "get another access token now",
-    "revoke": "end the login",
+    "login": "log in with a code that you confirm in a browser",
+    "token": "print the access token, refreshed first if it is due",
+    "header": "print the Authorization header, for curl -H @-",
+    "status": "show the token's scope and expiry; no secret, no network",
+    "refresh": "get a new access token now, even if the old one is fresh",
+    "revoke": "end the login, for every program that uses it",
 }
 
 
-def test_the_help_tells_of_every_command_and_option(
+def test_the_help_describes_every_command_and_option(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["/usr/lib/ytmusic_oauth/__main__.py"])
     monkeypatch.setenv("COLUMNS", "200")
 
-    def told(*argv: str) -> str:
+    def output(*argv: str) -> str:
         with pytest.raises(SystemExit) as ended:
             main([*argv])
         assert ended.value.code == DONE
@@ -684,73 +897,85 @@ def test_the_help_tells_of_every_command_and_option(
         assert max(len(line) for line in out.splitlines()) <= 78
         return " ".join(out.split())
 
-    assert told("--version") == f"ytmusic_oauth {__version__}"
-    whole = told("--help")
-    assert whole.startswith("usage: python -m ytmusic_oauth [-h] [--version] COMMAND ... OAuth for YouTube Music: ")
-    assert "Exit status: 0 done; 1 log in again; 2 wrong usage" in whole
+    exit_status = (
+        " Exit status: 0 done; 1 log in again; 2 usage, configuration, file or server error: fix it first; "
+        "3 try later; 130 interrupted."
+    )
+    assert output("--version") == f"ytmusic_oauth {__version__}"
+    overview = output("--help")
+    assert overview.startswith("usage: python -m ytmusic_oauth [-h] [--version] COMMAND ... OAuth for YouTube Music: ")
+    assert overview.endswith(exit_status)
     for command, purpose in COMMANDS.items():
-        assert f" {command} {purpose}" in whole
-        own = told(command, "--help")
+        assert f" {command} {purpose}" in overview
+        own = output(command, "--help")
         assert own.startswith(f"usage: python -m ytmusic_oauth {command} [-h] [--file FILE]")
-        assert f" {purpose[0].upper()}{purpose[1:]}" in own
+        assert f" {purpose[0].upper()}{purpose[1:]}. options:" in own
         assert "--file FILE the token file" in own
-        assert "Exit status: 0 done; 1 log in again; 2 wrong usage" in own
-    own = told("login", "--help")
-    assert "--client-secrets FILE the OAuth client, " in own
-    assert "--endpoints NAME [NAME ...] youtube (default), " in own
-    assert "--scope SCOPE what to ask for " in own
-    assert "--open-browser open the link, " in own
-    assert "--json for machines: " in own
+        assert ("--client-secrets FILE the JSON file of the OAuth client: " in own) is (command != "status")
+        assert ("the environment variables YTMUSIC_OAUTH_CLIENT_ID and " in own) is (command != "status")
+        assert ("--endpoints NAME [NAME ...] youtube (default), " in own) is (command != "status")
+        assert ("--json print JSON, " in own) is (command in {"login", "status"})
+        assert own.endswith(exit_status)
+        for option in ("client-authentication", "device-grant", "authenticate-everywhere", "is-google"):
+            assert (f" --{option} " in own) is (command != "status")
+    assert "--scope SCOPE the scope to request " in output("login", "--help")
+    assert "--parameter NAME=VALUE another parameter " in output("login", "--help")
+    assert "--open-browser open the link " in output("login", "--help")
+    assert "--yes do not ask " in output("revoke", "--help")
 
 
 ALL_OPTIONS: Final = frozenset(
-    ["--help", "--file", "--client-secrets", "--endpoints", "--scope", "--open-browser", "--json", "--yes"]
+    [
+        *("--help", "--file", "--client-secrets", "--endpoints", "--scope", "--open-browser", "--json", "--yes"),
+        *("--client-authentication", "--device-grant", "--device-code-parameter", "--authenticate-everywhere"),
+        *("--rotates-refresh-tokens", "--is-google", "--parameter"),
+    ]
 )
 
 
 def test_no_option_takes_a_secret(capsys: pytest.CaptureFixture[str]) -> None:
-    """Everybody on the machine can read the arguments of a process."""
-    for command in ("login", "token", "header", "status", "refresh", "revoke"):
+    """Every user of the machine can read the arguments of a process."""
+    for command in COMMANDS:
         with pytest.raises(SystemExit):
             main([command, "--help"])
         options = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
         assert options <= ALL_OPTIONS
 
 
-def test_ctrl_c_is_one_line(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_prints_one_line(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ytmusic_oauth._commands.read_token", interrupt)
+    monkeypatch.setattr("ytmusic_oauth._commands.load_token", interrupt)
     assert shell("token") == (INTERRUPTED, "", "ytmusic_oauth: Interrupted.\n")
 
 
-def test_a_name_that_drives_a_terminal_is_shown_tame(shell: Shell) -> None:
+def test_control_characters_of_a_file_name_are_not_printed(shell: Shell) -> None:
     done = shell("token", "--file", "\x1b[2Jnone\r\n\udcff.json")
     assert done.status == LOG_IN_AGAIN
     assert done.err.startswith("ytmusic_oauth:  [2Jnone   .json: There is no token file here")
     assert done.err.count("\n") == 1
 
 
-def test_a_scope_forges_no_line_of_the_status(shell: Shell, file: Path) -> None:
-    honest = shell("status").out
+def test_a_scope_cannot_add_a_line_to_the_status(shell: Shell, file: Path) -> None:
+    before = shell("status").out
     token = OAuthToken.from_json(file)
-    token.scope = "s\naccess token   lives for 99 days"
-    write_token(str(file), token.as_dict(), exclusive=True)
-    assert len(shell("status").out.splitlines()) == len(honest.splitlines())
+    token.scope = "s\naccess token   expires in 99 days"
+    file.write_text(token.as_json())
+    assert len(shell("status").out.splitlines()) == len(before.splitlines())
 
 
 @pytest.mark.parametrize("option", ["--file", "--client-secrets"])
-def test_a_name_that_is_empty_is_wrong_usage(capsys: pytest.CaptureFixture[str], option: str) -> None:
-    """As when a variable of a script is not set: nothing is stored in a file that has no name."""
+def test_an_empty_file_name_is_a_usage_error(capsys: pytest.CaptureFixture[str], option: str) -> None:
+    """A script passes one if a variable is not set."""
     with pytest.raises(SystemExit) as ended:
         main(["login", option, ""])
     assert ended.value.code == FIX_FIRST
-    assert f"argument {option}: the name of the file is empty" in capsys.readouterr().err
+    assert f"argument {option}: the file name is empty" in capsys.readouterr().err
 
 
-class Output(io.StringIO):
-    """What cannot be written to, or not to the end."""
+class BrokenStream(io.StringIO):
+    """Fails when it is written to, or only when it is flushed."""
 
     def __init__(self, error: OSError, *, late: bool) -> None:
         super().__init__()
@@ -767,22 +992,22 @@ class Output(io.StringIO):
 
 @pytest.mark.parametrize("command", ["token", "--help"])
 @pytest.mark.parametrize("late", [False, True])
-def test_whoever_stops_reading_ends_it_quietly(
+def test_a_closed_pipe_ends_a_command_without_an_exception(
     shell: Shell, file: Path, monkeypatch: pytest.MonkeyPatch, command: str, late: bool
 ) -> None:
-    monkeypatch.setattr(sys, "stdout", Output(BrokenPipeError(), late=late))
+    monkeypatch.setattr(sys, "stdout", BrokenStream(BrokenPipeError(), late=late))
     try:
         status = main([command])
-    except SystemExit as ended:  # as argparse ends it
+    except SystemExit as ended:  # raised by argparse
         status = DONE if ended.code == 0 else FIX_FIRST
     assert status in {DONE, INTERRUPTED}
 
 
-@IN_A_SHELL
-def test_a_pipe_that_nobody_reads_any_more_is_not_complained_of_at_the_end(
+@POSIX_SHELL
+def test_python_does_not_report_a_closed_pipe_at_exit(
     shell: Shell, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Python writes out what is left once more when it ends, and the whole process fails if it can't."""
+    """Python flushes standard output again at exit, and the process fails if it cannot."""
     read, write = os.pipe()
     os.close(read)
     with open(write, "w", encoding="utf-8") as pipe, monkeypatch.context() as patch:
@@ -790,55 +1015,51 @@ def test_a_pipe_that_nobody_reads_any_more_is_not_complained_of_at_the_end(
         assert main(["token"]) == INTERRUPTED
 
 
-def test_what_python_warns_its_programmers_of_is_not_told(
-    shell: Shell, file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def old_fashioned(path: str) -> RefreshableTokenDict:
+def test_warnings_for_developers_are_not_printed(shell: Shell, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def deprecated(store: TokenStore) -> RefreshableTokenDict:
         warnings.warn("old", DeprecationWarning, stacklevel=1)
-        return read_token(path)
+        return load_token(store)
 
-    monkeypatch.setattr("ytmusic_oauth._commands.read_token", old_fashioned)
+    monkeypatch.setattr("ytmusic_oauth._commands.load_token", deprecated)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert (shell("token").status, shell("token").err) == (DONE, "")
 
 
-def test_without_a_standard_error_it_works_and_fails_in_silence(
+def test_commands_work_without_standard_error(
     shell: Shell, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.approve_after = 7
-    for missing in (None, Output(OSError(errno.EIO, os.strerror(errno.EIO)), late=False)):
+    for missing in (None, BrokenStream(OSError(errno.EIO, os.strerror(errno.EIO)), late=False)):
         monkeypatch.setattr(sys, "stderr", missing)
         assert shell("login")[:2] == (DONE, "")
-        assert shell("token", "--file", "none.json")[:2] == (LOG_IN_AGAIN, "")
+        assert shell("token", "--file", "missing.json")[:2] == (LOG_IN_AGAIN, "")
 
 
-def test_a_program_that_no_longer_listens_still_gets_the_exit_status(
-    shell: Shell, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "stdout", Output(OSError(errno.EIO, os.strerror(errno.EIO)), late=False))
-    assert main(["status", "--json", "--file", "none.json"]) == LOG_IN_AGAIN
+def test_the_exit_status_does_not_depend_on_standard_output(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", BrokenStream(OSError(errno.EIO, os.strerror(errno.EIO)), late=False))
+    assert main(["status", "--json", "--file", "missing.json"]) == LOG_IN_AGAIN
 
 
 @pytest.mark.parametrize("command", ["token", "header", "status"])
-def test_what_was_asked_for_and_could_not_be_said_is_not_done(
+def test_a_result_that_cannot_be_printed_is_an_error(
     shell: Shell, file: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     for output, words in (
         (None, "standard output: Bad file descriptor."),
         (
-            Output(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), late=False),
+            BrokenStream(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), late=False),
             "standard output: No space left on device.",
         ),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(sys, "stdout", output)
-            patch.setattr(sys, "stderr", told := io.StringIO())
+            patch.setattr(sys, "stderr", err := io.StringIO())
             assert main([command]) == FIX_FIRST
-        assert told.getvalue() == f"ytmusic_oauth: {words}\n"
+        assert err.getvalue() == f"ytmusic_oauth: {words}\n"
 
 
-def test_it_runs_as_a_module(shell: Shell, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_package_runs_as_a_module(shell: Shell, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["ytmusic_oauth", "status"])
     monkeypatch.delitem(sys.modules, "ytmusic_oauth.__main__")
     with pytest.raises(SystemExit) as ended:
@@ -852,7 +1073,7 @@ ROOT: Final = Path(__file__).parent.parent
 
 
 def sh(script: str, folder: Path, *flags: str, **variables: str) -> Outcome:
-    """Run a script of the shell, in which `oauth` is the command."""
+    """Run a shell script, in which `oauth` is the command line."""
     command = shlex.join([sys.executable, *flags, "-m", "ytmusic_oauth"])
     done = subprocess.run(
         ["/bin/sh", "-c", f'oauth() {{ {command} "$@"; }}\n{script}'],
@@ -867,36 +1088,38 @@ def sh(script: str, folder: Path, *flags: str, **variables: str) -> Outcome:
 
 
 @pytest.fixture
-def lasting(server: FakeGoogle, tmp_path: Path) -> OAuthToken:
-    """A token that the machine's own clock calls fresh, in `oauth.json`."""
+def stored(server: FakeGoogle, tmp_path: Path) -> OAuthToken:
+    """A token in `oauth.json` that is fresh for other processes, whose clock is the real one."""
     values = logged_in(server).as_dict()
-    # What time it is for other processes, whatever the clock of this one has been set to.
+    # The real time, even if this process has another one (`--date`).
     values["expires_at"] = int(tmp_path.stat().st_mtime) + 3599
     token = OAuthToken(**values)
-    write_token(str(tmp_path / "oauth.json"), token.as_dict(), exclusive=True)
+    (tmp_path / "oauth.json").write_text(token.as_json())
     return token
 
 
-@IN_A_SHELL
-def test_curl_can_be_given_the_header(lasting: OAuthToken, tmp_path: Path) -> None:
-    assert sh('printf "<%s>" "$(oauth header)"', tmp_path).out == f"<Authorization: {lasting.as_auth()}>"
+@POSIX_SHELL
+def test_curl_accepts_the_header(stored: OAuthToken, tmp_path: Path) -> None:
+    assert sh('printf "<%s>" "$(oauth header)"', tmp_path).out == f"<Authorization: {stored.as_auth()}>"
 
 
-@IN_A_SHELL
+@POSIX_SHELL
 @pytest.mark.parametrize(
     ("script", "status"),
     [
         pytest.param("oauth token <&-", DONE, id="no standard input"),
         pytest.param("oauth token 2>&-", DONE, id="no standard error"),
         pytest.param("oauth token >&-", FIX_FIRST, id="no standard output"),
-        pytest.param("oauth login </dev/null", FIX_FIRST, id="a login with nobody there"),
+        pytest.param("oauth login </dev/null", FIX_FIRST, id="a login without a terminal"),
         pytest.param("(oauth token; echo $? >status) | true; read s <status; exit $s", None, id="a pipe that closes"),
-        pytest.param("(oauth --help; echo $? >status) | true; read s <status; exit $s", None, id="help, the same"),
+        pytest.param(
+            "(oauth --help; echo $? >status) | true; read s <status; exit $s", None, id="help into a pipe that closes"
+        ),
         pytest.param("oauth token >/dev/full", FIX_FIRST, id="a full disk"),
     ],
 )
 def test_a_process_ends_without_a_traceback(
-    lasting: OAuthToken, tmp_path: Path, script: str, status: int | None
+    stored: OAuthToken, tmp_path: Path, script: str, status: int | None
 ) -> None:
     if "/dev/full" in script and not Path("/dev/full").exists():
         pytest.skip("this system has no /dev/full")
@@ -907,26 +1130,26 @@ def test_a_process_ends_without_a_traceback(
     assert done.err.count("\n") <= 1
 
 
-@IN_A_SHELL
-def test_a_terminal_of_ascii_gets_ascii(tmp_path: Path) -> None:
+@POSIX_SHELL
+def test_an_ascii_terminal_gets_ascii(tmp_path: Path) -> None:
     done = sh("oauth status --file höchst.json", tmp_path, PYTHONIOENCODING="ascii")
     assert done.status == LOG_IN_AGAIN
     assert "h\\xf6chst.json" in done.err
-    copy_error = tmp_path / "höchst.py"
-    copy_error.write_text("from ytmusic_oauth.__main__ import main\nmain()\n", "utf-8")
+    program = tmp_path / "höchst.py"
+    program.write_text("from ytmusic_oauth.__main__ import main\nmain()\n", "utf-8")
     done = sh(f"{shlex.quote(sys.executable)} höchst.py --help", tmp_path, PYTHONIOENCODING="ascii")
     assert (done.status, done.err) == (DONE, "")
 
 
-@IN_A_SHELL
-def test_a_browser_neither_holds_up_a_login_nor_talks_into_its_events(tmp_path: Path) -> None:
+@POSIX_SHELL
+def test_a_browser_neither_holds_up_a_login_nor_writes_to_its_output(tmp_path: Path) -> None:
     browser = tmp_path / "browser"
     browser.write_text('#!/bin/sh\necho "$1" >link\necho chatter\nmkfifo never\nread x <never\n')
     browser.chmod(0o700)
     with FakeGoogle(interval=1, approve_after=0) as server:
         urls = f"{server.device_code_url} {server.token_url}"
-        known = {ID: CLIENT_ID, SECRET: CLIENT_SECRET, "BROWSER": f"{browser} %s"}
-        done = sh(f"oauth login --json --open-browser --endpoints {urls}", tmp_path, "-X", "dev", **known)
+        variables = {ID: CLIENT_ID, SECRET: CLIENT_SECRET, "BROWSER": f"{browser} %s"}
+        done = sh(f"oauth login --json --open-browser --scope a --endpoints {urls}", tmp_path, "-X", "dev", **variables)
         assert (done.status, done.err) == (DONE, "")
         assert [event["event"] for event in done.events] == ["code", "waiting", "token"]
         assert (tmp_path / "link").read_text().strip() == done.events[0]["link"]
@@ -934,11 +1157,11 @@ def test_a_browser_neither_holds_up_a_login_nor_talks_into_its_events(tmp_path: 
         pass  # now the browser ends
 
 
-@IN_A_SHELL
-def test_ctrl_c_in_a_login_is_one_line_and_130(tmp_path: Path) -> None:
+@POSIX_SHELL
+def test_ctrl_c_in_a_login_prints_one_line_and_exits_with_130(tmp_path: Path) -> None:
     with FakeGoogle() as server:
         urls = f"{server.device_code_url} {server.token_url}"
-        command = [sys.executable, "-m", "ytmusic_oauth", "login", "--endpoints", *urls.split()]
+        command = [sys.executable, "-m", "ytmusic_oauth", "login", "--scope", "a", "--endpoints", *urls.split()]
         variables = {**os.environ, "PYTHONPATH": str(ROOT), ID: CLIENT_ID, SECRET: CLIENT_SECRET}
         with subprocess.Popen(command, cwd=tmp_path, env=variables, stderr=subprocess.PIPE, text=True) as login:
             assert login.stderr is not None
@@ -961,9 +1184,9 @@ HEAVY: Final = frozenset({
 # fmt: on
 
 
-@IN_A_SHELL
+@POSIX_SHELL
 @pytest.mark.parametrize("command", ["token", "header", "status --json"])
-def test_a_fresh_token_loads_nothing_that_it_does_not_need(lasting: OAuthToken, tmp_path: Path, command: str) -> None:
+def test_a_fresh_token_loads_nothing_heavy(stored: OAuthToken, tmp_path: Path, command: str) -> None:
     done = sh(f"oauth {command}", tmp_path, "-S", "-X", "importtime")
     assert done.status == DONE
     loaded = set(re.findall(r"\| +(\S+)$", done.err, re.MULTILINE))
@@ -974,11 +1197,11 @@ def test_a_fresh_token_loads_nothing_that_it_does_not_need(lasting: OAuthToken, 
 IN_A_TERMINAL: Final = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
 
 
-@IN_A_SHELL
-def test_a_person_at_a_real_terminal_logs_in(tmp_path: Path) -> None:
-    """The client is asked for, its secret is not shown, and the countdown stays on one line."""
+@POSIX_SHELL
+def test_a_user_at_a_real_terminal_logs_in(tmp_path: Path) -> None:
+    """The prompt asks for the client, does not show the secret, and counts down on one line."""
     with FakeGoogle(interval=1, approve_after=1.5) as server:
-        command = [sys.executable, "-m", "ytmusic_oauth", "login"]
+        command = [sys.executable, "-m", "ytmusic_oauth", "login", "--scope", "a"]
         with subprocess.Popen(
             [sys.executable, "-c", IN_A_TERMINAL, *command, "--endpoints", server.device_code_url, server.token_url],
             stdin=subprocess.PIPE,
@@ -989,15 +1212,15 @@ def test_a_person_at_a_real_terminal_logs_in(tmp_path: Path) -> None:
             assert terminal.stdin is not None
             assert terminal.stdout is not None
             shown = b""
-            for question, answer in ((b"Client id: ", CLIENT_ID), (b"Client secret (not shown): ", CLIENT_SECRET)):
+            for question, value in ((b"Client id: ", CLIENT_ID), (b"Client secret (not shown): ", CLIENT_SECRET)):
                 while not shown.endswith(question):
                     shown += terminal.stdout.read(1)
-                terminal.stdin.write(f"{answer}\n".encode())
+                terminal.stdin.write(f"{value}\n".encode())
                 terminal.stdin.flush()
             shown += terminal.stdout.read()
             assert terminal.wait(30) == DONE
         assert server.is_live(OAuthToken.from_json(tmp_path / "oauth.json").access_token)
     assert CLIENT_ID.encode() in shown
     assert CLIENT_SECRET.encode() not in shown
-    assert re.search(rb"\rWaiting; the code lives for 0:[12]\d:\d\d ", shown)
+    assert re.search(rb"\rWaiting; the code expires in 0:[12]\d:\d\d ", shown)
     assert b"Logged in." in shown

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Whole conversations in any order: what the library believes is what the server would say."""
+"""Logins, refreshes and revocations in any order: the library and the server never disagree."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from ytmusic_oauth import (
 )
 from ytmusic_oauth.models import AuthCodeDict
 
-LIFE = 600
+LIFETIME = 600
 
 
 class Conversation(RuleBasedStateMachine):
     """A user, a server and a program with a token file, on one clock.
 
-    After each step, a token that the program hands out is one that the server takes, and the program says that the
-    login is over only when the server would refuse to refresh it.
+    After each step, the program hands out an access token that the server accepts, or, after a revocation, the one that
+    it had. It raises `InvalidGrant` only if the server would refuse to refresh the token.
     """
 
     def __init__(self) -> None:
@@ -40,14 +40,14 @@ class Conversation(RuleBasedStateMachine):
         self.stack = ExitStack()
         self.clock = self.stack.enter_context(Clock().installed())
         self.server = self.stack.enter_context(
-            FakeGoogle(clock=self.clock.monotonic, token_lifetime=LIFE, code_lifetime=60)
+            FakeGoogle(clock=self.clock.monotonic, token_lifetime=LIFETIME, code_lifetime=60)
         )
         folder = tempfile.mkdtemp()
         self.stack.callback(shutil.rmtree, folder)
         self.path = Path(folder) / "oauth.json"
         self.code: AuthCodeDict | None = None
-        self.answer = ""
-        self.asked_at = 0.0
+        self.state = ""  # of the code
+        self.requested_at = 0.0
         self.token: RefreshingToken | None = None
 
     def teardown(self) -> None:
@@ -59,47 +59,47 @@ class Conversation(RuleBasedStateMachine):
         self.client = client(self.server, rotates=rotates)
 
     @rule()
-    def ask_for_a_code(self) -> None:
-        self.code, self.answer, self.asked_at = self.client.get_code(), "pending", self.clock.monotonic()
+    def request_a_code(self) -> None:
+        self.code, self.state, self.requested_at = self.client.get_code(), "pending", self.clock.monotonic()
 
-    @precondition(lambda self: self.answer == "pending")
-    @rule(answer=st.sampled_from(["approved", "denied", "expired"]))
-    def answer_it(self, answer: str) -> None:
+    @precondition(lambda self: self.state == "pending")
+    @rule(state=st.sampled_from(["approved", "denied", "expired"]))
+    def respond(self, state: str) -> None:
         assert self.code is not None
         if self.code["user_code"] in self.server.user_codes():
-            act = {"approved": self.server.approve, "denied": self.server.deny, "expired": self.server.expire}[answer]
-            act(self.code["user_code"])
-            self.answer = answer
+            actions = {"approved": self.server.approve, "denied": self.server.deny, "expired": self.server.expire}
+            actions[state](self.code["user_code"])
+            self.state = state
 
     @precondition(lambda self: self.code is not None)
     @rule()
-    def wait_for_the_answer(self) -> None:
+    def wait_for_the_token(self) -> None:
         assert self.code is not None
-        too_late = self.clock.monotonic() >= self.asked_at + self.code["expires_in"]
-        if self.answer == "approved" and not too_late:
+        has_expired = self.clock.monotonic() >= self.requested_at + self.code["expires_in"]
+        if self.state == "approved" and not has_expired:
             granted = self.client.wait_for_token(self.code)
             self.token = RefreshingToken(self.client, **granted)
             self.token.local_cache = self.path
         else:
-            with pytest.raises(AccessDenied if self.answer == "denied" and not too_late else DeviceCodeExpired):
+            with pytest.raises(AccessDenied if self.state == "denied" and not has_expired else DeviceCodeExpired):
                 self.client.wait_for_token(self.code)
-        self.code, self.answer = None, ""
+        self.code, self.state = None, ""
 
-    @precondition(lambda self: self.answer == "pending")
+    @precondition(lambda self: self.state == "pending")
     @rule()
-    def ask_once(self) -> None:
+    def poll_once(self) -> None:
         assert self.code is not None
         self.clock.advance(self.code["interval"])
         with pytest.raises((AuthorizationPending, DeviceCodeExpired)):
             self.client.token_from_code(self.code["device_code"])
 
-    @rule(seconds=st.sampled_from([1, 5, 59, LIFE // 2, LIFE - 61, LIFE - 60, LIFE, 10 * LIFE]))
+    @rule(seconds=st.sampled_from([1, 5, 59, LIFETIME // 2, LIFETIME - 61, LIFETIME - 60, LIFETIME, 10 * LIFETIME]))
     def pass_time(self, seconds: int) -> None:
         self.clock.advance(seconds)
 
     @precondition(lambda self: self.token is not None)
     @rule()
-    def start_anew_from_the_file(self) -> None:
+    def load_the_file(self) -> None:
         self.token = RefreshingToken.load(self.client, self.path)
 
     @precondition(lambda self: self.token is not None and self.server.can_refresh(self.token.refresh_token))
@@ -115,19 +115,19 @@ class Conversation(RuleBasedStateMachine):
     @rule()
     def refresh(self) -> None:
         assert self.token is not None
-        before, alive = self.token.as_dict(), self.server.can_refresh(self.token.refresh_token)
+        before, can_refresh = self.token.as_dict(), self.server.can_refresh(self.token.refresh_token)
         try:
             self.token.refresh()
         except InvalidGrant:
-            assert not alive
+            assert not can_refresh
             assert self.token.as_dict() == before
         else:
-            assert alive
+            assert can_refresh
             assert self.token.as_dict()["access_token"] != before["access_token"]
 
     @precondition(lambda self: self.token is not None and self.server.can_refresh(self.token.refresh_token))
     @rule(fault=st.sampled_from(["html", "empty", "not-an-object"]))
-    def spoil_a_refresh(self, fault: str) -> None:
+    def refresh_with_an_invalid_response(self, fault: str) -> None:
         assert self.token is not None
         before = self.token.as_dict(), self.path.read_bytes()
         self.server.script("token", FAULTS[fault])
@@ -136,18 +136,18 @@ class Conversation(RuleBasedStateMachine):
         assert (self.token.as_dict(), self.path.read_bytes()) == before
 
     @invariant()
-    def what_it_believes_is_true(self) -> None:
+    def program_and_server_agree(self) -> None:
         if self.token is None:
             return
-        held = self.token.as_dict()
-        assert RefreshingToken.load(self.client, self.path).as_dict() == held
-        revoked = not self.server.can_refresh(held["refresh_token"])
+        before = self.token.as_dict()
+        assert RefreshingToken.load(self.client, self.path).as_dict() == before
+        revoked = not self.server.can_refresh(before["refresh_token"])
         try:
             handed_out = self.token.access_token
         except InvalidGrant:
             assert revoked
         else:
-            assert self.server.is_live(handed_out) or (revoked and handed_out == held["access_token"])
+            assert self.server.is_live(handed_out) or (revoked and handed_out == before["access_token"])
 
 
 TestConversation = Conversation.TestCase

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Waiting for the user: what a server answers goes in, the pauses between the polls come out. Nobody waits for real."""
+"""Polling for the token: given the responses of a server, the pauses between polls. No test sleeps."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support import NOON, Clock
+from ytmusic_oauth._messages import redirected
 from ytmusic_oauth.device import DevicePoll, poll
 from ytmusic_oauth.exceptions import (
     AccessDenied,
@@ -29,8 +30,8 @@ from ytmusic_oauth.exceptions import (
 )
 from ytmusic_oauth.models import AuthCodeDict, RefreshableTokenDict
 
-# Where the monotonic clock of `Clock` starts.
-START: Final = 1000.0
+# When the code was requested: the first monotonic time of `Clock`.
+SENT: Final = 1000.0
 TOKEN: Final[RefreshableTokenDict] = {
     "scope": "https://www.googleapis.com/auth/youtube",
     "token_type": "Bearer",
@@ -58,25 +59,25 @@ def slow_down(interval: int | None = None, retry_after: float | None = None) -> 
 
 
 class Server:
-    """Answers with what it is given, and then with a token. Each answer takes its time, on a clock moved by hand."""
+    """Raises the errors, one for each poll, then returns a token. A poll takes `takes` seconds of the fake clock."""
 
-    def __init__(self, *answers: Exception, takes: float = 0.0) -> None:
+    def __init__(self, *errors: Exception, takes: float = 0.0) -> None:
         self.clock = Clock()
-        self.asked_at: list[float] = []
-        self.answered_at: list[float] = []
-        self._answers: Iterator[Exception] = iter(answers)
+        self.polled_at: list[float] = []
+        self.responded_at: list[float] = []
+        self._errors: Iterator[Exception] = iter(errors)
         self._takes = takes
 
     def ask(self) -> RefreshableTokenDict:
-        self.asked_at.append(self.clock.steady - START)
+        self.polled_at.append(self.clock.steady - SENT)
         self.clock.advance(self._takes)
-        self.answered_at.append(self.clock.steady - START)
-        for answer in self._answers:
-            raise answer
+        self.responded_at.append(self.clock.steady - SENT)
+        for error in self._errors:
+            raise error
         return TOKEN
 
     def sleep(self, seconds: float) -> None:
-        assert seconds > 0, "a busy loop"
+        assert seconds > 0, "busy loop"
         self.clock.sleep(seconds)
 
     def poll(
@@ -89,7 +90,7 @@ class Server:
     ) -> RefreshableTokenDict:
         return poll(
             self.ask,
-            DevicePoll(code, START),
+            DevicePoll(code, SENT),
             monotonic=self.clock.monotonic,
             sleep=sleep or self.sleep,
             on_wait=on_wait,
@@ -98,48 +99,50 @@ class Server:
 
 
 PENDING: Final = AuthorizationPending()
-FAULT: Final = TransportError()
-FAILING: Final = ServerError(status=503, retryable=True)
+OFFLINE: Final = TransportError()
+BUSY: Final = ServerError(status=503, retryable=True)
 
-# The first poll comes after the first wait; each answer is followed by the next one.
+# The first wait comes before the first poll, the others after the errors.
 WAITS: Final[list[tuple[str, int, list[OAuthError], list[float]]]] = [
     ("confirmed before the first poll", 5, [], [5]),
-    ("not yet keeps the interval", 5, [PENDING, PENDING, PENDING], [5, 5, 5, 5]),
-    ("the server's interval is kept to", 8, [PENDING, PENDING], [8, 8, 8]),
-    ("slow down adds five seconds for good", 5, [slow_down(), PENDING, PENDING], [5, 10, 10, 10]),
-    ("slow down adds up", 5, [slow_down(), slow_down(), PENDING], [5, 10, 15, 15]),
-    ("slow down to a longer interval of the server", 5, [slow_down(30), PENDING], [5, 30, 30]),
-    ("slow down to an interval that is no longer", 5, [slow_down(7), slow_down(5)], [5, 10, 15]),
-    ("slow down and Retry-After once", 5, [slow_down(None, 45), PENDING], [5, 45, 10]),
-    ("network faults double it up to a minute", 5, [FAULT] * 6, [5, 10, 20, 40, 60, 60, 60]),
-    ("a failing server doubles it, too", 5, [FAILING, FAILING], [5, 10, 20]),
-    ("what was doubled is never shorter again", 5, [FAULT, PENDING, FAULT, PENDING], [5, 10, 10, 20, 20]),
-    ("an interval of more than a minute is not shortened", 90, [FAULT, FAILING, PENDING], [90, 90, 90, 90]),
-    ("slow down after a minute goes on adding", 60, [slow_down(), FAULT], [60, 65, 65]),
-    ("Retry-After wins if it is longer", 5, [RateLimited(retry_after=45), PENDING], [5, 45, 10]),
-    ("Retry-After loses if it is shorter", 5, [RateLimited(retry_after=2)], [5, 10]),
-    ("Retry-After of a failing server", 5, [ServerError(retry_after=120, retryable=True)], [5, 120]),
+    ("pending keeps the interval", 5, [PENDING, PENDING, PENDING], [5, 5, 5, 5]),
+    ("the server's interval is kept", 8, [PENDING, PENDING], [8, 8, 8]),
+    ("slow_down adds five seconds permanently", 5, [slow_down(), PENDING, PENDING], [5, 10, 10, 10]),
+    ("slow_down adds up", 5, [slow_down(), slow_down(), PENDING], [5, 10, 15, 15]),
+    ("slow_down with a longer interval", 5, [slow_down(30), PENDING], [5, 30, 30]),
+    ("slow_down with a shorter interval", 5, [slow_down(7), slow_down(5)], [5, 10, 15]),
+    ("slow_down with Retry-After, which counts once", 5, [slow_down(None, 45), PENDING], [5, 45, 10]),
+    ("network failures double it, up to a minute", 5, [OFFLINE] * 5, [5, 10, 20, 40, 60, 90]),
+    ("server errors double it, too", 5, [BUSY, BUSY], [5, 10, 20]),
+    ("a doubled interval is never shortened", 5, [OFFLINE, PENDING, OFFLINE, PENDING], [5, 10, 10, 20, 20]),
+    ("from a minute on, they add half of it", 60, [OFFLINE, PENDING, BUSY], [60, 90, 90, 135]),
+    ("they add less than half of it if that is a minute", 35, [OFFLINE, OFFLINE], [35, 60, 90]),
+    ("they double it where half of it is more than a minute", 50, [OFFLINE], [50, 75]),
+    ("slow_down adds to a minute, too", 60, [slow_down(), OFFLINE], [60, 65, 97.5]),
+    ("a longer Retry-After counts", 5, [RateLimited(retry_after=45), PENDING], [5, 45, 10]),
+    ("a shorter Retry-After is ignored", 5, [RateLimited(retry_after=2)], [5, 10]),
+    ("Retry-After of a server error", 5, [ServerError(retry_after=120, retryable=True)], [5, 120]),
 ]
 
 
-@pytest.mark.parametrize(("interval", "answers", "waits"), [row[1:] for row in WAITS], ids=[row[0] for row in WAITS])
-def test_the_pauses_between_polls(interval: int, answers: list[OAuthError], waits: list[float]) -> None:
-    server = Server(*answers)
+@pytest.mark.parametrize(("interval", "errors", "waits"), [row[1:] for row in WAITS], ids=[row[0] for row in WAITS])
+def test_the_waits_between_polls(interval: int, errors: list[OAuthError], waits: list[float]) -> None:
+    server = Server(*errors)
     assert server.poll(code(interval=interval)) == TOKEN
     assert server.clock.slept == waits
 
 
 def test_the_first_success_ends_the_loop() -> None:
-    # There are servers that end the login if its code is used again.
+    # Some servers revoke the login if its code is used again.
     server = Server(PENDING)
     assert server.poll(code()) == TOKEN
-    assert server.asked_at == [5, 10]
+    assert server.polled_at == [5, 10]
 
 
-def test_a_slow_answer_is_followed_by_a_whole_interval() -> None:
+def test_a_slow_response_is_followed_by_a_whole_interval() -> None:
     server = Server(PENDING, takes=20)
     server.poll(code())
-    assert server.asked_at == [5, 30]
+    assert server.polled_at == [5, 30]
 
 
 @pytest.mark.parametrize(
@@ -151,49 +154,129 @@ def test_a_slow_answer_is_followed_by_a_whole_interval() -> None:
         BadOAuthClient(),
         UnauthorizedOAuthClient(),
         ServerError(error="admin_policy_enforced"),
-        MalformedResponse(),
-        TransportError("redirect", retryable=False),
+        TransportError("The certificate has expired", retryable=False),
+        MalformedResponse(has_token=True),
+        MalformedResponse(status=404),
+        MalformedResponse(status=405),
+        MalformedResponse(status=410),
+        MalformedResponse(status=415),
         KeyError("a bug"),
     ],
-    ids=lambda error: type(error).__name__,
+    ids=lambda error: f"{type(error).__name__} {vars(error).get('status') or ''}",
 )
-def test_what_waiting_cannot_mend_ends_the_login(final: Exception) -> None:
+def test_an_error_that_is_not_retryable_ends_the_login(final: Exception) -> None:
     server = Server(PENDING, final)
-    with pytest.raises(type(final)) as caught:
+    with pytest.raises(type(final)) as raised:
         server.poll(code())
-    assert caught.value is final
-    assert server.asked_at == [5, 10]
+    assert raised.value is final
+    assert server.polled_at == [5, 10]
 
 
-# ---- the life of the code ------------------------------------------------------------------------
+# ---- strange responses ---------------------------------------------------------------------------
+
+REDIRECT: Final = redirected(302, "http://portal.example/")
+HTML: Final = MalformedResponse("The response (HTTP 200, text/html) is not a JSON object", status=200)
+FORBIDDEN: Final = MalformedResponse("The response (HTTP 403, text/html) is neither", status=403)
+
+
+@pytest.mark.parametrize("strange", [REDIRECT, HTML, FORBIDDEN, MalformedResponse("The response is not HTTP")], ids=str)
+def test_a_login_survives_nine_strange_responses_in_a_row(strange: OAuthError) -> None:
+    """A captive portal or an inspecting proxy responds in the server's place for a while."""
+    server = Server(*[strange] * 9, PENDING, *[strange] * 9, OFFLINE, *[strange] * 9)
+    assert server.poll(code()) == TOKEN
+    assert server.clock.slept == [*[5] * 20, *[10] * 10], "they keep the interval"
+
+
+@pytest.mark.parametrize("strange", [REDIRECT, HTML], ids=lambda error: type(error).__name__)
+def test_the_tenth_strange_response_in_a_row_ends_the_login(strange: OAuthError) -> None:
+    server = Server(REDIRECT, PENDING, *[HTML] * 5, *[REDIRECT] * 4, strange, PENDING)
+    with pytest.raises(type(strange)) as raised:
+        server.poll(code())
+    assert raised.value is strange
+    assert len(server.polled_at) == 12
+
+
+def test_the_code_expires_during_strange_responses() -> None:
+    server = Server(*[HTML] * 5)
+    with pytest.raises(DeviceCodeExpired):
+        server.poll(code(expires_in=17))
+    assert server.polled_at == [5, 10, 15]
+
+
+# ---- expiry of the code --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("expires_in", "answers", "slept"),
+    ("expires_in", "errors", "slept"),
     [
-        pytest.param(12, [PENDING] * 9, [5, 5], id="pending to the end"),
+        pytest.param(12, [PENDING] * 9, [5, 5], id="pending until it expires"),
         pytest.param(4, [], [], id="shorter than the interval"),
-        pytest.param(30, [FAULT] * 9, [5, 10], id="network faults to the end"),
-        pytest.param(100, [RateLimited(retry_after=3600)], [5], id="Retry-After beyond the end"),
+        pytest.param(30, [OFFLINE] * 9, [5, 10], id="network failures until it expires"),
+        pytest.param(100, [RateLimited(retry_after=3600)], [5], id="Retry-After beyond its expiry"),
     ],
 )
-def test_nobody_waits_for_a_poll_after_the_end_of_the_code(
-    expires_in: int, answers: list[OAuthError], slept: list[float]
+def test_there_is_no_wait_for_a_poll_after_the_code_expires(
+    expires_in: int, errors: list[OAuthError], slept: list[float]
 ) -> None:
-    server = Server(*answers)
+    server = Server(*errors)
     with pytest.raises(DeviceCodeExpired):
         server.poll(code(expires_in=expires_in))
     assert server.clock.slept == slept
 
 
-def test_the_life_of_a_code_counts_from_its_request() -> None:
-    schedule = DevicePoll(code(expires_in=100), sent=START)
-    assert schedule.delay(START + 99) == 0
+@pytest.mark.parametrize(
+    "error",
+    [RateLimited(retry_after=3600), ServerError(retry_after=3600, retryable=True), slow_down(None, 3600)],
+    ids=repr,
+)
+def test_a_retry_after_beyond_the_expiry_is_told_as_such(error: OAuthError) -> None:
+    with pytest.raises(DeviceCodeExpired) as raised:
+        Server(error).poll(code(expires_in=100))
+    assert raised.value.retry_after == 3600
+    assert str(raised.value) == (
+        "The server asks to wait longer than the code is valid. The server asks to wait 3600 s. "
+        "Wait, then log in again to get a new code."
+    )
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "errors"),
+    [
+        pytest.param(12, [PENDING, PENDING], id="pending"),
+        pytest.param(12, [RateLimited(retry_after=2), PENDING], id="short Retry-After"),
+        pytest.param(29, [RateLimited(retry_after=15), PENDING], id="Retry-After that has passed"),
+        pytest.param(4, [], id="no poll"),
+    ],
+)
+def test_a_code_that_expires_is_told_as_such(expires_in: int, errors: list[OAuthError]) -> None:
+    with pytest.raises(DeviceCodeExpired, match="^The code expired before it was confirmed") as raised:
+        Server(*errors).poll(code(expires_in=expires_in))
+    assert raised.value.retry_after is None
+
+
+def test_a_code_that_expired_during_a_long_wait_has_expired() -> None:
+    schedule = DevicePoll(code(expires_in=100), sent=SENT)
+    schedule.failed(RateLimited(retry_after=3600), now=SENT + 5)
+    with pytest.raises(DeviceCodeExpired, match="^The code expired before it was confirmed"):
+        schedule.delay(SENT + 101)
+
+
+def test_the_first_poll_is_one_interval_after_the_response_to_the_code_request() -> None:
+    """A server that took 20 s for the code may count from its response, and answer an early poll with slow_down."""
+    schedule = DevicePoll(code(expires_in=100), sent=SENT, received=SENT + 20)
+    assert schedule.delay(SENT + 20) == 5
+    assert schedule.delay(SENT + 25) == 0
+    assert schedule.deadline == SENT + 100, "the code expires relative to the request"
+
+
+def test_a_code_expires_relative_to_its_request() -> None:
+    schedule = DevicePoll(code(expires_in=100), sent=SENT)
+    assert schedule.delay(SENT + 99) == 0
     with pytest.raises(DeviceCodeExpired):
-        schedule.delay(START + 100.5)
+        schedule.delay(SENT + 100.5)
 
 
-def test_a_wall_clock_that_is_set_meanwhile_changes_nothing() -> None:
+def test_setting_the_wall_clock_does_not_affect_the_schedule() -> None:
     server = Server(PENDING, PENDING)
 
     def sleep(seconds: float) -> None:
@@ -201,113 +284,115 @@ def test_a_wall_clock_that_is_set_meanwhile_changes_nothing() -> None:
         server.clock.wall -= 1_000_000_000
 
     server.poll(code(), sleep=sleep)
-    assert server.asked_at == [5, 10, 15]
+    assert server.polled_at == [5, 10, 15]
 
 
-# ---- what the caller sees of it ------------------------------------------------------------------
+# ---- callbacks -----------------------------------------------------------------------------------
 
 
-def test_the_caller_is_told_after_each_not_yet_how_long_the_code_lives() -> None:
-    told: list[float] = []
-    Server(PENDING, FAULT, slow_down()).poll(code(expires_in=100), on_wait=told.append)
-    assert told == [95, 90, 80]
+def test_on_wait_gets_the_seconds_until_the_code_expires_after_each_poll() -> None:
+    seconds_left: list[float] = []
+    Server(PENDING, OFFLINE, slow_down()).poll(code(expires_in=100), on_wait=seconds_left.append)
+    assert seconds_left == [95, 90, 80]
 
 
-def test_the_last_poll_may_come_with_the_end_of_the_code() -> None:
-    told: list[float] = []
+def test_the_last_poll_may_come_as_the_code_expires() -> None:
+    seconds_left: list[float] = []
     server = Server(PENDING, PENDING)
     with pytest.raises(DeviceCodeExpired):
-        server.poll(code(expires_in=10), on_wait=told.append)
-    assert server.asked_at == [5, 10]
-    assert told == [5, 0]
+        server.poll(code(expires_in=10), on_wait=seconds_left.append)
+    assert server.polled_at == [5, 10]
+    assert seconds_left == [5, 0]
 
 
-def test_a_code_that_ended_during_the_poll_has_no_time_left() -> None:
-    told: list[float] = []
+def test_on_wait_never_gets_a_negative_number() -> None:
+    seconds_left: list[float] = []
     with pytest.raises(DeviceCodeExpired):
-        Server(PENDING, takes=30).poll(code(expires_in=12), on_wait=told.append)
-    assert min(told, default=0) >= 0
+        Server(PENDING, takes=30).poll(code(expires_in=12), on_wait=seconds_left.append)
+    assert min(seconds_left, default=0) >= 0
 
 
 @pytest.mark.parametrize("after", [0.0, 0.1, 3.14, 4.99, 6.0, 23.0])
-def test_a_login_that_is_cancelled_ends_within_a_quarter_of_a_second(after: float) -> None:
+def test_a_cancelled_login_ends_within_a_quarter_of_a_second(after: float) -> None:
     server = Server(*[PENDING] * 9)
     with pytest.raises(LoginCancelled):
-        server.poll(code(), cancelled=lambda: server.clock.steady >= START + after)
-    assert server.clock.steady - START - after <= 0.25
-    assert len(server.asked_at) == after // 5
+        server.poll(code(), cancelled=lambda: server.clock.steady >= SENT + after)
+    assert server.clock.steady - SENT - after <= 0.25
+    assert len(server.polled_at) == after // 5
 
 
-def test_a_login_that_is_cancelled_while_the_server_answers_asks_no_more() -> None:
+def test_a_login_cancelled_during_a_poll_sends_no_other() -> None:
     server = Server(PENDING)
     with pytest.raises(LoginCancelled):
-        server.poll(code(), cancelled=lambda: bool(server.asked_at))
-    assert server.asked_at == [5]
+        server.poll(code(), cancelled=lambda: bool(server.polled_at))
+    assert server.polled_at == [5]
 
 
-def test_watching_for_a_cancel_changes_no_pause() -> None:
+def test_checking_for_cancellation_does_not_affect_the_waits() -> None:
     server = Server(PENDING, slow_down())
     server.poll(code(), cancelled=lambda: False)
-    assert server.asked_at == [5, 10, 20]
+    assert server.polled_at == [5, 10, 20]
 
 
-# ---- the schedule, for an event loop -------------------------------------------------------------
+# ---- the schedule in your own event loop ---------------------------------------------------------
 
 
-def test_a_schedule_tells_how_long_to_wait_and_when_a_poll_is_due() -> None:
+def test_a_schedule_returns_the_delay_before_the_next_poll() -> None:
     schedule = DevicePoll(code(), sent=0.0)
     assert (schedule.delay(0.0), schedule.delay(3.5), schedule.delay(5.0), schedule.delay(99.0)) == (5, 1.5, 0, 0)
     schedule.failed(PENDING, now=6.0)
     assert schedule.delay(6.0) == 5
 
 
-def test_a_schedule_hands_back_what_ends_the_login() -> None:
+def test_a_schedule_raises_an_error_that_ends_the_login() -> None:
     with pytest.raises(AccessDenied):
         DevicePoll(code(), sent=0.0).failed(AccessDenied(), now=5.0)
 
 
-ANSWERS: Final = st.one_of(
+ERRORS: Final = st.one_of(
     st.just(PENDING),
-    st.just(FAULT),
-    st.just(FAILING),
+    st.just(OFFLINE),
+    st.just(BUSY),
     st.builds(slow_down, st.none() | st.integers(1, 200), st.none() | st.floats(0, 200)),
     st.builds(lambda seconds: RateLimited(retry_after=seconds), st.none() | st.floats(0, 200)),
 )
 
 
 @given(
-    answers=st.lists(ANSWERS, max_size=12),
+    errors=st.lists(ERRORS, max_size=12),
     interval=st.integers(1, 100),
     expires_in=st.integers(1, 3600),
     takes=st.integers(0, 40),
-    watched=st.booleans(),
-    rash=st.booleans(),
+    cancellable=st.booleans(),
+    sleeps_end_early=st.booleans(),
 )
-def test_no_two_polls_are_ever_closer_than_the_server_asked(
-    answers: list[OAuthError], interval: int, expires_in: int, takes: int, watched: bool, rash: bool
+def test_polls_are_never_closer_than_the_server_asks(
+    errors: list[OAuthError], interval: int, expires_in: int, takes: int, cancellable: bool, sleeps_end_early: bool
 ) -> None:
-    """Whatever was answered, and even if sleeping ends early, each poll comes a whole interval after the last answer.
+    """Whatever the responses, and even if sleeps end early, each poll comes a whole interval after the last response.
 
-    The interval is five seconds more after each "slow down". No poll comes before the end of a Retry-After, and none
-    after the end of the code.
+    Each slow_down adds five seconds to the interval. No poll comes before a Retry-After has passed, or after the code
+    has expired.
     """
-    server = Server(*answers, takes=takes)
+    server = Server(*errors, takes=takes)
 
     def sleep(seconds: float) -> None:
-        server.sleep(seconds * 0.75 if rash and seconds > 1 else seconds)
+        server.sleep(seconds * 0.75 if sleeps_end_early and seconds > 1 else seconds)
 
     try:
         server.poll(
-            code(interval=interval, expires_in=expires_in), cancelled=(lambda: False) if watched else None, sleep=sleep
+            code(interval=interval, expires_in=expires_in),
+            cancelled=(lambda: False) if cancellable else None,
+            sleep=sleep,
         )
     except DeviceCodeExpired:
-        assert len(server.asked_at) <= len(answers)
+        assert len(server.polled_at) <= len(errors)
     else:
-        assert len(server.asked_at) == len(answers) + 1
-    least = float(interval)
+        assert len(server.polled_at) == len(errors) + 1
+    minimum = float(interval)
     previous = 0.0
-    for at, ended, answer in zip(server.asked_at, server.answered_at, [*answers, PENDING], strict=False):
-        assert at - previous >= least - 1e-6
+    for at, responded, error in zip(server.polled_at, server.responded_at, [*errors, PENDING], strict=False):
+        assert at - previous >= minimum - 1e-6
         assert at <= expires_in
-        interval += 5 if isinstance(answer, SlowDown) else 0
-        least, previous = max(interval, answer.retry_after or 0), ended
+        interval += 5 if isinstance(error, SlowDown) else 0
+        minimum, previous = max(interval, error.retry_after or 0), responded

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What is handed out is the package, all of it and nothing else, whoever makes it: `make zipapp`, `vendor`, `dist`.
+"""`make zipapp`, `make vendor` and `make dist` give the whole package and nothing else.
 
-What it does there is in `test_embedding`.
+`test_embedding` shows that it works there.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from packaging.specifiers import SpecifierSet
 
 import ytmusic_oauth
 from tests.tools.release.package import LICENSE, PACKAGE, ROOT, runtime_files, version
-from tests.tools.release.single_file import single_file, without_words
+from tests.tools.release.single_file import single_file, without_comments
 from tests.tools.release.vendoring import MANIFEST, vendor
 
 NAMES: Final = {path.name for path in runtime_files()}
@@ -35,7 +35,7 @@ VENDORED: Final = NAMES | {"LICENSE", MANIFEST}
 
 
 def checkout(folder: Path) -> Path:
-    """The sources, as far as the scripts need them."""
+    """Copy what the tools need of the sources."""
     for name in ("ytmusic_oauth", "tests/tools/release"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("tests", "tests/tools"):
@@ -62,17 +62,17 @@ def pyz() -> bytes:
 
 
 def years_later(tree: Path) -> None:
-    """By somebody who has worked in that folder."""
+    """A folder with new dates and modes, caches and editors' files."""
     for path in [*tree.rglob("*.py"), tree / "LICENSE"]:
         os.utime(path, (2**31, 2**31))
         path.chmod(0o700)
     (tree / "ytmusic_oauth" / "__pycache__").mkdir()
     (tree / "ytmusic_oauth" / "__pycache__" / "token.cpython-310.pyc").write_bytes(b"cache")
     for name in ("oauth.json", "token.py.orig", ".token.py.swp"):
-        (tree / "ytmusic_oauth" / name).write_text("not ours")
+        (tree / "ytmusic_oauth" / name).write_text("not part of it")
 
 
-def with_line_ends_of_windows(tree: Path) -> None:
+def with_windows_line_ends(tree: Path) -> None:
     for path in [*tree.rglob("*.py"), tree / "LICENSE"]:
         path.write_bytes(path.read_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
 
@@ -86,10 +86,10 @@ def with_line_ends_of_windows(tree: Path) -> None:
             {"TZ": "Pacific/Kiritimati", "SOURCE_DATE_EPOCH": "2000000000", "PYTHONHASHSEED": "1", "LC_ALL": "C"},
             id="years-later",
         ),
-        pytest.param(with_line_ends_of_windows, 0, {"PYTHONUTF8": "0"}, id="with-line-ends-of-windows"),
+        pytest.param(with_windows_line_ends, 0, {"PYTHONUTF8": "0"}, id="with-windows-line-ends"),
     ],
 )
-def test_everybody_builds_the_same_bytes(
+def test_every_build_gives_the_same_bytes(
     tmp_path: Path, pyz: bytes, change: Callable[[Path], None], umask: int, variables: Mapping[str, str]
 ) -> None:
     tree = checkout(tmp_path / "some where")
@@ -102,7 +102,7 @@ def test_everybody_builds_the_same_bytes(
         assert stat.S_IMODE(built.stat().st_mode) == 0o755
 
 
-def test_the_file_holds_the_package_its_licence_and_nothing_else(pyz: bytes) -> None:
+def test_the_zipapp_has_the_package_its_licence_and_nothing_else(pyz: bytes) -> None:
     assert pyz.startswith(b"#!/usr/bin/env python3\n")
     with zipfile.ZipFile(io.BytesIO(pyz)) as file:
         assert file.testzip() is None
@@ -116,35 +116,37 @@ def test_the_file_holds_the_package_its_licence_and_nothing_else(pyz: bytes) -> 
 
 
 def code(source: str) -> tuple[str, list[tuple[str, object]]]:
-    """What it does, and where each part of it stands."""
+    """The syntax tree without docstrings, and the position of each node."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
             del node.body[0]
-    places = [(type(node).__name__, vars(node).get("lineno"), vars(node).get("col_offset")) for node in ast.walk(tree)]
-    return ast.dump(tree), [(kind, (line, column)) for kind, line, column in places]
+    positions = [
+        (type(node).__name__, vars(node).get("lineno"), vars(node).get("col_offset")) for node in ast.walk(tree)
+    ]
+    return ast.dump(tree), [(kind, (line, column)) for kind, line, column in positions]
 
 
 @pytest.mark.parametrize("name", sorted(NAMES - {"py.typed"}))
-def test_what_the_file_runs_is_the_code_of_the_package_line_by_line(pyz: bytes, name: str) -> None:
+def test_the_zipapp_runs_the_code_of_the_package_line_by_line(pyz: bytes, name: str) -> None:
     with zipfile.ZipFile(io.BytesIO(pyz)) as file:
         packed = file.read(f"ytmusic_oauth/{name}").decode()
     assert code(packed) == code((PACKAGE / name).read_text("utf-8"))
     assert packed.startswith("# SPDX-License-Identifier: MIT\n")
 
 
-def test_what_only_looks_like_words_is_kept() -> None:
+def test_what_only_looks_like_a_comment_or_a_docstring_is_kept() -> None:
     source = '''
 def shout(text: str = "# no comment") -> str:  # höher
     """Höher,
 
     and louder."""  # here, too
-    """No docstring, but of no use either."""
+    """Not a docstring."""
     return f"""
 {text}  # part of it
 """
 '''
-    kept = without_words(source)
+    kept = without_comments(source)
     assert code(kept) == code(source)
     assert "Höher" not in kept
     assert "höher" not in kept
@@ -154,22 +156,22 @@ def shout(text: str = "# no comment") -> str:  # höher
 # ---- a copy for another program: make vendor -----------------------------------------------------
 
 
-def test_a_copy_is_the_package_byte_for_byte_and_says_which_version(tmp_path: Path) -> None:
+def test_a_copy_is_the_package_byte_for_byte_and_names_its_version(tmp_path: Path) -> None:
     done = script("vendoring", tmp_path / "app" / "_vendor")
     assert (done.returncode, done.stderr) == (0, "")
     assert f"ytmusic_oauth {version()}" in done.stdout
-    copy_error = contents(tmp_path / "app" / "_vendor" / "ytmusic_oauth")
-    assert set(copy_error) == VENDORED
-    assert {name: copy_error[name] for name in NAMES} == {path.name: path.read_bytes() for path in runtime_files()}
-    assert copy_error["LICENSE"] == LICENSE.read_bytes()
-    first, *sums = copy_error[MANIFEST].decode().splitlines()
+    copied = contents(tmp_path / "app" / "_vendor" / "ytmusic_oauth")
+    assert set(copied) == VENDORED
+    assert {name: copied[name] for name in NAMES} == {path.name: path.read_bytes() for path in runtime_files()}
+    assert copied["LICENSE"] == LICENSE.read_bytes()
+    first, *sums = copied[MANIFEST].decode().splitlines()
     assert first.startswith(f"# ytmusic_oauth {version()}, ")
-    assert sums == [f"{hashlib.sha256(copy_error[name]).hexdigest()}  {name}" for name in sorted(VENDORED - {MANIFEST})]
+    assert sums == [f"{hashlib.sha256(copied[name]).hexdigest()}  {name}" for name in sorted(VENDORED - {MANIFEST})]
 
 
 @pytest.fixture
 def older(tmp_path: Path) -> Path:
-    """A copy of an older version, which had a module that there is no more."""
+    """A copy of an older version, with a module that has been removed since."""
     tree = checkout(tmp_path / "older")
     front = tree / "ytmusic_oauth" / "__init__.py"
     front.write_text(front.read_text("utf-8").replace(f'"{version()}"', '"0.0.9"'), "utf-8")
@@ -180,7 +182,7 @@ def older(tmp_path: Path) -> Path:
     return tmp_path / "ytmusic_oauth"
 
 
-def test_a_second_run_updates_the_copy_and_takes_away_only_what_it_brought(older: Path, tmp_path: Path) -> None:
+def test_a_second_run_updates_the_copy_and_removes_only_its_own_files(older: Path, tmp_path: Path) -> None:
     (older / "mine.py").write_text("# mine\n")
     (older / "token.py").write_text("# broken\n")
     vendor(older.parent)
@@ -189,33 +191,31 @@ def test_a_second_run_updates_the_copy_and_takes_away_only_what_it_brought(older
     assert contents(older) == contents(tmp_path / "new" / "ytmusic_oauth")
 
 
-def test_what_was_changed_and_is_no_longer_part_of_it_is_kept_and_named(older: Path) -> None:
+def test_a_changed_file_that_is_no_longer_part_of_the_package_is_kept_and_named(older: Path) -> None:
     (older / "gone.py").write_text("# gone, but patched\n")
     assert any(line.startswith(f"{older / 'gone.py'} ") and line.endswith("was kept") for line in vendor(older.parent))
     assert (older / "gone.py").read_text() == "# gone, but patched\n"
-    assert len(vendor(older.parent)) == 1, "it is somebody else's now"
+    assert len(vendor(older.parent)) == 1, "it is not a file of the copy any more"
 
 
-def stranger(target: Path) -> None:
+def other_package(target: Path) -> None:
     target.mkdir()
-    (target / "__init__.py").write_text("# somebody's own\n")
+    (target / "__init__.py").write_text("# not a copy\n")
 
 
-def file_in_the_way(target: Path) -> None:
-    target.write_text("somebody's own\n")
+def file_of_that_name(target: Path) -> None:
+    target.write_text("not a copy\n")
 
 
-def own_module_of_the_same_name(target: Path) -> None:
+def module_of_the_same_name(target: Path) -> None:
     vendor(target.parent)
     manifest = (target / MANIFEST).read_text("utf-8")
     (target / MANIFEST).write_text(re.sub(r".*  token\.py\n", "", manifest), "utf-8")
-    (target / "token.py").write_text("# somebody's own\n")
+    (target / "token.py").write_text("# not copied\n")
 
 
-@pytest.mark.parametrize("put", [stranger, file_in_the_way, own_module_of_the_same_name])
-def test_what_somebody_else_put_there_is_refused_in_one_sentence_and_not_touched(
-    tmp_path: Path, put: Callable[[Path], None]
-) -> None:
+@pytest.mark.parametrize("put", [other_package, file_of_that_name, module_of_the_same_name])
+def test_files_that_are_not_from_make_vendor_are_never_overwritten(tmp_path: Path, put: Callable[[Path], None]) -> None:
     put(tmp_path / "ytmusic_oauth")
     before = contents(tmp_path)
     done = script("vendoring", tmp_path)
@@ -226,7 +226,7 @@ def test_what_somebody_else_put_there_is_refused_in_one_sentence_and_not_touched
     assert contents(tmp_path) == before
 
 
-def test_the_package_itself_is_no_copy_of_it(tmp_path: Path) -> None:
+def test_the_package_itself_is_not_a_valid_destination(tmp_path: Path) -> None:
     tree = checkout(tmp_path / "tree")
     before = contents(tree)
     for place in (".", "ytmusic_oauth"):
@@ -235,7 +235,7 @@ def test_the_package_itself_is_no_copy_of_it(tmp_path: Path) -> None:
     assert {name for name in contents(tree) if "__pycache__" not in name} == before.keys()
 
 
-def test_a_copy_of_another_name_is_updated_where_it_is(older: Path) -> None:
+def test_a_renamed_copy_is_updated_in_place(older: Path) -> None:
     renamed = older.rename(older.parent / "login")
     vendor(renamed)
     assert not (renamed / "gone.py").exists()
@@ -243,7 +243,7 @@ def test_a_copy_of_another_name_is_updated_where_it_is(older: Path) -> None:
     assert [path.name for path in renamed.iterdir() if path.is_dir()] == []
 
 
-def test_nothing_outside_of_the_copy_is_removed_whatever_its_list_says(older: Path, tmp_path: Path) -> None:
+def test_nothing_outside_the_copy_is_removed_whatever_its_manifest_says(older: Path, tmp_path: Path) -> None:
     outside = tmp_path / "outside.py"
     outside.write_text("# outside\n")
     digest = hashlib.sha256(outside.read_bytes()).hexdigest()
@@ -257,18 +257,18 @@ class Interrupted(Exception):
     pass
 
 
-def test_a_copy_that_is_interrupted_anywhere_is_repaired_by_the_next_run(
+def test_a_copy_that_was_interrupted_anywhere_is_repaired_by_the_next_run(
     older: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vendor(tmp_path / "whole")
     whole = contents(tmp_path / "whole" / "ytmusic_oauth")
-    replace, made = os.replace, 0
+    replace, left = os.replace, 0
 
     def replace_some(source: Path, target: Path) -> None:
-        nonlocal made
-        if made == 0:
+        nonlocal left
+        if left == 0:
             raise Interrupted
-        made -= 1
+        left -= 1
         replace(source, target)
 
     for place, start in (("new", None), ("old", older)):
@@ -276,7 +276,7 @@ def test_a_copy_that_is_interrupted_anywhere_is_repaired_by_the_next_run(
             target = tmp_path / f"{place}-{n}" / "ytmusic_oauth"
             if start is not None:
                 shutil.copytree(start, target)
-            made = n
+            left = n
             with monkeypatch.context() as patch:
                 patch.setattr(os, "replace", replace_some)
                 with pytest.raises(Interrupted):
@@ -285,14 +285,14 @@ def test_a_copy_that_is_interrupted_anywhere_is_repaired_by_the_next_run(
             assert contents(target) == whole
 
 
-def test_without_a_place_it_says_how_to_name_one() -> None:
+def test_without_a_destination_it_prints_its_usage() -> None:
     for arguments in ([], [""]):
         done = script("vendoring", *arguments)
         assert (done.returncode, done.stdout) == (2, "")
-        assert done.stderr == "say where to: make vendor DEST=path/to/app/_vendor\n"
+        assert done.stderr == "usage: make vendor DEST=path/to/app/_vendor\n"
 
 
-def test_a_place_that_cannot_be_is_one_line(tmp_path: Path) -> None:
+def test_an_impossible_destination_is_an_error_of_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = script("vendoring", tmp_path / "file" / "_vendor")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
@@ -302,21 +302,26 @@ def test_a_place_that_cannot_be_is_one_line(tmp_path: Path) -> None:
 # ---- the tests of a copy: make test PACKAGE=... ---------------------------------------------------
 
 
-# What a vendor may have broken, and the test that finds it: in its own process, in another one, in the sources.
+# A change that breaks a copy, and the test that finds it: in its own process, in another one, and in the sources.
 BREAKS: Final = [
-    ("_expiry.py", "60", "61", "tests/test_expiry.py::test_a_token_of_unknown_life_is_refreshed_a_minute_early"),
-    ("__init__.py", "has no attribute", "lacks", "tests/test_import.py::test_what_is_not_there_is_an_attribute_error"),
+    ("_expiry.py", "60", "61", "tests/test_expiry.py::test_a_token_of_unknown_lifetime_is_due_a_minute_early"),
+    (
+        "__init__.py",
+        "import UrllibSession",
+        "import UrllibSession as Session",
+        "tests/test_import.py::test_a_star_import_gives_every_public_name",
+    ),
     (
         "_single_flight.py",
         "import os",
         "import os, random",
-        "tests/test_house.py::test_each_power_has_its_one_place[_single_flight]",
+        "tests/test_house.py::test_a_restricted_module_is_imported_only_where_allowed[_single_flight]",
     ),
 ]
 
 
 def suite(copy: Path, tree: Path, *tests: str) -> subprocess.CompletedProcess[str]:
-    """Run some tests on a copy, as `make test PACKAGE=...` runs them all."""
+    """Run some tests on a copy. `make test PACKAGE=...` runs them all."""
     done = script("suite", copy, tree)
     assert (done.returncode, done.stderr) == (0, "")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
@@ -325,19 +330,19 @@ def suite(copy: Path, tree: Path, *tests: str) -> subprocess.CompletedProcess[st
 
 @pytest.fixture
 def renamed(tmp_path: Path) -> Path:
-    """A vendored copy that has another name."""
+    """A vendored copy with another name."""
     vendor(tmp_path)
     return (tmp_path / "ytmusic_oauth").rename(tmp_path / "oauth_copy")
 
 
-def test_the_suite_passes_on_a_copy_and_leaves_no_trace_in_it(renamed: Path, tmp_path: Path) -> None:
+def test_the_suite_passes_on_a_copy_and_does_not_change_it(renamed: Path, tmp_path: Path) -> None:
     before = contents(renamed)
     done = suite(renamed, tmp_path / "tree", *(test for *_, test in BREAKS))
     assert done.returncode == 0, done.stdout
     assert contents(renamed) == before
 
 
-def test_the_suite_fails_on_a_copy_that_is_broken(renamed: Path, tmp_path: Path) -> None:
+def test_the_suite_fails_on_a_broken_copy(renamed: Path, tmp_path: Path) -> None:
     for module, right, wrong, _ in BREAKS:
         source = (renamed / module).read_text("utf-8")
         assert right in source
@@ -349,14 +354,14 @@ def test_the_suite_fails_on_a_copy_that_is_broken(renamed: Path, tmp_path: Path)
     }
 
 
-def test_a_folder_that_is_no_copy_is_refused(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_copy_is_rejected(tmp_path: Path) -> None:
     done = script("suite", tmp_path, tmp_path / "tree")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
-    assert f"{tmp_path} is no copy of the package" in done.stderr
+    assert f"{tmp_path} is not a copy of the package" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_tests_do_not_remove_the_copy_that_they_are_to_test(renamed: Path, tmp_path: Path) -> None:
+def test_the_tests_never_delete_the_copy_under_test(renamed: Path, tmp_path: Path) -> None:
     before = contents(renamed)
     done = script("suite", renamed, tmp_path)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
@@ -384,15 +389,15 @@ def strings(value: object) -> list[str]:
     return [str(each) for each in value]
 
 
-def test_there_is_one_version_and_all_agree_on_it() -> None:
+def test_changelog_package_and_metadata_have_the_same_version() -> None:
     newest = re.search(r"^## (\S+?)(,|$)", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
     assert newest
     assert newest[1] == version() == ytmusic_oauth.__version__
     assert re.fullmatch(r"\d+\.\d+\.\d+", version())
-    assert "version" in strings(table("project")["dynamic"]), "which is what __init__ says"
+    assert "version" in strings(table("project")["dynamic"]), "flit reads it from __init__"
 
 
-def test_what_is_packed_is_there() -> None:
+def test_the_files_to_pack_exist() -> None:
     project = table("project")
     assert str(project["name"]).replace("-", "_") == PACKAGE.name == table("tool", "flit", "module")["name"]
     sdist = table("tool", "flit", "sdist")
@@ -402,28 +407,51 @@ def test_what_is_packed_is_there() -> None:
     assert "py.typed" in NAMES
 
 
-def test_nothing_has_to_be_installed_with_it() -> None:
+def test_the_package_has_no_dependencies() -> None:
     assert table("project")["dependencies"] == []
     assert "optional-dependencies" not in table("project")
 
 
-def test_every_tool_looks_at_the_oldest_python_that_is_promised() -> None:
-    promised = SpecifierSet(str(table("project")["requires-python"]))
-    oldest = min(minor for minor in range(99) if promised.contains(f"3.{minor}"))
+def test_every_tool_checks_for_the_oldest_supported_python() -> None:
+    supported = SpecifierSet(str(table("project")["requires-python"]))
+    oldest = min(minor for minor in range(99) if supported.contains(f"3.{minor}"))
     assert f"Python 3.{oldest} or later" in (ROOT / "README.md").read_text("utf-8")
     assert table("tool", "ruff")["target-version"] == f"py3{oldest}"
     assert table("tool", "pyright")["pythonVersion"] == f"3.{oldest}"
 
 
-def test_what_builds_it_here_is_what_builds_it_anywhere() -> None:
+def test_the_pinned_build_tool_satisfies_the_build_requirement() -> None:
     pins = re.findall(r"^([\w-]+)==(\S+)$", (ROOT / "tests" / "requirements" / "tools.txt").read_text(), re.MULTILINE)
     for requirement in map(Requirement, strings(table("build-system")["requires"])):
         assert requirement.specifier.contains(dict(pins)[requirement.name])
 
 
-def test_the_makefile_calls_what_there_is() -> None:
-    modules = set(re.findall(r" -m (tests\.\S+)", (ROOT / "Makefile").read_text("utf-8")))
+# ---- the Makefile --------------------------------------------------------------------------------
+
+MAKEFILE: Final = (ROOT / "Makefile").read_text("utf-8")
+
+
+def test_the_makefile_runs_modules_that_exist() -> None:
+    modules = set(re.findall(r" -m (tests\.\S+)", MAKEFILE))
     assert {f"tests.tools.release.{name}" for name in ("distribution", "single_file", "suite", "vendoring")} <= modules
     for module in modules:
         path = ROOT.joinpath(*module.split("."))
         assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file()
+
+
+def test_every_environment_has_a_file_of_requirements() -> None:
+    names = set(re.findall(r"^[A-Z]+ := \.venv-(\w+)", MAKEFILE, re.MULTILINE))
+    files = {path.stem for path in (ROOT / "tests" / "requirements").glob("*.txt")}
+    assert names - {"bench", "fuzz"} == files - {"test"}
+
+
+@pytest.mark.skipif(os.name == "nt" or shutil.which("make") is None, reason="needs make and a shell")
+def test_without_venv_the_makefile_says_what_to_install(tmp_path: Path) -> None:
+    python = tmp_path / "python3"
+    python.write_text("#!/bin/sh\nexit 1\n")
+    python.chmod(0o755)
+    command = ["make", f"PYTHON={python}", f"VENV={tmp_path / 'venv'}", "test"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode != 0
+    assert done.stderr.startswith(f"make: {python} lacks venv. On Debian and Ubuntu: apt install python3-venv\n")
+    assert done.stdout == ""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The package inside of other programs: vendored, in a zip file, and on Pythons that lack something.
+"""The package inside other programs: vendored, in a zip file, and with Pythons that lack a module.
 
-Each test starts a Python of its own, which goes through a whole conversation: login, file, refresh, load, revocation.
+Each test starts a Python process that does everything once: login, token file, refresh, load, revocation.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FakeGoogle
 from tests.tools.release.single_file import single_file
 from tests.tools.release.vendoring import vendor
 
-# Runs in the embedding program; `PACKAGE` is the name that the package has there.
-CONVERSATION: Final = """
+# The program that embeds the package. `PACKAGE` is the name of the package there.
+SCRIPT: Final = """
 import importlib, sys, time
 URL, FILE, CLIENT_ID, CLIENT_SECRET, PACKAGE = sys.argv[1:]
 oauth = importlib.import_module(PACKAGE)
 endpoints = oauth.Endpoints(URL + "/device/code", URL + "/token", URL + "/revoke", authenticate_everywhere=False)
-credentials = oauth.OAuthCredentials(CLIENT_ID, CLIENT_SECRET, endpoints=endpoints)
+credentials = oauth.OAuthCredentials(CLIENT_ID, CLIENT_SECRET, endpoints=endpoints, scope="music")
 token = oauth.RefreshingToken.prompt_for_token(credentials, open_browser=True, to_file=FILE)
 token.refresh()
 assert oauth.RefreshingToken.load(credentials, FILE).as_auth() == token.as_auth()
@@ -40,17 +40,17 @@ except oauth.InvalidGrant:
 
 
 class Program:
-    """A program that embeds the package, and the folder in which it runs."""
+    """A program that embeds the package, in a folder of its own."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.file = folder / "oauth.json"
         self.environment: Mapping[str, str] = os.environ
 
-    def converse(self, package: str, *flags: str, before: str = "") -> subprocess.CompletedProcess[str]:
-        """Go through the conversation with a package that is found from the folder."""
+    def run_script(self, package: str, *flags: str, before: str = "") -> subprocess.CompletedProcess[str]:
+        """Run `SCRIPT` with a package in the folder."""
         start = f"import sys\nsys.path.insert(0, {str(self.folder)!r})\n{before}\n"
-        return self.run([*flags, "-c", start + CONVERSATION], package)
+        return self.run([*flags, "-c", start + SCRIPT], package)
 
     def run(self, command: list[str], *arguments: str) -> subprocess.CompletedProcess[str]:
         with FakeGoogle(interval=1, approve_after=0) as server:
@@ -64,11 +64,11 @@ class Program:
                 timeout=60,
                 check=False,
             )
-            self.asked = [(request.path, request.status) for request in server.transcript]
+            self.requests = [(request.path, request.status) for request in server.transcript]
         return done
 
 
-WHOLE: Final = [("/device/code", 200), ("/token", 200), ("/token", 200), ("/revoke", 200), ("/token", 400)]
+EVERYTHING: Final = [("/device/code", 200), ("/token", 200), ("/token", 200), ("/revoke", 200), ("/token", 400)]
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def program(tmp_path: Path) -> Program:
 def succeeded(done: subprocess.CompletedProcess[str], program: Program) -> bool:
     assert (done.returncode, done.stderr) == (0, "")
     assert "done with Bearer ya29.fake-access-2 " in done.stdout
-    assert program.asked == WHOLE
+    assert program.requests == EVERYTHING
     assert '"ya29.fake-access-2"' in program.file.read_text("utf-8")
     return True
 
@@ -90,7 +90,7 @@ DEEP: Final = "plugin.resources.vendor.login"
 
 
 def three_packages_deep(program: Program) -> None:
-    """A vendored copy, and under another name."""
+    """A vendored and renamed copy."""
     inside = program.folder / "plugin" / "resources" / "vendor"
     vendor(inside)
     (inside / "ytmusic_oauth").rename(inside / "login")
@@ -99,11 +99,11 @@ def three_packages_deep(program: Program) -> None:
 
 
 def beside_another_version_without_an_environment(program: Program) -> str:
-    """An installed one, which ends the program as soon as anybody imports it."""
+    """The other version ends the program if it is imported."""
     three_packages_deep(program)
     (program.folder / "ytmusic_oauth").mkdir()
-    (program.folder / "ytmusic_oauth" / "__init__.py").write_text('raise SystemExit("the other one")\n')
-    # Without this one, Windows has no random numbers.
+    (program.folder / "ytmusic_oauth" / "__init__.py").write_text('raise SystemExit("the other version")\n')
+    # Windows needs this variable for its random numbers.
     program.environment = {name: value for name, value in os.environ.items() if name == "SYSTEMROOT"}
     return ""
 
@@ -115,7 +115,7 @@ def from_a_read_only_tree_without_a_home(program: Program) -> str:
 
 
 def unwritable(folder: Path) -> str:
-    """Code after which nothing below a folder can be written, not even by root."""
+    """Code that makes a folder read-only for this process, even if it runs as root."""
     return f"""
 import os
 def refuse(event, arguments, read_only={str(folder)!r}):
@@ -130,32 +130,32 @@ sys.addaudithook(refuse)
 def test_a_vendored_copy_works_under_any_name_at_any_depth(program: Program, put: Callable[[Program], str]) -> None:
     before = put(program)
     flags = ["-I", "-S", "-OO", "-W", "error"]
-    assert succeeded(program.converse(DEEP, *flags, before=before), program)
+    assert succeeded(program.run_script(DEEP, *flags, before=before), program)
     if put is from_a_read_only_tree_without_a_home:
         assert not list(program.folder.rglob("__pycache__"))
 
 
-def test_two_copies_in_one_program_are_strangers_to_each_other(program: Program) -> None:
+def test_two_copies_in_one_program_are_independent(program: Program) -> None:
     three_packages_deep(program)
     vendor(program.folder)
     before = f"import ytmusic_oauth, {DEEP} as other; assert ytmusic_oauth.OAuthError is not other.OAuthError"
-    assert succeeded(program.converse(DEEP, "-I", before=before), program)
+    assert succeeded(program.run_script(DEEP, "-I", before=before), program)
 
 
 # ---- one file ------------------------------------------------------------------------------------
 
 
-def test_somebody_elses_zipapp_logs_in_from_inside_of_itself(program: Program) -> None:
+def test_a_zipapp_of_another_program_can_contain_the_package(program: Program) -> None:
     app = program.folder / "app"
     vendor(app / "lib")
     (app / "lib" / "__init__.py").touch()
-    (app / "__main__.py").write_text(CONVERSATION)
+    (app / "__main__.py").write_text(SCRIPT)
     zipapp.create_archive(app, program.folder / "app.pyz", compressed=True)
     shutil.rmtree(app)
     assert succeeded(program.run(["-I", "app.pyz"], "lib.ytmusic_oauth"), program)
 
 
-def test_the_single_file_logs_in_shows_its_state_and_hands_out_a_header(program: Program) -> None:
+def test_the_single_file_logs_in_shows_the_status_and_prints_the_header(program: Program) -> None:
     pyz = program.folder / "oauth.pyz"
     pyz.write_bytes(single_file())
     program.environment = {
@@ -178,17 +178,17 @@ def test_the_single_file_logs_in_shows_its_state_and_hands_out_a_header(program:
         return done.stdout
 
     with FakeGoogle(interval=1, approve_after=0) as server:
-        command("login", "--endpoints", server.device_code_url.replace("/o/oauth2", ""), server.token_url)
-    assert "access token   lives for 0:5" in command("status")
+        command("login", "--scope", "a", "--endpoints", f"{server.url}/device/code", server.token_url)
+    assert "access token   expires in 0:5" in command("status")
     assert command("header") == "Authorization: Bearer ya29.fake-access-1\n"
 
 
-# ---- a Python that lacks something ---------------------------------------------------------------
+# ---- a Python that lacks a module ----------------------------------------------------------------
 
 LACKING: Final[Mapping[str, str]] = {
     "fcntl": "sys.modules['fcntl'] = None",
     "ssl": "sys.modules['ssl'] = sys.modules['_ssl'] = None",
-    "webbrowser": "sys.modules['webbrowser'] = None",
+    "subprocess": "sys.modules['subprocess'] = None",
     "threads that start": """
 import _thread, threading
 def refuse(*_, **__): raise RuntimeError("can't start new thread")
@@ -197,14 +197,14 @@ _thread.start_new_thread = threading._start_new_thread = threading._start_joinab
 }
 
 
-@pytest.mark.parametrize("what", ["threads that start", "all of that"])
-def test_a_python_that_lacks_something_can_do_the_rest(program: Program, what: str) -> None:
+@pytest.mark.parametrize("what", ["threads that start", "all of them"])
+def test_a_missing_module_costs_only_what_needs_it(program: Program, what: str) -> None:
     vendor(program.folder)
-    done = program.converse("ytmusic_oauth", "-I", before=LACKING.get(what, "\n".join(LACKING.values())))
+    done = program.run_script("ytmusic_oauth", "-I", before=LACKING.get(what, "\n".join(LACKING.values())))
     assert succeeded(done, program)
 
 
-def test_without_ssl_https_says_what_is_missing_and_is_not_tried_again(program: Program) -> None:
+def test_without_ssl_an_https_request_fails_at_once_and_says_why(program: Program) -> None:
     vendor(program.folder)
     script = f"""
 import sys
@@ -217,12 +217,12 @@ except ytmusic_oauth.TransportError as error:
     print(error, error.sent, error.retryable)
 """
     done = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout.startswith("This Python was built without ssl, and https cannot do without it.")
+    assert done.stdout.startswith("This Python was built without ssl, which https needs.")
     assert done.stdout.endswith("False False\n")
 
 
-def test_without_a_disk_that_can_be_written_a_token_is_used_and_a_warning_is_given_once(program: Program) -> None:
-    """As in a serverless function, whose file came with the program."""
+def test_on_a_read_only_disk_the_token_works_and_one_warning_is_given(program: Program) -> None:
+    """As in a serverless function that brings its token file along."""
     vendor(program.folder)
     old = (
         '{"scope": "s", "token_type": "Bearer", "access_token": "ya29.old", "refresh_token": "1//fake-refresh-1", '
@@ -234,8 +234,8 @@ import sys, warnings
 {unwritable(Path("/"))}
 sys.path.insert(0, {str(program.folder)!r})
 import ytmusic_oauth as oauth
-endpoints = oauth.Endpoints(sys.argv[1] + "/device/code", sys.argv[1] + "/token")
-client = oauth.OAuthCredentials({CLIENT_ID!r}, {CLIENT_SECRET!r}, endpoints=endpoints)
+endpoints = oauth.Endpoints(sys.argv[1] + "/device/code", sys.argv[1] + "/token", rotates_refresh_tokens=False)
+client = oauth.OAuthCredentials({CLIENT_ID!r}, {CLIENT_SECRET!r}, endpoints=endpoints, scope="music")
 client.token_from_code(client.get_code()["device_code"])
 token = oauth.RefreshingToken.load(client, sys.argv[2])
 with warnings.catch_warnings(record=True) as caught:

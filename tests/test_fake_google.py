@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Is the fake honest? Each test asks it over the wire, by a clock that only the test moves."""
+"""The fake server behaves like the real ones. The tests use HTTP, and a clock that only they move."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ OTHER: Final = {"client_id": "other", "client_secret": "other-secret"}
 
 
 class Clock:
-    """Stands still until a test moves it."""
+    """A clock that only the test moves."""
 
     def __init__(self) -> None:
         self.now = 1000.1
@@ -75,13 +75,13 @@ def connected(server: FakeGoogle) -> Iterator[http.client.HTTPConnection]:
         yield connection
 
 
-def ask(
+def fetch(
     server: FakeGoogle,
     path: str,
     form: Mapping[str, str] | str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> tuple[int, str]:
-    """POST a form, or GET without one; the status and the text of the answer."""
+    """POST a form, or GET without one. Returns the status and the body of the response."""
     body = form if form is None or isinstance(form, str) else urllib.parse.urlencode(form)
     kind = {} if form is None else {"Content-Type": "application/x-www-form-urlencoded"}
     with connected(server) as connection:
@@ -97,13 +97,13 @@ def json_of(text: str) -> Mapping[str, object]:
 
 
 def outcome(server: FakeGoogle, path: str, form: Mapping[str, str] | str) -> tuple[int, str]:
-    """The status, and the error in the answer."""
-    status, text = ask(server, path, form)
+    """Return the status and the error of a response."""
+    status, text = fetch(server, path, form)
     return status, str(json_of(text).get("error", ""))
 
 
 def device_code(server: FakeGoogle, client: Mapping[str, str] = CLIENT) -> str:
-    status, text = ask(server, "/device/code", {**client, "scope": SCOPE})
+    status, text = fetch(server, "/device/code", {**client, "scope": SCOPE})
     assert status == 200
     return str(json_of(text)["device_code"])
 
@@ -117,10 +117,10 @@ def refresh_form(refresh_token: object) -> Mapping[str, str]:
 
 
 def login(server: FakeGoogle, client: Mapping[str, str] = CLIENT) -> tuple[str, str]:
-    """A whole login: the access token and the refresh token."""
+    """Log in. Returns the access token and the refresh token."""
     code = device_code(server, client)
     server.approve(server.user_codes()[-1])
-    status, text = ask(server, "/token", {**poll_form(code), **client})
+    status, text = fetch(server, "/token", {**poll_form(code), **client})
     assert status == 200
     token = json_of(text)
     return str(token["access_token"]), str(token["refresh_token"])
@@ -129,15 +129,15 @@ def login(server: FakeGoogle, client: Mapping[str, str] = CLIENT) -> tuple[str, 
 # Logging in
 
 
-def test_both_spellings_of_the_code_endpoint_and_both_grants_work(server: FakeGoogle) -> None:
+def test_both_device_endpoints_and_both_grants_work(server: FakeGoogle) -> None:
     for path in ("/o/oauth2/device/code", "/device/code"):
         for grant, parameter in ((GOOGLE_GRANT, "code"), (URN, "device_code")):
-            answer = json_of(ask(server, path, {"client_id": CLIENT_ID, "scope": SCOPE})[1])
-            assert answer["verification_url"] == server.verification_url
-            assert (answer["expires_in"], answer["interval"]) == (1800, 5)
-            server.approve(str(answer["user_code"]))
-            form = {**CLIENT, "grant_type": grant, parameter: str(answer["device_code"])}
-            status, text = ask(server, "/token", form)
+            body = json_of(fetch(server, path, {"client_id": CLIENT_ID, "scope": SCOPE})[1])
+            assert body["verification_url"] == server.verification_url
+            assert (body["expires_in"], body["interval"]) == (1800, 5)
+            server.approve(str(body["user_code"]))
+            form = {**CLIENT, "grant_type": grant, parameter: str(body["device_code"])}
+            status, text = fetch(server, "/token", form)
             token = json_of(text)
             assert (status, token["token_type"], token["scope"]) == (200, "Bearer", SCOPE)
             assert token["expires_in"] == 3599
@@ -146,23 +146,23 @@ def test_both_spellings_of_the_code_endpoint_and_both_grants_work(server: FakeGo
             assert server.can_refresh(str(token["refresh_token"]))
 
 
-def test_a_grant_with_the_other_grants_parameter_is_a_bug_that_shows(server: FakeGoogle) -> None:
+def test_a_grant_with_the_other_grants_parameter_is_rejected(server: FakeGoogle) -> None:
     form = {**CLIENT, "grant_type": GOOGLE_GRANT, "device_code": device_code(server)}
     assert outcome(server, "/token", form) == (400, "invalid_request")
 
 
-def test_an_rfc_server_has_its_own_keys_and_wants_the_secret_everywhere() -> None:
+def test_an_rfc_server_has_its_own_keys_and_needs_the_secret_everywhere() -> None:
     with FakeGoogle(dialect=RFC_DIALECT, interval=None) as server:
-        answer = json_of(ask(server, "/device/code", {**CLIENT, "scope": SCOPE})[1])
+        body = json_of(fetch(server, "/device/code", {**CLIENT, "scope": SCOPE})[1])
         page = f"{server.url}/device"
-        assert answer["verification_uri"] == page
-        assert answer["verification_uri_complete"] == f"{page}?user_code={answer['user_code']}"
-        assert "interval" not in answer
+        assert body["verification_uri"] == page
+        assert body["verification_uri_complete"] == f"{page}?user_code={body['user_code']}"
+        assert "interval" not in body
         no_secret = {"client_id": CLIENT_ID, "scope": SCOPE, "token": "x"}
         assert outcome(server, "/device/code", no_secret) == (400, "invalid_request")
         assert outcome(server, "/revoke", no_secret) == (400, "invalid_request")
         assert outcome(server, "/revoke", {**CLIENT, "token": "x"}) == (200, "")
-        form = {**CLIENT, "grant_type": GOOGLE_GRANT, "code": str(answer["device_code"])}
+        form = {**CLIENT, "grant_type": GOOGLE_GRANT, "code": str(body["device_code"])}
         assert outcome(server, "/token", form) == (400, "unsupported_grant_type")
 
 
@@ -170,7 +170,9 @@ def test_an_rfc_server_has_its_own_keys_and_wants_the_secret_everywhere() -> Non
     ("dialect", "pending", "slow", "denied"),
     [(GOOGLE_DIALECT, 428, 403, 403), (RFC_DIALECT, 400, 400, 400), (PENDING_AS_200_DIALECT, 200, 400, 400)],
 )
-def test_each_dialect_has_its_statuses(clock: Clock, dialect: Dialect, pending: int, slow: int, denied: int) -> None:
+def test_each_dialect_has_its_own_statuses(
+    clock: Clock, dialect: Dialect, pending: int, slow: int, denied: int
+) -> None:
     with FakeGoogle(dialect=dialect, clock=clock) as server:
         form = poll_form(device_code(server))
         assert outcome(server, "/token", form) == (pending, "authorization_pending")
@@ -180,32 +182,32 @@ def test_each_dialect_has_its_statuses(clock: Clock, dialect: Dialect, pending: 
         assert outcome(server, "/token", form) == (denied, "access_denied")
 
 
-def test_polling_too_fast_slows_one_code_down_for_good(server: FakeGoogle, clock: Clock) -> None:
-    hasty, patient = poll_form(device_code(server)), poll_form(device_code(server))
+def test_polling_too_fast_slows_that_code_down_permanently(server: FakeGoogle, clock: Clock) -> None:
+    form, other = poll_form(device_code(server)), poll_form(device_code(server))
     errors = []
     for seconds in (0.0, 5.0, 4.9, 5.0, 15.0, 14.9):
         clock.now += seconds
-        errors.append(outcome(server, "/token", hasty)[1])
+        errors.append(outcome(server, "/token", form)[1])
     pending, slow = "authorization_pending", "slow_down"
     assert errors == [pending, pending, slow, slow, pending, slow]
-    assert outcome(server, "/token", patient)[1] == pending
+    assert outcome(server, "/token", other)[1] == pending
 
 
-def test_a_code_dies_by_the_servers_clock(server: FakeGoogle, clock: Clock) -> None:
+def test_a_code_expires_by_the_servers_clock(server: FakeGoogle, clock: Clock) -> None:
     form = poll_form(device_code(server))
     server.approve(server.user_codes()[0])
     clock.now += 1800
     assert outcome(server, "/token", form) == (400, "expired_token")
 
 
-def test_a_code_that_a_test_expires_is_expired_without_waiting(server: FakeGoogle) -> None:
+def test_a_test_can_expire_a_code_at_once(server: FakeGoogle) -> None:
     form = poll_form(device_code(server))
     server.expire(server.user_codes()[0])
     assert server.user_codes() == []
     assert outcome(server, "/token", form) == (400, "expired_token")
 
 
-def test_a_demo_needs_no_person(clock: Clock) -> None:
+def test_a_login_can_be_approved_automatically(clock: Clock) -> None:
     with FakeGoogle(clock=clock, approve_after=7) as server:
         form = poll_form(device_code(server))
         assert outcome(server, "/token", form) == (428, "authorization_pending")
@@ -214,11 +216,11 @@ def test_a_demo_needs_no_person(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("revokes", [False, True])
-def test_a_claimed_code_is_claimed(clock: Clock, revokes: bool) -> None:
+def test_a_code_works_once(clock: Clock, revokes: bool) -> None:
     with FakeGoogle(clock=clock, revoke_on_code_reuse=revokes) as server:
         form = poll_form(device_code(server))
         server.approve(server.user_codes()[0])
-        token = json_of(ask(server, "/token", form)[1])
+        token = json_of(fetch(server, "/token", form)[1])
         assert outcome(server, "/token", form) == (400, "invalid_grant")
         assert server.is_live(str(token["access_token"])) is not revokes
 
@@ -229,22 +231,22 @@ def test_a_claimed_code_is_claimed(clock: Clock, revokes: bool) -> None:
         ("web", 401, "invalid_client", "Invalid client type."),
         ("deleted", 400, "deleted_client", "The OAuth client was deleted."),
         ("unauthorized", 400, "unauthorized_client", "Unauthorized"),
-        ("nobody", 401, "invalid_client", "The OAuth client was not found."),
+        ("unknown", 401, "invalid_client", "The OAuth client was not found."),
     ],
 )
-def test_a_wrong_client_is_told_what_is_wrong_with_it(kind: str, status: int, error: str, description: str) -> None:
+def test_a_wrong_client_gets_a_description_of_the_error(kind: str, status: int, error: str, description: str) -> None:
     clients = {
         "web": Client("x", "web"),
         "deleted": Client("x", "deleted"),
         "unauthorized": Client("x", "unauthorized"),
     }
     with FakeGoogle(clients=clients) as server:
-        got, text = ask(server, "/device/code", {"client_id": kind, "scope": SCOPE})
+        got, text = fetch(server, "/device/code", {"client_id": kind, "scope": SCOPE})
     assert (got, json_of(text)) == (status, {"error": error, "error_description": description})
 
 
-def test_what_a_client_forgets_or_gets_wrong_is_refused(server: FakeGoogle) -> None:
-    code, poll = {"client_id": CLIENT_ID}, poll_form("AH-nobody")
+def test_missing_and_wrong_parameters_are_rejected(server: FakeGoogle) -> None:
+    code, poll = {"client_id": CLIENT_ID}, poll_form("AH-unknown")
     for path, form, expected in (
         ("/device/code", {**code, "scope": ""}, (400, "invalid_scope")),
         ("/device/code", {"scope": SCOPE}, (400, "invalid_request")),
@@ -252,20 +254,20 @@ def test_what_a_client_forgets_or_gets_wrong_is_refused(server: FakeGoogle) -> N
         ("/token", {**poll, "client_secret": ""}, (400, "invalid_request")),
         ("/token", {**poll, "grant_type": "password"}, (400, "unsupported_grant_type")),
         ("/token", poll, (400, "invalid_grant")),
-        ("/token", refresh_form("1//nobody"), (400, "invalid_grant")),
-        ("/revoke", {"token": "nobody"}, (400, "invalid_token")),
+        ("/token", refresh_form("1//unknown"), (400, "invalid_grant")),
+        ("/revoke", {"token": "unknown"}, (400, "invalid_token")),
         ("/revoke", {}, (400, "invalid_request")),
         ("/elsewhere", {}, (404, "invalid_request")),
         ("/youtube/v3/channels", {}, (405, "invalid_request")),
     ):
         assert outcome(server, path, form) == expected, (path, form)
-    assert ask(server, "/token")[0] == 405
+    assert fetch(server, "/token")[0] == 405
     json_type = {"Content-Type": "application/json"}
-    assert ask(server, "/token", "{}", json_type)[0] == 400
-    assert ask(server, "/token", "x=1", {"Content-Length": "9999999"})[0] == 413
+    assert fetch(server, "/token", "{}", json_type)[0] == 400
+    assert fetch(server, "/token", "x=1", {"Content-Length": "9999999"})[0] == 413
 
 
-def test_a_parameter_sent_twice_is_refused_and_seen(server: FakeGoogle) -> None:
+def test_a_repeated_parameter_is_rejected_and_recorded(server: FakeGoogle) -> None:
     form = f"client_id={CLIENT_ID}&scope=a&scope=b"
     assert outcome(server, "/device/code", form) == (400, "invalid_request")
     exchange = server.transcript[-1]
@@ -275,11 +277,11 @@ def test_a_parameter_sent_twice_is_refused_and_seen(server: FakeGoogle) -> None:
 # Tokens
 
 
-def test_a_refresh_keeps_the_refresh_token_as_google_does(server: FakeGoogle, clock: Clock) -> None:
+def test_a_refresh_keeps_the_refresh_token_like_google(server: FakeGoogle, clock: Clock) -> None:
     access, refresh = login(server)
     clock.now += 3599
     assert not server.is_live(access)
-    token = json_of(ask(server, "/token", refresh_form(refresh))[1])
+    token = json_of(fetch(server, "/token", refresh_form(refresh))[1])
     assert "refresh_token" not in token
     assert server.is_live(str(token["access_token"]))
     server.expire_access_tokens()
@@ -287,30 +289,30 @@ def test_a_refresh_keeps_the_refresh_token_as_google_does(server: FakeGoogle, cl
     assert server.can_refresh(refresh)
 
 
-def test_a_rotated_token_used_again_ends_its_family_and_no_other(clock: Clock) -> None:
+def test_reusing_a_rotated_refresh_token_revokes_its_login_only(clock: Clock) -> None:
     with FakeGoogle(clock=clock, rotate=True) as server:
-        (_, first), (_, stranger) = login(server), login(server)
-        second = json_of(ask(server, "/token", refresh_form(first))[1])
+        (_, first), (_, unrelated) = login(server), login(server)
+        second = json_of(fetch(server, "/token", refresh_form(first))[1])
         assert server.can_refresh(str(second["refresh_token"]))
         assert not server.can_refresh(first)
         assert outcome(server, "/token", refresh_form(first)) == (400, "invalid_grant")
         reused = outcome(server, "/token", refresh_form(second["refresh_token"]))
         assert reused == (400, "invalid_grant")
         assert not server.is_live(str(second["access_token"]))
-        assert server.can_refresh(stranger)
+        assert server.can_refresh(unrelated)
 
 
-def test_a_refresh_token_of_an_app_in_testing_ends_and_counts_down(clock: Clock) -> None:
+def test_a_refresh_token_of_an_app_in_testing_expires_and_says_when(clock: Clock) -> None:
     with FakeGoogle(clock=clock, refresh_token_lifetime=604799) as server:
         refresh = login(server)[1]
         clock.now += 99
-        token = json_of(ask(server, "/token", refresh_form(refresh))[1])
+        token = json_of(fetch(server, "/token", refresh_form(refresh))[1])
         assert token["refresh_token_expires_in"] == 604700
         clock.now += 604700
         assert outcome(server, "/token", refresh_form(refresh)) == (400, "invalid_grant")
 
 
-def test_a_token_belongs_to_the_client_that_got_it() -> None:
+def test_a_token_belongs_to_the_client_that_obtained_it() -> None:
     with FakeGoogle(clients=TWO_CLIENTS, dialect=RFC_DIALECT) as server:
         refresh = login(server)[1]
         stolen = {**refresh_form(refresh), **OTHER}
@@ -324,24 +326,24 @@ def test_a_token_belongs_to_the_client_that_got_it() -> None:
 
 @pytest.mark.parametrize(("dialect", "second_survives"), [(GOOGLE_DIALECT, False), (RFC_DIALECT, True)])
 @pytest.mark.parametrize("which", [0, 1])
-def test_revoking_either_token_ends_what_the_dialect_says(
+def test_revoking_either_token_ends_one_login_or_all(
     clock: Clock, dialect: Dialect, second_survives: bool, which: int
 ) -> None:
     with FakeGoogle(clock=clock, dialect=dialect, clients=TWO_CLIENTS) as server:
         first, second, other = login(server), login(server), login(server, OTHER)
-        assert ask(server, "/revoke", {**CLIENT, "token": first[which]})[0] == 200
+        assert fetch(server, "/revoke", {**CLIENT, "token": first[which]})[0] == 200
         assert not server.is_live(first[0])
         assert not server.can_refresh(first[1])
         assert server.can_refresh(second[1]) is second_survives
         assert server.can_refresh(other[1])
 
 
-def test_a_revoked_token_is_dead_at_the_api_and_a_live_one_is_not(server: FakeGoogle) -> None:
+def test_the_api_accepts_a_valid_token_and_rejects_a_revoked_one(server: FakeGoogle) -> None:
     access, refresh = login(server)
     bearer = {"Authorization": f"Bearer {access}"}
-    assert ask(server, "/youtube/v3/channels", headers=bearer)[0] == 200
+    assert fetch(server, "/youtube/v3/channels", headers=bearer)[0] == 200
     server.revoke(refresh)
-    status, text = ask(server, "/youtube/v3/channels", headers=bearer)
+    status, text = fetch(server, "/youtube/v3/channels", headers=bearer)
     assert (status, '"UNAUTHENTICATED"' in text) == (401, True)
     with pytest.raises(LookupError):
         server.revoke(refresh)
@@ -350,44 +352,44 @@ def test_a_revoked_token_is_dead_at_the_api_and_a_live_one_is_not(server: FakeGo
 # The page
 
 
-def test_the_page_prints_no_markup_of_others(server: FakeGoogle) -> None:
-    evil = "\"'><script>&"
-    _, shown = ask(server, f"/device?user_code={urllib.parse.quote(evil)}")
-    status, refused = ask(server, "/device", {"user_code": evil, "decision": "Allow"})
+def test_the_page_escapes_markup(server: FakeGoogle) -> None:
+    markup = "\"'><script>&"
+    _, shown = fetch(server, f"/device?user_code={urllib.parse.quote(markup)}")
+    status, rejected = fetch(server, "/device", {"user_code": markup, "decision": "Allow"})
     assert status == 404
-    for text in (shown, refused):
+    for text in (shown, rejected):
         assert "<script" not in text
         assert "&lt;script&gt;" in text
 
 
-@pytest.mark.parametrize(("decision", "told"), [("Allow", ""), ("Deny", "access_denied")])
-def test_a_person_decides_on_the_page(server: FakeGoogle, decision: str, told: str) -> None:
+@pytest.mark.parametrize(("decision", "error"), [("Allow", ""), ("Deny", "access_denied")])
+def test_the_user_decides_on_the_page(server: FakeGoogle, decision: str, error: str) -> None:
     code, user_code = device_code(server), server.user_codes()[0]
-    assert user_code in ask(server, f"/device?user_code={user_code}")[1]
-    assert ask(server, "/device", {"user_code": user_code, "decision": decision})[0] == 200
-    assert outcome(server, "/token", poll_form(code))[1] == told
+    assert user_code in fetch(server, f"/device?user_code={user_code}")[1]
+    assert fetch(server, "/device", {"user_code": user_code, "decision": decision})[0] == 200
+    assert outcome(server, "/token", poll_form(code))[1] == error
 
 
 # Scripts, gates, the transcript
 
 
-def test_scripted_answers_come_in_turn_and_then_the_real_one(server: FakeGoogle) -> None:
+def test_scripted_responses_come_in_order_before_the_real_one(server: FakeGoogle) -> None:
     server.script("code", FAULTS["503"], Reply(429, "no", {"retry-after": "3"}))
     form = {"client_id": CLIENT_ID, "scope": SCOPE}
-    statuses = [ask(server, "/device/code", form)[0] for _ in range(3)]
+    statuses = [fetch(server, "/device/code", form)[0] for _ in range(3)]
     assert statuses == [503, 429, 200]
     assert len(server.user_codes()) == 1
 
 
-def test_an_answer_can_be_lost_after_the_token_was_rotated() -> None:
+def test_a_response_can_be_lost_after_the_token_was_rotated() -> None:
     with FakeGoogle(rotate=True) as server:
         refresh = login(server)[1]
         server.script("token", FAULTS["answer-lost"], applied(FAULTS["502"]))
         with pytest.raises(ConnectionError):
-            ask(server, "/token", refresh_form(refresh))
+            fetch(server, "/token", refresh_form(refresh))
         assert not server.can_refresh(refresh)
         assert server.can_refresh("1//fake-refresh-2")
-        assert ask(server, "/token", refresh_form("1//fake-refresh-2"))[0] == 502
+        assert fetch(server, "/token", refresh_form("1//fake-refresh-2"))[0] == 502
         assert server.can_refresh("1//fake-refresh-3")
 
 
@@ -403,11 +405,12 @@ def test_an_answer_can_be_lost_after_the_token_was_rotated() -> None:
         ("reset", ConnectionResetError),
     ],
 )
-def test_a_broken_answer_breaks_as_named(server: FakeGoogle, fault: str, error: type[Exception]) -> None:
+def test_a_broken_response_breaks_as_its_name_says(server: FakeGoogle, fault: str, error: type[Exception]) -> None:
     server.script("/token", FAULTS[fault])
     with pytest.raises(error) as caught:
-        ask(server, "/token", {})
-    assert fault != "reset" or caught.type is ConnectionResetError  # a subclass is a mere FIN
+        fetch(server, "/token", {})
+    # Its subclass RemoteDisconnected means that the server sent FIN, not RST.
+    assert fault != "reset" or caught.type is ConnectionResetError
 
 
 @pytest.mark.parametrize(
@@ -421,63 +424,61 @@ def test_a_broken_answer_breaks_as_named(server: FakeGoogle, fault: str, error: 
         ("huge", 200, "    ", 64 * 2**20),
     ],
 )
-def test_a_whole_but_wrong_answer_comes_whole(
-    server: FakeGoogle, fault: str, status: int, start: str, least: int
-) -> None:
+def test_a_wrong_response_is_complete(server: FakeGoogle, fault: str, status: int, start: str, least: int) -> None:
     server.script("token", FAULTS[fault])
-    got, text = ask(server, "/token", {})
+    got, text = fetch(server, "/token", {})
     assert (got, text[: len(start)]) == (status, start)
     assert len(text) >= least
 
 
-def test_bytes_drip_and_a_redirect_leads_somewhere_visible(server: FakeGoogle) -> None:
+def test_a_body_can_drip_and_a_redirect_can_be_followed(server: FakeGoogle) -> None:
     server.script("token", drip(b"{}", 0.0), redirect(f"{server.url}/elsewhere"))
-    assert ask(server, "/token", {}) == (200, "{}")
-    assert ask(server, "/token", {})[0] == 307
-    ask(server, "/elsewhere", {"secret": "s"})
+    assert fetch(server, "/token", {}) == (200, "{}")
+    assert fetch(server, "/token", {})[0] == 307
+    fetch(server, "/elsewhere", {"secret": "s"})
     assert [each.form for each in server.requests_to("/elsewhere")] == [{"secret": "s"}]
 
 
 def test_raw_bytes_are_sent_as_they_are(server: FakeGoogle) -> None:
     server.script("token", Raw([b"HTTP/1.1 200 OK\r\n", 0.0, b"Content-Length: 2\r\n\r\n{}"]))
-    assert ask(server, "/token", {}) == (200, "{}")
+    assert fetch(server, "/token", {}) == (200, "{}")
 
 
-def test_a_script_for_a_misspelt_endpoint_is_refused_at_once(server: FakeGoogle) -> None:
+def test_a_script_for_a_misspelled_endpoint_is_rejected_at_once(server: FakeGoogle) -> None:
     with pytest.raises(ValueError, match="tokn"):
         server.script("tokn", Reply())
 
 
-def test_a_gate_holds_a_crowd_that_has_arrived(server: FakeGoogle) -> None:
+def test_requests_can_be_held_until_all_have_arrived(server: FakeGoogle) -> None:
     refresh = login(server)[1]
     crowd = 64
     with ThreadPoolExecutor(crowd) as pool:
         with server.hold("token"):
-            asked = [pool.submit(ask, server, "/token", refresh_form(refresh)) for _ in range(crowd)]
+            responses = [pool.submit(fetch, server, "/token", refresh_form(refresh)) for _ in range(crowd)]
             server.wait_for_requests(1 + crowd, "token")
-            assert not any(each.done() for each in asked)
+            assert not any(each.done() for each in responses)
             assert [each.status for each in server.requests_to("token")[1:]] == [0] * crowd
-        assert [each.result()[0] for each in asked] == [200] * crowd
+        assert [each.result()[0] for each in responses] == [200] * crowd
     with pytest.raises(TimeoutError):
         server.wait_for_requests(2 + crowd, "token", timeout=0.0)
 
 
-def test_the_transcript_tells_who_asked_what_and_when(server: FakeGoogle, clock: Clock) -> None:
+def test_the_transcript_has_every_request_and_its_time(server: FakeGoogle, clock: Clock) -> None:
     device_code(server)
     clock.now += 3
-    ask(server, "/token?x=1", poll_form("AH-nobody"), {"X-Thing": "one"})
+    fetch(server, "/token?x=1", poll_form("AH-unknown"), {"X-Thing": "one"})
     first, second = server.transcript
     assert (first.at, second.at) == (1000.1, 1003.1)
     assert (first.path, first.status, first.error) == ("/device/code", 200, "")
     assert (second.method, second.path, second.query) == ("POST", "/token", "x=1")
     assert (second.status, second.error) == (400, "invalid_grant")
-    assert (second.headers["x-thing"], second.form["device_code"]) == ("one", "AH-nobody")
-    seen = json_of(ask(server, "/transcript")[1])["transcript"]
-    assert isinstance(seen, list)
-    assert [each["form"] for each in seen] == [first.form, second.form]
+    assert (second.headers["x-thing"], second.form["device_code"]) == ("one", "AH-unknown")
+    transcript = json_of(fetch(server, "/transcript")[1])["transcript"]
+    assert isinstance(transcript, list)
+    assert [each["form"] for each in transcript] == [first.form, second.form]
 
 
-# The connection, and the end of it
+# Connections and shutdown
 
 
 def test_one_connection_serves_many_requests(server: FakeGoogle) -> None:
@@ -490,17 +491,17 @@ def test_one_connection_serves_many_requests(server: FakeGoogle) -> None:
 
 
 @pytest.mark.parametrize("fault", ["stall", "stall-in-body", "drip"])
-def test_leaving_ends_a_stalled_answer_at_once(fault: str) -> None:
+def test_shutdown_ends_a_stalled_response_at_once(fault: str) -> None:
     with ThreadPoolExecutor() as pool:
         with FakeGoogle() as server:
             server.script("token", FAULTS[fault])
-            asked = pool.submit(ask, server, "/token", {})
+            response = pool.submit(fetch, server, "/token", {})
             server.wait_for_requests(1, "token")
         with pytest.raises((http.client.HTTPException, ConnectionError)):
-            asked.result(timeout=5)
+            response.result(timeout=5)
 
 
-def test_leaving_ends_idle_connections_half_sent_requests_and_held_ones() -> None:
+def test_shutdown_closes_idle_connections_partial_requests_and_held_ones() -> None:
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(FakeGoogle())
         gate = stack.enter_context(contextlib.ExitStack())
@@ -516,11 +517,11 @@ def test_leaving_ends_idle_connections_half_sent_requests_and_held_ones() -> Non
                 assert each.recv(1) == b""
 
 
-def test_leaving_leaves_no_thread_behind() -> None:
+def test_shutdown_ends_all_threads() -> None:
     before = threading.enumerate()
     with FakeGoogle() as server, connected(server) as connection:
         connection.connect()
-        ask(server, "/transcript")
+        fetch(server, "/transcript")
     for thread in threading.enumerate():
         if thread not in before:
             thread.join(5)
@@ -538,14 +539,14 @@ def test_help_names_every_endpoint_and_fault(capsys: pytest.CaptureFixture[str])
     assert set(ENDPOINTS.values()) | FAULTS.keys() <= set(words)
 
 
-def test_a_misspelt_fault_is_refused_with_the_word(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_misspelled_fault_is_named_in_the_error(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--script", "token=stal"])
     assert "'token=stal'" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for one child alone")
-def test_run_by_hand_it_prints_its_url_answers_and_stops_quietly() -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send SIGINT to one child process")
+def test_as_a_program_it_prints_its_url_responds_and_stops_quietly() -> None:
     command = [sys.executable, "-W", "error", str(FILE), "--approve-after", "0"]
     with (
         subprocess.Popen(

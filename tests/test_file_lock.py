@@ -1,73 +1,80 @@
 # SPDX-License-Identifier: MIT
-"""The lock among processes: one holder, nobody who waits for ever, and nothing left by the dead."""
+"""The lock among processes: one holder, no endless wait, and no lock left behind by a killed process."""
 
 from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, NoReturn
 
 import pytest
 
-from tests.support import NOON
 from ytmusic_oauth import TokenFileError, _file_lock
-from ytmusic_oauth._file_lock import locked
-from ytmusic_oauth._file_store import write_token
-from ytmusic_oauth.models import RefreshableTokenDict
+from ytmusic_oauth._file_lock import AlreadyLocked, locked
+from ytmusic_oauth._file_store import FileStore
 
 ROOT: Final = Path(__file__).parents[1]
-TOKEN: Final[RefreshableTokenDict] = {
-    "scope": "https://www.googleapis.com/auth/youtube",
-    "token_type": "Bearer",
-    "access_token": "ya29.fake",
-    "refresh_token": "1//fake",
-    "expires_at": NOON,
-    "expires_in": 3599,
-}
+TORTURE: Final = os.environ.get("YTMUSIC_OAUTH_TORTURE") == "1"
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has other locks")
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> str:
-    path = str(tmp_path / "oauth.json")
-    write_token(path, TOKEN, exclusive=True)
-    return path
+    path = tmp_path / "oauth.json"
+    path.write_text("a token")
+    return str(path)
+
+
+def replace(path: str) -> None:
+    """Replace the file by another one, as a refresh does."""
+    Path(f"{path}.new").write_text("a token")
+    os.replace(f"{path}.new", path)
 
 
 def is_taken(path: str) -> bool:
-    """Whether somebody holds the lock at this moment."""
-    try:
-        with locked(path, timeout=0) as exclusive:
-            assert exclusive
-    except TokenFileError:
-        return True
-    return False
+    """Whether the lock is held, as another thread sees it."""
+    seen: list[bool] = []
+
+    def look() -> None:
+        try:
+            with locked(path, timeout=0) as exclusive:
+                assert exclusive
+        except TimeoutError:
+            seen.append(True)
+        else:
+            seen.append(False)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    looking.join(10)
+    return seen == [True]
 
 
-def test_there_is_one_holder_at_a_time_and_then_the_next(path: str) -> None:
-    with locked(path) as exclusive:
+def test_the_lock_has_one_holder_at_a_time(path: str) -> None:
+    with locked(path, 0) as exclusive:
         assert exclusive
         assert is_taken(path)
     assert not is_taken(path)
 
 
-def test_a_lock_that_an_interrupt_has_lost_is_given_back(path: str) -> None:
-    """Between taking it and whatever gives it back there is always a moment."""
+def test_a_lock_lost_by_an_interrupt_is_released(path: str) -> None:
+    """There is always a moment between taking a lock and the code that releases it."""
     taken = [_file_lock._try(path)]
     assert is_taken(path)
     taken.clear()
     assert not is_taken(path)
 
 
-def test_a_sandbox_without_locks_is_no_somebody_who_has_it(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sandbox_that_forbids_locks_is_a_platform_without_locks(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def forbidden(*_: object, **__: object) -> NoReturn:
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
@@ -78,8 +85,8 @@ def test_a_sandbox_without_locks_is_no_somebody_who_has_it(path: str, monkeypatc
 
 def test_two_files_have_two_locks(path: str, tmp_path: Path) -> None:
     other = str(tmp_path / "other.json")
-    write_token(other, TOKEN, exclusive=True)
-    with locked(path), locked(other, timeout=0) as exclusive:
+    Path(other).touch()
+    with locked(path, 0), locked(other, timeout=0) as exclusive:
         assert exclusive
 
 
@@ -87,77 +94,257 @@ def test_two_files_have_two_locks(path: str, tmp_path: Path) -> None:
 def test_two_names_of_one_file_have_one_lock(path: str, tmp_path: Path) -> None:
     link = tmp_path / "link.json"
     link.symlink_to(path)
-    with locked(str(link)):
+    with locked(str(link), 0):
         assert is_taken(path)
 
 
-def test_an_error_inside_gives_the_lock_back(path: str) -> None:
-    with pytest.raises(KeyboardInterrupt), locked(path):
+def test_an_error_inside_releases_the_lock(path: str) -> None:
+    with pytest.raises(KeyboardInterrupt), locked(path, 0):
         raise KeyboardInterrupt
     assert not is_taken(path)
 
 
-def test_ctrl_c_while_it_is_taken_gives_the_lock_back(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_while_taking_the_lock_releases_it(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object) -> NoReturn:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(os.path, "samestat", interrupt)
-        with pytest.raises(KeyboardInterrupt), locked(path):
+        with pytest.raises(KeyboardInterrupt), locked(path, 0):
             pass
     assert not is_taken(path)
 
 
-def test_a_lock_that_cannot_be_given_back_is_closed(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+INTERRUPTS: Final = """
+import fcntl, os, random, signal, sys, traceback
+from ytmusic_oauth._file_store import FileStore
+
+class Interrupt(BaseException):
+    pass
+
+def interrupt(*_):
+    raise Interrupt
+
+store, caught = FileStore(sys.argv[1]), []
+signal.signal(signal.SIGALRM, interrupt)
+dice = random.Random(1)
+while len(caught) < int(sys.argv[2]):
+    try:
+        signal.setitimer(signal.ITIMER_REAL, dice.uniform(1e-6, 4e-4))
+        for _ in range(20):  # an interrupt inside `__del__` is lost
+            with store.lock(0):
+                pass
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    except Interrupt as error:
+        if any(frame.f_code.co_name in {"__exit__", "close"} for frame, _ in traceback.walk_tb(error.__traceback__)):
+            continue  # while it is released
+        caught.append(error)  # with its traceback
+    with open(sys.argv[1]) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.exit("".join(traceback.format_exception(caught[-1])))
+"""
+
+
+@posix
+def test_an_interrupt_at_any_moment_of_taking_the_lock_releases_it(path: str) -> None:
+    command = [sys.executable, "-c", INTERRUPTS, path, "30000" if TORTURE else "1500"]
+    child = subprocess.run(command, capture_output=True, check=False, cwd=ROOT, text=True)
+    assert child.returncode == 0, child.stderr
+
+
+@posix
+@pytest.mark.parametrize("function", ["os.path.samestat", "os.stat", "os.fstat"])
+def test_an_interrupt_while_taking_the_lock_releases_it_though_its_traceback_is_kept(
+    path: str, function: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    kept: list[BaseException] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(function, interrupt)
+        try:
+            with locked(path, 0):
+                pass
+        except KeyboardInterrupt as error:
+            kept.append(error)
+    assert kept
+    assert not is_taken(path)
+
+
+def test_an_interrupt_while_the_lock_is_released_releases_it(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = _file_lock._lock
+
+    def interrupt(file: int, *, release: bool = False) -> None:
+        if release:
+            monkeypatch.undo()
+            raise KeyboardInterrupt
+        real(file)
+
+    monkeypatch.setattr(_file_lock, "_lock", interrupt)
+    kept: list[BaseException] = []
+    try:
+        with locked(path, 0):
+            pass
+    except KeyboardInterrupt as error:
+        kept.append(error)
+    assert kept
+    assert not is_taken(path)
+
+
+def test_an_interrupt_just_after_the_lock_was_taken_releases_it(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(holder: object, name: str, value: object) -> None:
+        if name == "_lock" and value is not _file_lock._NO_LOCK:
+            raise KeyboardInterrupt
+        object.__setattr__(holder, name, value)
+
+    monkeypatch.setattr(_file_lock._Locked, "__setattr__", interrupt, raising=False)
+    kept: list[BaseException] = []
+    try:
+        with locked(path, 0):
+            pass
+    except KeyboardInterrupt as error:
+        kept.append(error)
+    monkeypatch.undo()
+    assert kept
+    assert not is_taken(path)
+
+
+def test_a_file_lease_is_waited_for(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Samba takes one, and until it is given up, the file cannot be opened without waiting."""
+
+    def leased(*_: object) -> NoReturn:
+        raise BlockingIOError(errno.EWOULDBLOCK, os.strerror(errno.EWOULDBLOCK))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", leased)
+        with pytest.raises(TimeoutError), locked(path, 0.1):
+            pass
+
+
+@pytest.mark.parametrize("call", ["open", "lock"])
+@pytest.mark.parametrize("number", [errno.EIO, errno.EMFILE, errno.ESTALE], ids=errno.errorcode.get)
+def test_a_failure_to_lock_is_not_taken_for_a_platform_without_locks(
+    path: str, monkeypatch: pytest.MonkeyPatch, call: str, number: int
+) -> None:
+    def fail(*_: object, **__: object) -> NoReturn:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        if call == "open":
+            patch.setattr(os, "open", fail)
+        else:
+            patch.setattr(_file_lock, "_lock", fail)
+        with pytest.raises(OSError, match=os.strerror(number)) as failed, locked(path, 0):
+            pass
+        assert not isinstance(failed.value, TimeoutError)
+        with pytest.raises(TokenFileError, match=f"cannot be locked: {os.strerror(number)}"), FileStore(path).lock(0):
+            pass
+    assert not is_taken(path)
+
+
+def test_an_interrupt_while_leftovers_are_removed_releases_the_lock(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_: FileStore) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(FileStore, "clean", interrupt)
+    kept: list[BaseException] = []
+    try:
+        with FileStore(path).lock(0):
+            pass
+    except KeyboardInterrupt as error:
+        kept.append(error)
+    assert kept
+    assert not is_taken(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_file_that_was_open_during_a_fork_is_opened_again(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.open
+    opened: list[int] = []
+
+    def opened_and_forked(path: str, flags: int) -> int:
+        file = real(path, flags)
+        opened.append(file)
+        if len(opened) == 1:
+            child = os.fork()
+            if child == 0:
+                os._exit(0)
+            os.waitpid(child, 0)
+        return file
+
+    monkeypatch.setattr(os, "open", opened_and_forked)
+    with locked(path, 0) as exclusive:
+        assert exclusive
+    assert len(opened) == 2
+
+
+def test_a_lock_that_cannot_be_released_is_closed(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> NoReturn:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    with monkeypatch.context() as patch, locked(path):
+    with monkeypatch.context() as patch, locked(path, 0):
         patch.setattr(_file_lock, "_lock", refuse)
     assert not is_taken(path)
 
 
-def test_what_a_child_does_when_it_is_forked_does_not_end_its_parents_work(path: str) -> None:
-    with locked(path):
-        _file_lock._forget_inherited()
+def test_the_hook_of_a_forked_child_leaves_other_files_alone(path: str) -> None:
+    with locked(path, 0):
+        _file_lock._after_fork_in_child()
     assert not is_taken(path)
     with open(path, "rb") as file:  # under the number that the lock had
-        _file_lock._forget_inherited()
+        _file_lock._after_fork_in_child()
         assert file.read()
 
 
 @pytest.mark.parametrize("closed", [0, 1], ids=["input", "output"])
-def test_a_daemon_without_standard_input_or_output_keeps_its_lock_and_gives_it_back(path: str, closed: int) -> None:
+def test_a_daemon_without_standard_input_or_output_can_lock(path: str, closed: int) -> None:
     """What is opened next has the number of what was closed."""
     kept = os.dup(closed)
     os.close(closed)
     try:
-        with locked(path) as exclusive:
+        with locked(path, 0) as exclusive:
             assert exclusive
             assert is_taken(path)
-            assert is_taken(path), "whoever tried in vain has given back another's"
+            assert is_taken(path), "the failed attempt released a lock that was not its own"
         assert not is_taken(path)
     finally:
         os.dup2(kept, closed)
         os.close(kept)
 
 
-def test_a_lock_that_stays_taken_is_waited_for_a_while_and_then_reported(path: str) -> None:
-    with locked(path):
-        begun = time.monotonic()
-        with pytest.raises(TokenFileError, match="Try again later") as taken, locked(path, timeout=0.1):
-            pass
-        assert 0.1 <= time.monotonic() - begun < 5
-    assert taken.value.retryable
-    assert taken.value.path == path
+def test_a_lock_that_stays_taken_is_waited_for_until_the_timeout(path: str) -> None:
+    with locked(path, 0):
+        waited: list[float] = []
+
+        def wait() -> None:
+            begun = time.monotonic()
+            with pytest.raises(TimeoutError), locked(path, timeout=0.1):
+                pass
+            waited.append(time.monotonic() - begun)
+
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        waiting.join(10)
+    assert 0.1 <= waited[0] < 5
 
 
-def test_whoever_waits_gets_the_lock_when_it_is_given_back(path: str) -> None:
-    with locked(path):
+def test_a_thread_that_has_the_lock_does_not_wait_for_itself(path: str) -> None:
+    with locked(path, 0), pytest.raises(AlreadyLocked), locked(path, timeout=60):
+        pass
+    with locked(path, 0) as exclusive:
+        assert exclusive
+
+
+def test_a_waiting_thread_gets_the_lock_when_it_is_released(path: str) -> None:
+    with locked(path, 0):
         got: list[bool] = []
 
         def wait() -> None:
-            with locked(path) as exclusive:
+            with locked(path, 10) as exclusive:
                 got.append(exclusive)
 
         waiting = threading.Thread(target=wait)
@@ -168,23 +355,23 @@ def test_whoever_waits_gets_the_lock_when_it_is_given_back(path: str) -> None:
 
 
 @posix
-def test_the_lock_of_a_file_that_is_replaced_meanwhile_is_none(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_replaced_before_it_is_locked_is_opened_again(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     real = os.open
 
     def opened_and_then_replaced(path: str, flags: int) -> int:
         monkeypatch.undo()
         file = real(path, flags)
-        write_token(path, TOKEN, exclusive=True)
+        replace(path)
         return file
 
     monkeypatch.setattr(os, "open", opened_and_then_replaced)
-    with locked(path) as exclusive:
+    with locked(path, 10) as exclusive:
         assert exclusive
         assert is_taken(path)
 
 
 @posix
-def test_a_file_that_is_removed_meanwhile_has_no_lock_to_wait_for(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_removed_before_it_is_locked_is_not_waited_for(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     real = os.open
 
     def opened_and_then_removed(path: str, flags: int) -> int:
@@ -194,8 +381,8 @@ def test_a_file_that_is_removed_meanwhile_has_no_lock_to_wait_for(path: str, mon
         return file
 
     monkeypatch.setattr(os, "open", opened_and_then_removed)
-    with locked(path) as exclusive:
-        assert not exclusive
+    with locked(path, 10) as exclusive:
+        assert exclusive
 
 
 def unsupported(*_: object) -> NoReturn:
@@ -204,7 +391,7 @@ def unsupported(*_: object) -> NoReturn:
 
 @posix
 @pytest.mark.parametrize("platform", ["no fcntl", "a file system without locks"])
-def test_where_there_are_no_locks_it_works_without(path: str, platform: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_callers_proceed_where_there_are_no_locks(path: str, platform: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if platform == "no fcntl":
         monkeypatch.setitem(sys.modules, "fcntl", None)
     else:
@@ -214,17 +401,17 @@ def test_where_there_are_no_locks_it_works_without(path: str, platform: str, mon
 
 
 @posix
-def test_it_is_opened_for_writing_where_that_may_be_and_never_waited_for(
+def test_the_file_is_opened_for_writing_if_possible_and_without_waiting(
     path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """NFS locks only what is open for writing; what is no regular file may keep whoever opens it waiting."""
+    """NFS locks only files that are open for writing; opening a FIFO or a terminal may wait."""
     asked: list[int] = []
     real = os.open
 
     def read_only(path: str, flags: int) -> int:
         asked.append(flags)
         if flags & os.O_RDWR:
-            raise PermissionError
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         return real(path, flags)
 
     monkeypatch.setattr(os, "open", read_only)
@@ -234,9 +421,20 @@ def test_it_is_opened_for_writing_where_that_may_be_and_never_waited_for(
     assert asked == [os.O_RDWR | never_waiting, os.O_RDONLY | never_waiting]
 
 
-def test_a_file_that_is_not_there_is_not_waited_for_and_not_made(tmp_path: Path) -> None:
-    with locked(str(tmp_path / "oauth.json"), timeout=0) as exclusive:
-        assert not exclusive
+def test_a_missing_file_is_not_created(tmp_path: Path) -> None:
+    path = str(tmp_path / "oauth.json")
+    with locked(path, timeout=0) as exclusive:
+        assert exclusive == (sys.platform != "win32" or Path(f"{path}.lock").exists())
+        assert not Path(path).exists()
+
+
+@posix
+def test_the_folder_is_locked_while_there_is_no_file(tmp_path: Path) -> None:
+    path = str(tmp_path / "oauth.json")
+    with locked(path, timeout=0) as exclusive:
+        assert exclusive
+        assert is_taken(path)
+    assert not is_taken(path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -245,23 +443,22 @@ def test_a_lock_leaves_nothing_behind(path: str, tmp_path: Path) -> None:
     before = Path(path).read_bytes()
     open_files = len(os.listdir("/dev/fd"))
     for _ in range(3):
-        with locked(path), pytest.raises(TokenFileError), locked(path, timeout=0):
+        with locked(path, 0), pytest.raises(TimeoutError), locked(path, timeout=0):
             pass
     assert len(os.listdir("/dev/fd")) == open_files
     assert [file.read_bytes() for file in tmp_path.iterdir()] == [before]
 
 
 @contextmanager
-def child(script: str, path: str) -> Iterator[subprocess.Popen[str]]:
-    """Another process that runs a script while it holds the lock. It is killed at the end if it still runs."""
+def child(script: str, path: str, *before: str, inside: bool = True) -> Iterator[subprocess.Popen[str]]:
+    """Another process that runs a script, with the lock if `inside`. It is killed at the end if it still runs."""
     lines = [
-        "import os, signal, sys",
-        "from ytmusic_oauth.exceptions import TokenFileError",
+        "import fcntl, os, signal, sys" if sys.platform != "win32" else "import os, signal, sys",
         "from ytmusic_oauth._file_lock import locked",
-        "with locked(sys.argv[1]):",
+        "with locked(sys.argv[1], 0):" if inside else "if True:",
         *(f"    {line}" for line in script.strip().splitlines()),
     ]
-    command = [sys.executable, "-c", "\n".join(lines), path]
+    command = [*before, sys.executable, "-c", "\n".join(lines), path]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, bufsize=1, cwd=ROOT) as process:
         try:
@@ -271,12 +468,12 @@ def child(script: str, path: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def said(process: subprocess.Popen[str]) -> str:
-    """The next line of it."""
+    """The next line that the process prints."""
     assert process.stdout is not None
     return process.stdout.readline().strip()
 
 
-def test_another_process_is_kept_out_and_one_that_is_killed_gives_the_lock_back(path: str) -> None:
+def test_another_process_is_kept_out_until_the_holder_is_killed(path: str) -> None:
     script = """
 print("locked", flush=True)
 sys.stdin.read()
@@ -290,7 +487,7 @@ sys.stdin.read()
 
 
 @posix
-def test_a_forked_child_does_not_keep_the_lock_of_its_dead_parent(path: str) -> None:
+def test_a_forked_child_does_not_keep_the_lock_of_its_killed_parent(path: str) -> None:
     script = """
 if os.fork():
     os.kill(os.getpid(), signal.SIGKILL)
@@ -305,7 +502,7 @@ sys.stdin.read()
 
 
 @posix
-def test_a_forked_child_does_not_give_back_its_parents_lock(path: str) -> None:
+def test_a_forked_child_does_not_release_the_lock_of_its_parent(path: str) -> None:
     script = """
 parent = os.getpid()
 child = os.fork()
@@ -329,10 +526,132 @@ else:
     try:
         with locked(sys.argv[1], timeout=0):
             print("taken twice", flush=True)
-    except TokenFileError:
+    except TimeoutError:
         print("kept out", flush=True)
 """
     with child(script, path) as holder:
         assert said(holder) == "kept out"
         holder.wait(10)
     assert not is_taken(path)
+
+
+@posix
+def test_a_fork_between_opening_and_locking_does_not_give_the_lock_to_the_child(path: str) -> None:
+    """The child shares the open file, and would keep its lock after the parent was killed."""
+    script = """
+with locked(sys.argv[1], 0):
+    pass
+real = os.open
+
+def opened_and_forked(path, flags):
+    os.open = real
+    file = real(path, flags)
+    if os.fork() == 0:
+        print("forked", flush=True)
+        sys.stdin.read()
+        os._exit(0)
+    return file
+
+os.open = opened_and_forked
+with locked(sys.argv[1], 0):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    with child(script, path, inside=False) as holder:
+        assert said(holder) == "forked"
+        holder.wait(10)
+        with locked(path, timeout=10) as exclusive:  # while the child goes on
+            assert exclusive
+
+
+@posix
+def test_a_thread_that_forks_all_the_time_does_not_give_a_lock_to_its_children(path: str) -> None:
+    script = """
+import threading, time
+
+def fork_for_ever():
+    while True:
+        time.sleep(0.002)
+        if os.fork() == 0:
+            signal.alarm(60)
+            os.close(1)
+            sys.stdin.read()
+            os._exit(0)
+
+threading.Thread(target=fork_for_ever, daemon=True).start()
+for n in range(200):
+    with locked(sys.argv[1], 0):
+        pass
+with locked(sys.argv[1], 0):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    with child(script, path, inside=False) as holder:
+        holder.wait(60)
+        with locked(path, timeout=10) as exclusive:
+            assert exclusive
+
+
+@posix
+def test_the_lock_works_before_and_after_a_fork_into_a_new_pid_namespace(path: str) -> None:
+    """Parent and child have the same pid there: each is the first process of its namespace."""
+    unshare = shutil.which("unshare")
+    if unshare is None or sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("only root of Linux can create namespaces")
+    script = """
+import ctypes
+if os.getpid() != 1 or ctypes.CDLL(None).unshare(0x20000000) != 0:
+    print("not possible here")
+    sys.exit()
+with locked(sys.argv[1], 0) as exclusive:
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+    else:
+        try:
+            with locked(sys.argv[1], 0):
+                print("pid", os.getpid(), "got it")
+        except TimeoutError as error:
+            print("pid", os.getpid(), "waits:", type(error).__name__, flush=True)
+            os._exit(0)
+    file = os.open(sys.argv[1], os.O_RDWR)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        print("lost", flush=True)
+    except BlockingIOError:
+        print("kept", flush=True)
+"""
+    with child(script, path, unshare, "--pid", "--fork", inside=False) as holder:
+        first = said(holder)
+        if first == "not possible here":
+            pytest.skip("no pid namespace can be created here")
+        assert [first, said(holder)] == ["pid 1 waits: TimeoutError", "kept"]
+
+
+@posix
+def test_a_file_whose_inode_keeps_changing_is_not_waited_for(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on some FUSE file systems, which make up a number for each look."""
+    monkeypatch.setattr(os.path, "samestat", lambda *_: False)
+    begun = time.monotonic()
+    with locked(path, timeout=60) as exclusive:
+        assert exclusive
+    assert time.monotonic() - begun < 10
+
+
+@posix
+def test_a_file_that_is_created_while_the_folder_is_locked_is_locked_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "oauth.json"
+    real = os.open
+
+    def opened_and_then_created(path: str, flags: int) -> int:
+        monkeypatch.undo()
+        with suppress(FileNotFoundError):
+            return real(path, flags)
+        file = real(os.path.dirname(path), os.O_RDONLY)
+        Path(path).touch()
+        return file
+
+    monkeypatch.setattr(os, "open", opened_and_then_created)
+    with locked(str(path), timeout=0) as exclusive:
+        assert exclusive
+        assert is_taken(str(path))

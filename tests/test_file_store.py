@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The token file: ytmusicapi's to the byte, refused without being quoted or touched, and never half written."""
+"""The token file: in ytmusicapi's format to the byte, never quoted in an error, and never half written."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ import errno
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 import traceback
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn
@@ -24,8 +27,9 @@ from hypothesis import strategies as st
 
 from tests.support import NOON
 from ytmusic_oauth import TokenFileError, TokenFileNotFound
-from ytmusic_oauth._file_lock import locked
-from ytmusic_oauth._file_store import check_writable, read_token, write_token
+from ytmusic_oauth._file_store import FileStore
+from ytmusic_oauth._refresher import load_token
+from ytmusic_oauth._state import token_text
 from ytmusic_oauth.models import RefreshableTokenDict
 
 ROOT: Final = Path(__file__).parents[1]
@@ -50,7 +54,11 @@ OLD_BYTES: Final = b"""{
 }"""
 NEW_BYTES: Final = OLD_BYTES.replace(b"fake-old", b"fake-new").replace(b"1700000000", b"1700003599")
 
+TORTURE: Final = os.environ.get("YTMUSIC_OAUTH_TORTURE") == "1"
+
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has other modes, links and owners")
+# A file that cannot be read is read again for a second: the clock passes at once.
+pytestmark = pytest.mark.usefixtures("clock")
 
 
 @pytest.fixture
@@ -62,13 +70,14 @@ def file(tmp_path: Path) -> Path:
     return file
 
 
+def load(file: Path) -> RefreshableTokenDict:
+    return load_token(FileStore(file))
+
+
 def write(file: Path, token: RefreshableTokenDict = NEW) -> None:
-    with locked(str(file)) as exclusive:
-        write_token(str(file), token, exclusive=exclusive)
-
-
-def write_at(path: str) -> None:
-    write(Path(path))
+    store = FileStore(file)
+    with store.lock(0):
+        assert store.replace(store.read(), token_text(token))
 
 
 def is_alone(file: Path) -> bool:
@@ -99,26 +108,57 @@ def mode(file: Path) -> int:
         "byte order mark",
         "edited on Windows",
         "older ytmusicapi",
-        "keys that nobody knows",
+        "unknown keys",
         "bearer in small letters",
         "another order and no line breaks",
         "as large as a file may be",
     ],
 )
-def test_what_other_programs_wrote_is_read(file: Path, content: bytes) -> None:
+def test_files_written_by_other_programs_are_read(file: Path, content: bytes) -> None:
     file.write_bytes(content)
-    assert read_token(str(file)) == OLD
+    assert load(file) == OLD
     assert file.read_bytes() == content
 
 
-def test_a_lifetime_of_a_week_is_read_as_it_stands(file: Path) -> None:
+# What ytmusicapi reads -> what differs from `OLD` then.
+TOLERATED: Final[Mapping[str, tuple[Mapping[str, object], Mapping[str, object]]]] = {
+    "times as floats": ({"expires_at": NOON + 0.73, "expires_in": 3599.0}, {}),
+    "times as text": ({"expires_at": str(NOON), "expires_in": "3599"}, {}),
+    "no expires_at": ({"expires_at": None}, {"expires_at": 0}),
+    "no times": ({"expires_at": None, "expires_in": None}, {"expires_at": 0, "expires_in": 0}),
+    "a list of scopes": ({"scope": ["a", "b"]}, {"scope": "a b"}),
+    "an empty list of scopes": ({"scope": []}, {"scope": ""}),
+    "other keys": ({"filepath": "oauth.json", "refresh_token_expires_in": 604799}, {}),
+}
+
+
+@pytest.mark.parametrize("null", [True, False], ids=["null", "missing"])
+@pytest.mark.parametrize(("stored", "read"), TOLERATED.values(), ids=TOLERATED)
+def test_what_ytmusicapi_reads_is_read(
+    file: Path, stored: Mapping[str, object], read: Mapping[str, object], null: bool
+) -> None:
+    content = {**OLD, **stored}
+    file.write_text(
+        json.dumps(content if null else {key: value for key, value in content.items() if value is not None})
+    )
+    assert load(file) == {**OLD, **read}
+
+
+def test_all_missing_keys_are_named_at_once(file: Path) -> None:
+    file.write_text('{"access_token": "ya29.fake-old", "refresh_token": null}')
+    with pytest.raises(TokenFileError, match="scope, token_type, refresh_token are missing") as missing:
+        load(file)
+    assert missing.value.key == "scope"
+
+
+def test_a_lifetime_of_a_week_is_read_as_it_is(file: Path) -> None:
     # ytmusicapi keeps the refresh token's there while the OAuth app is in "Testing".
     file.write_bytes(OLD_BYTES.replace(b"3599", b"604799"))
-    assert read_token(str(file)) == {**OLD, "expires_in": 604799}
+    assert load(file) == {**OLD, "expires_in": 604799}
 
 
 # Name -> what is in the file, the key that is named, and what must not be shown.
-REFUSED: Final[Mapping[str, tuple[bytes, str | None]]] = {
+INVALID: Final[Mapping[str, tuple[bytes, str | None]]] = {
     "not UTF-8": (OLD_BYTES.replace(b"ya29.", b"ya29.\xff"), None),
     "UTF-16": (OLD_BYTES.decode().encode("utf-16"), None),
     "not JSON": (OLD_BYTES[:-1], None),
@@ -130,30 +170,32 @@ REFUSED: Final[Mapping[str, tuple[bytes, str | None]]] = {
     "a key twice": (OLD_BYTES.replace(b'"expires_at"', b'"access_token": "x", "expires_at"'), None),
     "a number of a thousand digits": (OLD_BYTES.replace(b"1700000000", b"17" * 500), None),
     "too large": (OLD_BYTES + b" " * (MIB - len(OLD_BYTES) + 1), None),
-    **{f"no {key}": (json.dumps({**OLD, key: None}).encode(), key) for key in OLD},
-    **{f"{key} is a list": (json.dumps({**OLD, key: ["fake-old"]}).encode(), key) for key in OLD},
+    **{f"no {key}": (json.dumps({**OLD, key: None}).encode(), key) for key in OLD if not key.startswith("expires_")},
+    **{f"{key} is a list": (json.dumps({**OLD, key: ["fake-old"]}).encode(), key) for key in OLD if key != "scope"},
+    "scope is a list of numbers": (json.dumps({**OLD, "scope": [1, 2]}).encode(), "scope"),
     "another token_type": (OLD_BYTES.replace(b"Bearer", b"fake-old"), "token_type"),
     "a line break in a token": (OLD_BYTES.replace(b"ya29.", b"ya29.\\n"), "access_token"),
-    "expires_at as text": (OLD_BYTES.replace(b"1700000000", b'"1700000000"'), "expires_at"),
+    "expires_at in words": (OLD_BYTES.replace(b"1700000000", b'"at noon"'), "expires_at"),
+    "expires_at with a fraction, as text": (OLD_BYTES.replace(b"1700000000", b'"1700000000.5"'), "expires_at"),
+    "expires_at is true": (OLD_BYTES.replace(b"1700000000", b"true"), "expires_at"),
+    "expires_in is negative": (OLD_BYTES.replace(b"3599", b"-1.5"), "expires_in"),
     "expires_at in milliseconds": (OLD_BYTES.replace(b"1700000000", b"1700000000000"), "expires_at"),
     "expires_in of a century": (OLD_BYTES.replace(b"3599", b"3155760000"), "expires_in"),
 }
 
 
-@pytest.mark.parametrize(("content", "key"), REFUSED.values(), ids=REFUSED)
-def test_what_is_no_token_is_refused_by_path_and_key_and_left_alone(
+@pytest.mark.parametrize(("content", "key"), INVALID.values(), ids=INVALID)
+def test_an_invalid_file_is_rejected_by_path_and_key_and_not_touched(
     file: Path, content: bytes, key: str | None
 ) -> None:
     file.write_bytes(content)
     before = file.stat()
     with pytest.raises(TokenFileError) as refused:
-        read_token(str(file))
+        load(file)
     assert not isinstance(refused.value, TokenFileNotFound)
     assert (refused.value.path, refused.value.key, refused.value.retryable) == (str(file), key, False)
     sentence = str(refused.value)
-    assert re.match(
-        r"This is (too large to be a token file\.|no token file: [a-z_]+ [a-z]+ )", sentence[len(f"{file}: ") :]
-    )
+    assert re.match(r"(Too large to be a token file\.|Not a token: [a-z_]+ [a-zA-Z]+ )", sentence[len(f"{file}: ") :])
     assert sentence.startswith(f"{file}: ")
     assert key is None or f" {key} " in sentence
     for secret in ("fake-old", "fake-refresh", "17000", "3155760000"):
@@ -164,83 +206,146 @@ def test_what_is_no_token_is_refused_by_path_and_key_and_left_alone(
     assert is_alone(file)
 
 
-def test_a_missing_file_is_a_file_not_found_that_says_to_log_in(tmp_path: Path) -> None:
+def test_a_missing_file_raises_file_not_found_and_says_to_log_in(tmp_path: Path) -> None:
     path = str(tmp_path / "oauth.json")
     with pytest.raises(FileNotFoundError, match="Log in") as missing:
-        read_token(path)
+        load_token(FileStore(path))
     assert isinstance(missing.value, TokenFileNotFound)
     assert (missing.value.path, missing.value.filename, missing.value.errno) == (path, path, errno.ENOENT)
     assert str(missing.value).startswith(f"{path}: ")
 
 
 @pytest.mark.parametrize("content", [b"", b"\n"], ids=["no byte", "a line break"])
-def test_an_empty_file_is_a_login_that_is_yet_to_be_made(file: Path, content: bytes) -> None:
+def test_an_empty_file_counts_as_missing(file: Path, content: bytes) -> None:
     # `touch oauth.json`, before it is mounted into a container.
     file.write_bytes(content)
-    with pytest.raises(TokenFileNotFound, match=r"The token file is empty\. Log in") as empty:
-        read_token(str(file))
+    assert FileStore(file).read() is None
+    with pytest.raises(TokenFileNotFound, match="Log in") as empty:
+        load(file)
     assert empty.value.path == str(file)
 
 
 def make_fifo(path: Path) -> None:
     if sys.platform == "win32":
-        pytest.skip("there are no FIFOs in directories")
+        pytest.skip("Windows has no FIFOs in folders")
     else:
         os.mkfifo(path)
 
 
 def make_device(path: Path) -> None:
     if not Path("/dev/zero").exists():
-        pytest.skip("there are no devices in directories")
+        pytest.skip("there is no /dev/zero here")
     path.symlink_to("/dev/zero")
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, make_fifo, make_device], ids=["directory", "FIFO", "endless device"])
-def test_what_is_no_regular_file_is_neither_waited_for_nor_replaced(
+def test_anything_but_a_regular_file_is_rejected_at_once_and_not_replaced(
     tmp_path: Path, make: Callable[[Path], None]
 ) -> None:
     path = tmp_path / "oauth.json"
     make(path)
     kind = stat.S_IFMT(path.stat().st_mode)
-    for use in (read_token, write_at):
-        with pytest.raises(TokenFileError, match=r"oauth\.json: (This is no regular file|.*Is a directory)") as refused:
-            use(str(path))
+    for use in (load, write):
+        with pytest.raises(TokenFileError, match=r"oauth\.json: (Not a token file: |.*Is a directory)") as refused:
+            use(path)
         assert refused.value.path == str(path)
     assert stat.S_IFMT(path.stat().st_mode) == kind
     assert is_alone(path)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a file with a hole in it takes its room")
-def test_a_file_of_any_size_fills_no_memory(file: Path) -> None:
+@pytest.mark.skipif(sys.platform in {"win32", "emscripten"}, reason="a sparse file takes its full size")
+def test_a_huge_file_is_not_read_into_memory(file: Path) -> None:
     with file.open("r+b") as large:
         large.truncate(2**42)
-    with pytest.raises(TokenFileError, match="too large"):
-        read_token(str(file))
+    with pytest.raises(TokenFileError, match="Too large"):
+        load(file)
 
 
-def test_a_path_through_a_file_is_refused(file: Path) -> None:
-    for use in (read_token, write_at):
+def test_a_path_through_a_file_is_rejected(file: Path) -> None:
+    for use in (load, write):
         with pytest.raises(TokenFileError, match=r" cannot be (read|written): ") as refused:
-            use(str(file / "oauth.json"))
+            use(file / "oauth.json")
         assert refused.value.path == str(file / "oauth.json")
     assert file.read_bytes() == OLD_BYTES
 
 
-def test_a_path_that_names_no_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(TokenFileError, match=r"/: This names no file\."):
-        write_token(f"{tmp_path}/", NEW, exclusive=False)
+def test_a_path_that_ends_in_a_slash_is_rejected(tmp_path: Path) -> None:
+    with pytest.raises(TokenFileError, match=r"/: The path does not name a file\."):
+        FileStore(f"{tmp_path}/").replace(None, "{}")
 
 
 # ---- writing -------------------------------------------------------------------------------------
 
 
-def test_a_written_file_is_ytmusicapis_to_the_byte(tmp_path: Path) -> None:
+def test_a_written_file_has_the_bytes_that_ytmusicapi_writes(tmp_path: Path) -> None:
     file = tmp_path / "oauth.json"
     write(file, OLD)
     assert file.read_bytes() == OLD_BYTES == json.dumps(OLD, indent=True).encode()
     write(file, NEW)
     assert file.read_bytes() == NEW_BYTES
     assert is_alone(file)
+
+
+def test_replace_compares_and_swaps(file: Path) -> None:
+    store = FileStore(file)
+    for before in (None, NEW_BYTES.decode(), f" {OLD_BYTES.decode()}"):
+        assert not store.replace(before, "{}")
+    assert file.read_bytes() == OLD_BYTES
+    assert store.replace(OLD_BYTES.decode(), NEW_BYTES.decode())
+    assert file.read_bytes() == NEW_BYTES
+    assert is_alone(file)
+
+
+def test_replace_creates_a_file_only_where_there_is_none(tmp_path: Path) -> None:
+    store = FileStore(tmp_path / "oauth.json")
+    assert not store.replace(OLD_BYTES.decode(), NEW_BYTES.decode())
+    assert list(tmp_path.iterdir()) == []
+    assert store.replace(None, NEW_BYTES.decode())
+    assert store.read() == NEW_BYTES.decode()
+
+
+def test_a_file_that_changes_while_the_new_one_is_written_is_kept(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As ytmusicapi changes it: in place, without a lock."""
+    real = os.fsync
+
+    def another_program_writes(number: int) -> None:
+        real(number)
+        file.write_bytes(b"theirs")
+
+    monkeypatch.setattr(os, "fsync", another_program_writes)
+    store = FileStore(file)
+    assert not store.replace(OLD_BYTES.decode(), NEW_BYTES.decode())
+    assert file.read_bytes() == b"theirs"
+    assert is_alone(file)
+
+
+def test_a_file_that_changes_before_a_write_in_place_is_kept(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def another_program_writes(*_: object) -> NoReturn:
+        file.write_bytes(b"theirs")
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+
+    monkeypatch.setattr(os, "replace", another_program_writes)
+    assert not FileStore(file).replace(OLD_BYTES.decode(), NEW_BYTES.decode())
+    assert file.read_bytes() == b"theirs"
+
+
+def test_a_relative_path_keeps_its_folder_when_the_process_moves(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = FileStore("oauth.json")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert store.read() == OLD_BYTES.decode()
+    assert store == FileStore(file)
+    assert store.path == "oauth.json"
+
+
+def test_two_stores_are_equal_if_they_are_one_file(file: Path, tmp_path: Path) -> None:
+    assert FileStore(file) == FileStore(tmp_path / "." / "oauth.json")
+    assert FileStore(file) != FileStore(tmp_path / "other.json")
+    assert FileStore(tmp_path / "other.json") == FileStore(tmp_path / "other.json")
+    assert FileStore(file) != str(file)
 
 
 CREDENTIALS: Final = st.text(st.characters(min_codepoint=ord("!"), max_codepoint=ord("~")), min_size=1)
@@ -252,7 +357,7 @@ CREDENTIALS: Final = st.text(st.characters(min_codepoint=ord("!"), max_codepoint
     expires_at=st.integers(0, 10**11),
     expires_in=st.integers(0, 10 * 365 * 24 * 3600),
 )
-def test_what_is_written_is_read(
+def test_any_token_survives_a_write_and_a_read(
     file: Path, scope: str, access_token: str, expires_at: int, expires_in: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Any token that can be held comes back from a file as it was, and the file is what ytmusicapi would write."""
@@ -266,7 +371,7 @@ def test_what_is_written_is_read(
         "expires_in": expires_in,
     }
     write(file, token)
-    assert read_token(str(file)) == token
+    assert load(file) == token
     assert file.read_bytes() == json.dumps(token, indent=True).encode()
 
 
@@ -275,7 +380,7 @@ def test_what_is_written_is_read(
 @pytest.mark.parametrize(
     "before", [None, 0o600, 0o644, 0o666, 0o400], ids=lambda before: "new" if before is None else oct(before)
 )
-def test_a_file_is_its_owners_alone_whatever_it_was(file: Path, umask: int, before: int | None) -> None:
+def test_a_written_file_is_private_whatever_its_mode_was(file: Path, umask: int, before: int | None) -> None:
     if before is None:
         file.unlink()
     else:
@@ -289,10 +394,8 @@ def test_a_file_is_its_owners_alone_whatever_it_was(file: Path, umask: int, befo
     assert file.read_bytes() == NEW_BYTES
 
 
-def test_a_new_file_is_written_beside_the_old_one_and_what_a_killed_writer_left_is_cleaned_up(
-    file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A rename works within one file system."""
+def test_a_new_file_is_written_in_the_same_folder_and_renamed(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rename works only within one file system."""
     moved: list[Path] = []
     real = os.replace
 
@@ -301,10 +404,137 @@ def test_a_new_file_is_written_beside_the_old_one_and_what_a_killed_writer_left_
         real(source, target)
 
     monkeypatch.setattr(os, "replace", watched)
-    file.with_name("oauth.json.tmp").touch()
     write(file)
     assert [each.parent for each in moved] == [file.parent]
     assert is_alone(file)
+
+
+# ---- temporary files -----------------------------------------------------------------------------
+
+TEMPORARY: Final = re.compile(r"oauth\.json\.ytmusic_oauth-[0-9a-f]{16}\.tmp")
+
+
+def test_temporary_files_have_random_names_and_replace_nothing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one name for all, two writers that both believe to hold the lock would see the file of the other, empty."""
+    names: list[str] = []
+    real = os.open
+
+    def watched(path: str, flags: int, mode: int = 0o777) -> int:
+        if flags & os.O_CREAT and path != f"{file}.lock":
+            assert flags & os.O_EXCL
+            names.append(Path(path).name)
+        return real(path, flags, mode)
+
+    monkeypatch.setattr(os, "open", watched)
+    for token in (NEW, OLD, NEW):
+        write(file, token)
+    assert len(set(names)) == 3
+    assert all(TEMPORARY.fullmatch(name) for name in names)
+
+
+def test_two_writers_that_both_have_the_lock_leave_a_whole_token(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some network and FUSE file systems grant a lock twice."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    texts = [OLD_BYTES.decode(), NEW_BYTES.decode()]
+
+    def write_often() -> None:
+        store = FileStore(file)
+        for n in range(300):
+            store.replace(store.read(), texts[n % 2])
+
+    writers = [threading.Thread(target=write_often) for _ in range(2)]
+    for writer in writers:
+        writer.start()
+    seen = set[str | None]()
+    while any(writer.is_alive() for writer in writers):
+        seen.add(FileStore(file).read())
+    assert seen <= set(texts)
+    assert is_alone(file)
+
+
+def test_files_of_other_programs_are_left_alone(file: Path) -> None:
+    names = [
+        "oauth.json.tmp", "oauth.json.0123456789abcdef.tmp", "oauth.json~", ".oauth.json.swp", "oauth.json.new",
+        "other.json.ytmusic_oauth-0123456789abcdef.tmp", "oauth.json.ytmusic_oauth-0123456789abcdef.tmp.bak",
+        "oauth.json.ytmusic_oauth-a-note.tmp",
+    ]  # fmt: skip
+    for name in names:
+        file.with_name(name).write_text("theirs")
+        os.utime(file.with_name(name), (NOON, NOON))
+    write(file)
+    assert sorted(each.name for each in file.parent.iterdir() if each.suffix != ".lock") == sorted([*names, file.name])
+
+
+def leftover(file: Path, *, seconds_old: float) -> Path:
+    path = file.with_name("oauth.json.ytmusic_oauth-0123456789abcdef.tmp")
+    path.write_bytes(NEW_BYTES)
+    os.utime(path, (time.time() - seconds_old, time.time() - seconds_old))
+    return path
+
+
+def test_an_old_temporary_file_of_ours_is_removed_under_the_lock(file: Path) -> None:
+    path = leftover(file, seconds_old=4000)
+    store = FileStore(file)
+    assert store.replace(OLD_BYTES.decode(), NEW_BYTES.decode())
+    assert path.exists(), "it was removed without the lock"
+    with store.lock(0):
+        assert not path.exists()
+
+
+def test_a_recent_temporary_file_of_ours_is_kept(file: Path) -> None:
+    """Where the file system grants a lock twice, another process may be writing it."""
+    path = leftover(file, seconds_old=3000)
+    write(file)
+    assert path.exists()
+
+
+@posix
+def test_an_old_temporary_file_is_kept_where_there_are_no_locks(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = leftover(file, seconds_old=4000)
+    monkeypatch.setattr("fcntl.flock", failing(errno.ENOLCK))
+    write(file)
+    assert path.exists()
+
+
+@posix
+def test_a_folder_or_a_link_with_the_name_of_a_temporary_file_is_kept(file: Path) -> None:
+    folder = file.with_name("oauth.json.ytmusic_oauth-0123456789abcdef.tmp")
+    link = file.with_name("oauth.json.ytmusic_oauth-0123456789abcde0.tmp")
+    folder.mkdir()
+    link.symlink_to(file)
+    for each in (folder, link):
+        os.utime(each, (NOON, NOON), follow_symlinks=False)
+    write(file)
+    assert folder.exists()
+    assert link.is_symlink()
+
+
+@posix
+@pytest.mark.parametrize(
+    "name", ["n" * 255, "n" * 230 + ".json", "\N{EIGHTH NOTE}" * 85, "\N{MUSICAL SYMBOL G CLEF}" * 63]
+)
+def test_the_longest_names_work(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    FileStore(file).check_writable()
+    for token in (OLD, NEW):
+        write(file, token)
+        assert load(file) == token
+    assert is_alone(file)
+
+
+@posix
+def test_a_leftover_of_a_long_name_is_removed(tmp_path: Path) -> None:
+    file = tmp_path / ("n" * 255)
+    file.write_bytes(OLD_BYTES)
+    child = write_in_a_child(file, "os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)")
+    assert child.returncode == -9
+    [left] = [each for each in tmp_path.iterdir() if each != file]
+    os.utime(left, (NOON, NOON))
+    write(file)
+    assert is_alone(file)
+
+
+# ---- private -------------------------------------------------------------------------------------
 
 
 @posix
@@ -327,7 +557,7 @@ def test_a_file_is_private_before_its_first_byte(file: Path, monkeypatch: pytest
 
 @posix
 @pytest.mark.parametrize("target", ["exists", "is yet to be made"])
-def test_a_symbolic_link_is_followed_and_stays(file: Path, tmp_path: Path, target: str) -> None:
+def test_a_symbolic_link_is_followed_and_kept(file: Path, tmp_path: Path, target: str) -> None:
     (tmp_path / "home").mkdir()
     link = tmp_path / "home" / "link.json"
     link.symlink_to("../oauth.json")
@@ -340,24 +570,13 @@ def test_a_symbolic_link_is_followed_and_stays(file: Path, tmp_path: Path, targe
     assert list(link.parent.iterdir()) == [link]
 
 
-def test_a_circle_of_links_is_refused(tmp_path: Path) -> None:
+def test_a_circle_of_links_is_rejected(tmp_path: Path) -> None:
     link = tmp_path / "oauth.json"
     link.symlink_to(link)
-    for use in (read_token, write_at):
+    for use in (load, write, lambda path: FileStore(path).check_writable()):
         with pytest.raises(TokenFileError) as refused:
-            use(str(link))
+            use(link)
         assert refused.value.path == str(link)
-
-
-def test_when_root_writes_the_owner_stays(file: Path) -> None:
-    if sys.platform == "win32" or os.geteuid() != 0:
-        pytest.skip("only root can give a file away")
-    else:
-        os.chown(file, 4242, 4343)
-        write(file)
-        status = file.stat()
-        assert (status.st_uid, status.st_gid, mode(file)) == (4242, 4343, 0o600)
-        assert file.read_bytes() == NEW_BYTES
 
 
 def failing(number: int) -> Callable[[object], NoReturn]:
@@ -369,7 +588,7 @@ def failing(number: int) -> Callable[[object], NoReturn]:
 
 @pytest.mark.parametrize("number", [errno.EBUSY, errno.EPERM, errno.EACCES, errno.EXDEV], ids=errno.errorcode.get)
 @pytest.mark.parametrize("padding", [b"", b"\n" * 500], ids=["as long", "shorter"])
-def test_where_a_rename_cannot_work_it_is_written_in_place(
+def test_the_file_is_written_in_place_where_a_rename_cannot_work(
     file: Path, monkeypatch: pytest.MonkeyPatch, number: int, padding: bytes
 ) -> None:
     # EBUSY: the file alone is mounted into a container.
@@ -384,7 +603,7 @@ def test_where_a_rename_cannot_work_it_is_written_in_place(
     assert is_alone(file)
 
 
-def test_a_disk_that_fills_up_in_place_leaves_the_old_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_during_a_write_in_place_keeps_the_old_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The worst place to be cut off: between the new access token and the old refresh token."""
     room = OLD_BYTES.index(b"refresh_token")
     write_for_real = os.write
@@ -398,7 +617,7 @@ def test_a_disk_that_fills_up_in_place_leaves_the_old_file(file: Path, monkeypat
     monkeypatch.setattr(os, "open", partial(only_what_is_there, os.open))
     monkeypatch.setattr(os, "write", write_what_fits)
     with pytest.raises(TokenFileError, match="No space left"):
-        write_token(str(file), NEW, exclusive=True)
+        write(file)
     assert file.read_bytes() == OLD_BYTES
 
 
@@ -409,7 +628,7 @@ def only_what_is_there(open_for_real: Callable[[str, int, int], int], path: str,
     return open_for_real(path, flags, mode)
 
 
-def test_ctrl_c_in_place_leaves_a_whole_token(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_during_a_write_in_place_leaves_a_whole_token(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object) -> NoReturn:
         raise KeyboardInterrupt
 
@@ -418,57 +637,582 @@ def test_ctrl_c_in_place_leaves_a_whole_token(file: Path, monkeypatch: pytest.Mo
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            write_token(str(file), NEW, exclusive=False)
-    assert read_token(str(file)) in (OLD, NEW)
+            write(file)
+    assert load(file) in (OLD, NEW)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes")
-def test_a_file_system_without_modes_keeps_a_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_system_without_modes_stores_a_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # As the memory cards of phones and televisions do.
     monkeypatch.setattr(os, "fchmod", failing(errno.EPERM))
     write(tmp_path / "oauth.json")
-    assert read_token(str(tmp_path / "oauth.json")) == NEW
+    assert load(tmp_path / "oauth.json") == NEW
     monkeypatch.setattr(os, "replace", failing(errno.EBUSY))
     write(tmp_path / "oauth.json", OLD)
-    assert read_token(str(tmp_path / "oauth.json")) == OLD
+    assert load(tmp_path / "oauth.json") == OLD
 
 
-@pytest.mark.parametrize(("number", "saved"), [(errno.EINVAL, True), (errno.EIO, False)], ids=["cannot", "failed"])
-def test_a_file_system_that_cannot_sync_keeps_a_token(
-    file: Path, monkeypatch: pytest.MonkeyPatch, number: int, saved: bool
+# ---- what the file system refuses ----------------------------------------------------------------
+
+needs_root = pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can do this")
+
+
+@pytest.mark.parametrize(
+    "number",
+    [errno.EINVAL, errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.ENOSYS, errno.EROFS],
+    ids=errno.errorcode.get,
+)
+@pytest.mark.parametrize("place", ["renamed", "in place"])
+def test_a_file_system_that_refuses_to_sync_stores_a_token(
+    file: Path, monkeypatch: pytest.MonkeyPatch, number: int, place: str
 ) -> None:
     monkeypatch.setattr(os, "fsync", failing(number))
-    with nullcontext() if saved else pytest.raises(TokenFileError):
+    if place == "in place":
+        monkeypatch.setattr(os, "replace", failing(errno.EBUSY))
+    write(file)
+    assert load(file) == NEW
+
+
+@pytest.mark.parametrize("place", ["renamed", "in place"])
+def test_a_failed_sync_is_a_failed_write(file: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    """EIO is not a refusal: the disk has lost what was written."""
+    if place == "in place":
+        monkeypatch.setattr(os, "replace", failing(errno.EBUSY))
+    monkeypatch.setattr(os, "fsync", failing(errno.EIO))
+    with pytest.raises(TokenFileError):
         write(file)
-    assert read_token(str(file)) == (NEW if saved else OLD)
+    assert load(file) == OLD
 
 
-def test_in_place_there_is_a_token_at_every_moment(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@posix
+def test_the_folder_is_synced_after_the_rename(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until then, a power cut brings the old file back."""
+    done: list[str] = []
+    real_sync, real_replace = os.fsync, os.replace
+
+    def synced(number: int) -> None:
+        done.append("folder synced" if stat.S_ISDIR(os.fstat(number).st_mode) else "file synced")
+        real_sync(number)
+
+    def renamed(source: str, target: str) -> None:
+        done.append("renamed")
+        real_replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", renamed)
+    write(file)
+    assert done == ["file synced", "renamed", "folder synced"]
+
+
+@posix
+def test_the_folder_that_a_link_leads_to_is_synced(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "home").mkdir()
+    link = tmp_path / "home" / "link.json"
+    link.symlink_to(file)
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda number: synced.append(os.fstat(number).st_ino))
+    write(link)
+    assert synced == [file.stat().st_ino, file.parent.stat().st_ino]
+
+
+@posix
+def test_a_folder_that_may_not_be_listed_stores_a_token(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.open
+
+    def refuse_folders(path: str, flags: int, mode: int = 0o777) -> int:
+        if Path(path).is_dir():
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+        return real(path, flags, mode)
+
+    monkeypatch.setattr(os, "open", refuse_folders)
+    write(file)
+    assert load(file) == NEW
+
+
+@posix
+def test_a_folder_that_cannot_be_synced_is_a_failed_write(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.fsync
+
+    def fail_for_folders(number: int) -> None:
+        if stat.S_ISDIR(os.fstat(number).st_mode):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        real(number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fail_for_folders)
+        with pytest.raises(TokenFileError):
+            write(file)
+    assert load(file) == NEW
+
+
+@needs_root
+@pytest.mark.skipif(not TORTURE, reason="mounts a disk image: only with YTMUSIC_OAUTH_TORTURE=1")
+@pytest.mark.parametrize("is_new", [True, False], ids=["new file", "refreshed"])
+def test_a_power_cut_after_a_write_keeps_the_new_token(tmp_path: Path, is_new: bool) -> None:
+    """A power cut leaves what is on the disk: without a sync of the folder, that is the old file for 5 s."""
+    image, copy = tmp_path / "disk", tmp_path / "copy"
+    with image.open("wb") as disk:
+        disk.truncate(32 * MIB)
+    run("mkfs.ext4", "-q", "-F", str(image))
+    with mounted(image, tmp_path / "before") as folder:
+        file = folder / "oauth.json"
+        if not is_new:
+            write(file, OLD)
+        run("sync")
+        write(file, NEW)
+        shutil.copyfile(image, copy)
+    with mounted(copy, tmp_path / "after") as folder:
+        assert (folder / "oauth.json").read_bytes() == NEW_BYTES
+        assert [each.name for each in folder.iterdir() if each.name != "lost+found"] == ["oauth.json"]
+
+
+def run(*command: str) -> None:
+    program = shutil.which(command[0])
+    if program is None:
+        pytest.skip(f"{command[0]} is not installed")
+    done = subprocess.run([program, *command[1:]], capture_output=True, check=False, text=True)
+    if done.returncode != 0:
+        pytest.skip(f"not possible here: {done.stderr}")
+
+
+@contextmanager
+def mounted(image: Path, folder: Path) -> Iterator[Path]:
+    folder.mkdir()
+    run("mount", "-o", "loop", str(image), str(folder))
+    try:
+        yield folder
+    finally:
+        run("umount", str(folder))
+
+
+@needs_root
+def test_root_keeps_the_owner_of_the_file(file: Path) -> None:
+    os.chown(file, 4242, 4343)
+    write(file)
+    status = file.stat()
+    assert (status.st_uid, status.st_gid, mode(file)) == (4242, 4343, 0o600)
+    assert file.read_bytes() == NEW_BYTES
+    assert is_alone(file)
+
+
+@needs_root
+@pytest.mark.parametrize(
+    "number", [errno.EINVAL, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EIO], ids=errno.errorcode.get
+)
+def test_a_file_whose_owner_cannot_be_kept_is_written_in_place(
+    file: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    os.chown(file, 4242, 4343)
+    inode = file.stat().st_ino
+    monkeypatch.setattr(os, "fchown", failing(number))
+    write(file)
+    status = file.stat()
+    assert (status.st_uid, status.st_gid, status.st_ino) == (4242, 4343, inode)
+    assert file.read_bytes() == NEW_BYTES
+    assert is_alone(file)
+
+
+@needs_root
+def test_a_file_system_that_ignores_a_new_owner_is_written_in_place(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.chown(file, 4242, 4343)
+    monkeypatch.setattr(os, "fchown", lambda *_: None)
+    write(file)
+    assert file.stat().st_uid == 4242
+    assert file.read_bytes() == NEW_BYTES
+
+
+@needs_root
+def test_a_group_that_cannot_be_kept_does_not_matter(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.chown(file, 4242, 4343)
+    inode = file.stat().st_ino
+    real = os.fchown
+
+    def only_the_user(number: int, user: int, group: int) -> None:
+        if group != -1:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        real(number, user, group)
+
+    monkeypatch.setattr(os, "fchown", only_the_user)
+    write(file)
+    assert file.stat().st_uid == 4242
+    assert file.stat().st_ino != inode
+
+
+@needs_root
+def test_no_file_is_given_to_the_owner_that_stands_for_an_unknown_one(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.chown(file, 65534, 65534)
+    given: list[int] = []
+    monkeypatch.setattr(os, "fchown", lambda _file, user, _group: given.append(user))
+    write(file)
+    assert given == []
+    assert file.stat().st_uid == 65534
+    assert file.read_bytes() == NEW_BYTES
+
+
+@contextmanager
+def in_a_user_namespace(mapped: str, *command: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a command as root of a new user namespace that knows the users of the host that are mapped."""
+    unshare = shutil.which("unshare")
+    if unshare is None:
+        pytest.skip("unshare(1) is not installed")
+    waiting = [unshare, "--user", "sh", "-c", 'read _ && exec "$@"', "sh", *command]  # root's rights come with `exec`
+    pipe, own = subprocess.PIPE, Path("/proc/self/ns/user").readlink()
+    with subprocess.Popen(waiting, stdin=pipe, stderr=pipe, cwd=ROOT, text=True) as child:
+        while child.poll() is None and Path(f"/proc/{child.pid}/ns/user").readlink() == own:
+            time.sleep(0.01)
+        if child.poll() is not None:
+            pytest.skip("no user namespace can be created here")
+        for name in ("gid_map", "uid_map"):
+            Path(f"/proc/{child.pid}/{name}").write_text(mapped)
+        yield child
+
+
+@needs_root
+@pytest.mark.parametrize("mapped", ["0 0 1", "0 0 65536"], ids=["root alone", "the users of a rootless container"])
+def test_root_of_a_user_namespace_stores_into_the_file_of_an_unmapped_user(mapped: str) -> None:
+    """As in a rootless container whose file belongs to a user of the host."""
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory, "oauth.json")
+        file.write_bytes(OLD_BYTES)
+        file.chmod(0o666)
+        os.chown(file, 100_000, 100_000)
+        inode = file.stat().st_ino
+        with in_a_user_namespace(mapped, sys.executable, "-c", WRITER, str(file), "") as child:
+            _, stderr = child.communicate("\n", 60)
+        assert stderr == ""
+        status = file.stat()
+        assert (status.st_uid, status.st_gid, status.st_ino) == (100_000, 100_000, inode)
+        assert file.read_bytes() == NEW_BYTES
+        assert is_alone(file)
+
+
+@needs_root
+def test_the_file_of_another_user_is_not_taken_away() -> None:
+    """A user who may write the file and its folder could replace it, and its owner could not read it any more."""
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory, "oauth.json")
+        file.write_bytes(OLD_BYTES)
+        file.chmod(0o666)
+        file.parent.chmod(0o777)
+        child = write_in_a_child(file, "os.setuid(4242)")
+        assert child.stderr == ""
+        assert file.stat().st_uid == 0
+        assert file.read_bytes() == NEW_BYTES
+        assert is_alone(file)
+
+
+# ---- the check before a login --------------------------------------------------------------------
+
+
+def fails_the_check(path: Path, match: str) -> None:
+    """The check fails, and so does the write."""
+    store = FileStore(path)
+    with pytest.raises(TokenFileError, match=match):
+        store.check_writable()
+    with pytest.raises(TokenFileError):
+        store.guarded().replace(store.read(), token_text(NEW))
+
+
+@pytest.mark.parametrize("call", ["open", "write", "fsync", "close", "replace"])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EDQUOT], ids=errno.errorcode.get)
+@pytest.mark.parametrize("is_new", [True, False], ids=["no file", "a file"])
+def test_the_check_fails_where_the_write_would(
+    file: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int, is_new: bool
+) -> None:
+    if is_new:
+        file.unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, failing(number))
+        with pytest.raises(TokenFileError, match=os.strerror(number)):
+            FileStore(file).check_writable()
+    assert [each.read_bytes() for each in file.parent.iterdir()] == ([] if is_new else [OLD_BYTES])
+
+
+def test_the_check_leaves_everything_as_it_was(file: Path) -> None:
+    for content in (OLD_BYTES, b"", b"\n", OLD_BYTES.replace(b"\n", b"\r\n") + b" " * 5000):
+        file.write_bytes(content)
+        FileStore(file).check_writable()
+        assert file.read_bytes() == content
+        assert is_alone(file)
+    file.unlink()
+    FileStore(file).check_writable()
+    assert list(file.parent.iterdir()) == []
+
+
+def test_the_check_passes_while_another_thread_has_the_lock(file: Path) -> None:
+    """Its refresh is not waited for."""
+    checked: list[bool] = []
+
+    def check() -> None:
+        FileStore(file).check_writable()
+        checked.append(True)
+
+    with FileStore(file).lock(0):
+        thread = threading.Thread(target=check)
+        thread.start()
+        thread.join(10)
+    assert checked == [True]
+
+
+@needs_root
+def test_the_check_finds_an_immutable_file(file: Path) -> None:
+    run("chattr", "+i", str(file))
+    try:
+        fails_the_check(file, "Operation not permitted")
+    finally:
+        run("chattr", "-i", str(file))
+
+
+@needs_root
+@pytest.mark.parametrize("content", [None, OLD_BYTES, b""], ids=["no file", "a file", "an empty file"])
+def test_the_check_finds_a_full_disk(tmp_path: Path, content: bytes | None) -> None:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    run("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder))
+    try:
+        file = folder / "oauth.json"
+        if content is not None:
+            file.write_bytes(content)
+        with pytest.raises(OSError, match="No space left"):
+            (folder / "large").write_bytes(b"x" * 2**17)
+        fails_the_check(file, "No space left")
+        assert content is None or file.read_bytes() == content
+    finally:
+        run("umount", str(folder))
+
+
+@needs_root
+def test_the_check_finds_a_file_that_is_mounted_read_only(file: Path) -> None:
+    run("mount", "--bind", str(file), str(file))
+    try:
+        FileStore(file).check_writable()
+        run("mount", "-o", "remount,bind,ro", str(file))
+        fails_the_check(file, "Read-only")
+    finally:
+        run("umount", str(file))
+
+
+@needs_root
+def test_the_check_finds_a_file_of_an_unmapped_user_that_may_not_be_written() -> None:
+    """With the owner, the write fails: to write it in place is not allowed, to take it away neither."""
+    script = "import sys; from ytmusic_oauth._file_store import FileStore; FileStore(sys.argv[1]).check_writable()"
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory, "oauth.json")
+        file.write_bytes(OLD_BYTES)
+        file.chmod(0o644)
+        os.chown(file, 100_000, 100_000)
+        with in_a_user_namespace("0 0 1", sys.executable, "-c", script, str(file)) as child:
+            _, stderr = child.communicate("\n", 60)
+        assert f"TokenFileError: {file}: No token file can be written here: Permission denied" in stderr
+        assert file.stat().st_uid == 100_000
+        assert is_alone(file)
+
+
+# ---- folders that others can write ---------------------------------------------------------------
+
+STICKY, OPEN, GROUPS = 0o1777, 0o777, 0o775
+
+
+@pytest.fixture
+def shared() -> Iterator[Path]:
+    """A folder that every user can write. pytest's own folders are private."""
+    with tempfile.TemporaryDirectory() as directory:
+        folder = Path(directory)
+        folder.chmod(STICKY)
+        yield folder
+
+
+def refuses_a_new_login(path: Path, match: str) -> None:
+    store = FileStore(path)
+    text = store.read()
+    with pytest.raises(TokenFileError, match=match):
+        store.check_writable()
+    with pytest.raises(TokenFileError, match=match):
+        store.guarded().replace(text, token_text(NEW))
+
+
+@needs_root
+@pytest.mark.parametrize("folder_mode", [STICKY, OPEN, GROUPS], ids=oct)
+@pytest.mark.parametrize("content", [b"", OLD_BYTES, NEW_BYTES], ids=["empty", "a token", "the same token"])
+def test_a_new_login_is_not_put_into_the_file_of_another_user(shared: Path, folder_mode: int, content: bytes) -> None:
+    shared.chmod(folder_mode)
+    file = shared / "oauth.json"
+    file.write_bytes(content)
+    file.chmod(0o666)
+    os.chown(file, 4242, 4242)
+    refuses_a_new_login(file, "The file belongs to another user, in a folder that others can write")
+    assert file.read_bytes() == content
+    assert is_alone(file)
+
+
+@needs_root
+@pytest.mark.parametrize("folder_mode", [STICKY, OPEN, GROUPS], ids=oct)
+@pytest.mark.parametrize("where", ["a link to a file", "a dangling link", "a link in the middle", "a link to a link"])
+def test_a_new_login_does_not_follow_the_link_of_another_user(
+    shared: Path, tmp_path: Path, folder_mode: int, where: str
+) -> None:
+    shared.chmod(folder_mode)
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    target, path, link = private / "oauth.json", shared / "oauth.json", shared / "oauth.json"
+    if where == "a link to a file":
+        target.write_bytes(OLD_BYTES)
+    if where == "a link in the middle":
+        link = shared / "way"
+        path = link / "oauth.json"
+        link.symlink_to(private)
+    else:
+        link.symlink_to(target)
+    os.lchown(link, 4242, 4242)
+    if where == "a link to a link":
+        path = tmp_path / "mine.json"
+        path.symlink_to(link)
+    before = sorted(private.iterdir())
+    refuses_a_new_login(path, f"{link}: The link belongs to another user, in a folder that others can write")
+    assert sorted(private.iterdir()) == before
+
+
+@needs_root
+def test_a_new_login_of_a_user_is_not_put_into_the_file_of_root(shared: Path) -> None:
+    file = shared / "oauth.json"
+    file.write_bytes(OLD_BYTES)
+    file.chmod(0o666)
+    script = WRITER.replace("store.replace", "store.guarded().replace")
+    command = [sys.executable, "-c", script, str(file), "os.setuid(4242)"]
+    child = subprocess.run(command, capture_output=True, check=False, cwd=ROOT, text=True)
+    assert "belongs to another user" in child.stderr
+    assert file.read_bytes() == OLD_BYTES
+
+
+@needs_root
+@pytest.mark.parametrize("kind", ["file", "link"])
+@pytest.mark.parametrize("folder_mode", [STICKY, OPEN], ids=oct)
+def test_a_new_login_is_put_into_a_file_of_the_same_user(
+    shared: Path, tmp_path: Path, folder_mode: int, kind: str
+) -> None:
+    shared.chmod(folder_mode)
+    file = shared / "oauth.json"
+    if kind == "link":
+        file.symlink_to(tmp_path / "mine.json")
+    else:
+        file.write_bytes(OLD_BYTES)
+    store = FileStore(file)
+    store.check_writable()
+    assert store.guarded().replace(store.read(), token_text(NEW))
+    assert load(file) == NEW
+
+
+@needs_root
+@pytest.mark.parametrize("folder_mode", [0o755, GROUPS], ids=oct)
+def test_root_puts_a_new_login_into_the_file_of_the_folders_owner(shared: Path, folder_mode: int) -> None:
+    """The service's own folder, and its own file: its owner keeps it."""
+    shared.chmod(folder_mode)
+    file = shared / "oauth.json"
+    file.write_bytes(OLD_BYTES)
+    for each in (shared, file):
+        os.chown(each, 4242, 4242)
+    store = FileStore(file)
+    store.check_writable()
+    assert store.guarded().replace(store.read(), token_text(NEW))
+    assert file.stat().st_uid == 4242
+    assert load(file) == NEW
+
+
+@needs_root
+def test_a_refresh_is_saved_in_the_file_of_another_user(shared: Path) -> None:
+    """The login is there already."""
+    file = shared / "oauth.json"
+    file.write_bytes(OLD_BYTES)
+    os.chown(file, 4242, 4242)
+    write(file)
+    assert file.stat().st_uid == 4242
+    assert load(file) == NEW
+
+
+@needs_root
+@pytest.mark.parametrize("moment", ["before the new file is written", "before the rename"])
+def test_a_file_that_another_user_plants_meanwhile_does_not_receive_the_login(
+    shared: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    file = shared / "oauth.json"
+    planted: list[int] = []
+
+    def plant() -> None:
+        if not planted:
+            file.touch()
+            file.chmod(0o666)
+            os.chown(file, 4242, 4242)
+            planted.append(os.open(file, os.O_RDONLY))
+
+    if moment == "before the rename":
+        monkeypatch.setattr(os, "fsync", lambda _: plant())
+    else:
+        real = os.urandom
+
+        def planted_meanwhile(size: int) -> bytes:
+            plant()
+            return real(size)
+
+        monkeypatch.setattr(os, "urandom", planted_meanwhile)
+    FileStore(file).guarded().replace(None, token_text(NEW))
+    assert file.stat().st_uid == 0
+    assert mode(file) == 0o600
+    assert os.read(planted[0], 10) == b""
+    os.close(planted[0])
+
+
+@needs_root
+def test_a_file_that_another_user_plants_meanwhile_is_not_written_in_place(
+    shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = shared / "oauth.json"
+    file.write_bytes(OLD_BYTES)
+
+    def replace(*_: object) -> NoReturn:
+        file.unlink()
+        file.write_bytes(OLD_BYTES)
+        os.chown(file, 4242, 4242)
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+
+    monkeypatch.setattr(os, "replace", replace)
+    with pytest.raises(TokenFileError):
+        FileStore(file).guarded().replace(OLD_BYTES.decode(), token_text(NEW))
+    assert file.read_bytes() == OLD_BYTES
+
+
+# ---- in place ------------------------------------------------------------------------------------
+
+
+def test_a_write_in_place_has_a_whole_token_at_every_moment(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the write and the cut, what was longer before ends in spaces."""
     file.write_bytes(OLD_BYTES + b"\n" * 500)
     monkeypatch.setattr(os, "replace", failing(errno.EBUSY))
     monkeypatch.setattr(os, "ftruncate", failing(errno.EIO))
     with pytest.raises(TokenFileError):
         write(file)
-    assert read_token(str(file)) in (OLD, NEW)
+    assert load(file) in (OLD, NEW)
 
 
 @pytest.mark.parametrize("call", ["open", "write", "fsync", "close", "replace"])
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EMFILE], ids=errno.errorcode.get)
-def test_a_failure_leaves_the_old_file_and_names_it(
+def test_a_failed_write_keeps_the_old_file_and_names_it(
     file: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(os, call, failing(number))
         with pytest.raises(TokenFileError) as failed:
-            write_token(str(file), NEW, exclusive=True)
+            FileStore(file).replace(OLD_BYTES.decode(), NEW_BYTES.decode())
     assert failed.value.path == str(file)
     assert os.strerror(number) in str(failed.value)
     assert file.read_bytes() == OLD_BYTES
     assert is_alone(file)
 
 
-def test_a_login_has_a_place_where_only_the_file_itself_can_be_written(
+def test_a_file_in_a_read_only_folder_passes_the_check_before_a_login(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a single file that is mounted into a container."""
@@ -480,27 +1224,12 @@ def test_a_login_has_a_place_where_only_the_file_itself_can_be_written(
         return real(path, flags, mode)
 
     monkeypatch.setattr(os, "open", mounted)
-    check_writable(str(file))
+    FileStore(file).check_writable()
     with pytest.raises(TokenFileError, match="No token file can be written here: Read-only"):
-        check_writable(str(tmp_path / "other.json"))
+        FileStore(tmp_path / "other.json").check_writable()
 
 
-def test_what_the_next_holder_of_the_lock_writes_beside_it_is_left_alone(
-    file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It can have the lock of the new file as soon as that is in its place."""
-    real = os.replace
-
-    def replaced_and_the_next_begins(source: str, target: str) -> None:
-        real(source, target)
-        Path(source).write_text("theirs")
-
-    monkeypatch.setattr(os, "replace", replaced_and_the_next_begins)
-    write_token(str(file), NEW, exclusive=True)
-    assert Path(f"{file}.tmp").read_text() == "theirs"
-
-
-def test_a_new_file_in_a_directory_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_a_missing_folder_is_not_created(tmp_path: Path) -> None:
     path = str(tmp_path / "missing" / "oauth.json")
     with pytest.raises(TokenFileError) as failed:
         write(Path(path))
@@ -510,31 +1239,30 @@ def test_a_new_file_in_a_directory_that_is_not_there_is_refused(tmp_path: Path) 
 
 WRITER: Final = """
 import os, signal, sys
-from ytmusic_oauth._file_lock import locked
-from ytmusic_oauth._file_store import read_token, write_token
-path = sys.argv[1]
-token = {**read_token(path), "access_token": "ya29.fake-new", "expires_at": 1700003599}
+from ytmusic_oauth._file_store import FileStore
+store = FileStore(sys.argv[1])
+before = store.read()
 exec(sys.argv[2])
-with locked(path) as exclusive:
-    write_token(path, token, exclusive=exclusive)
+with store.lock(0):
+    assert store.replace(before, before.replace("fake-old", "fake-new").replace("1700000000", "1700003599"))
 """
 
 
-def written_by_a_child(file: Path, spoiler: str) -> subprocess.CompletedProcess[str]:
+def write_in_a_child(file: Path, spoiler: str) -> subprocess.CompletedProcess[str]:
     """Write from another process, after a statement that spoils it."""
     command = [sys.executable, "-c", WRITER, str(file), spoiler]
     return subprocess.run(command, capture_output=True, check=False, cwd=ROOT, text=True)
 
 
 @posix
-def test_in_a_directory_that_may_not_be_written_it_is_written_in_place() -> None:
-    # By somebody who is not root: to root, every directory may be written. Theirs is not pytest's, which is private.
+def test_the_file_is_written_in_place_in_a_read_only_folder() -> None:
+    # As another user than root, to whom no folder is read-only. pytest's folder is private, so this is another one.
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory, "oauth.json")
         file.write_bytes(OLD_BYTES)
         file.chmod(0o666)
         file.parent.chmod(0o555)
-        child = written_by_a_child(file, "os.geteuid() or os.setuid(4242)")
+        child = write_in_a_child(file, "os.geteuid() or os.setuid(4242)")
         content, alone = file.read_bytes(), is_alone(file)
         file.parent.chmod(0o700)
     assert child.stderr == ""
@@ -543,8 +1271,8 @@ def test_in_a_directory_that_may_not_be_written_it_is_written_in_place() -> None
 
 
 @posix
-def test_a_full_disk_leaves_the_old_file_and_no_litter(file: Path) -> None:
-    child = written_by_a_child(file, "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))")
+def test_a_full_disk_keeps_the_old_file_and_leaves_no_other(file: Path) -> None:
+    child = write_in_a_child(file, "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))")
     assert "TokenFileError" in child.stderr
     assert file.read_bytes() == OLD_BYTES
     assert is_alone(file)
@@ -552,11 +1280,9 @@ def test_a_full_disk_leaves_the_old_file_and_no_litter(file: Path) -> None:
 
 @posix
 @pytest.mark.parametrize("moment", ["write", "fsync", "replace"])
-def test_a_writer_that_is_killed_leaves_the_old_file_and_the_next_one_cleans_up(file: Path, moment: str) -> None:
-    child = written_by_a_child(file, f"os.{moment} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)")
+def test_a_killed_writer_leaves_the_old_file(file: Path, moment: str) -> None:
+    child = write_in_a_child(file, f"os.{moment} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)")
     assert child.returncode == -9
     assert file.read_bytes() == OLD_BYTES
-    assert not is_alone(file)
     write(file)
     assert file.read_bytes() == NEW_BYTES
-    assert is_alone(file)

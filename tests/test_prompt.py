@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""A login at a terminal: what its user sees, and what is left if it goes wrong."""
+"""The login prompt of the library: what the user sees, and what a failure leaves behind."""
 
 from __future__ import annotations
 
 import io
+import subprocess
 import sys
-import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,16 +15,19 @@ import pytest
 from tests.porting.fake_google import FakeGoogle, Reply
 from tests.support import Clock, client
 from ytmusic_oauth import AccessDenied, OAuthToken, RefreshingToken, TokenFileError
+from ytmusic_oauth._terminal import open_browser
+
+UserActions = Callable[[Callable[[], object]], None]
 
 
 @pytest.fixture
-def enter(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
-    """Set what happens until the user presses Enter; nothing, unless a test says otherwise."""
+def until_enter(monkeypatch: pytest.MonkeyPatch) -> UserActions:
+    """Set what happens until the user presses Enter: nothing, by default."""
 
-    def set_to(happens: Callable[[], object]) -> None:
+    def set_to(action: Callable[[], object]) -> None:
         def read(prompt: str) -> str:
             print(prompt, end="")
-            happens()
+            action()
             return ""
 
         monkeypatch.setattr("builtins.input", read)
@@ -32,11 +36,8 @@ def enter(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], N
     return set_to
 
 
-Enter = Callable[[Callable[[], object]], None]
-
-
-def answering(server: FakeGoogle, clock: Clock, seconds: float) -> Callable[[], None]:
-    """A user who needs so long to confirm."""
+def confirming(server: FakeGoogle, clock: Clock, seconds: float) -> Callable[[], None]:
+    """Return the action of a user who confirms the code after so many seconds."""
 
     def confirm() -> None:
         clock.advance(seconds)
@@ -45,10 +46,10 @@ def answering(server: FakeGoogle, clock: Clock, seconds: float) -> Callable[[], 
     return confirm
 
 
-def test_it_shows_link_and_code_and_asks_once_when_the_user_is_done(
-    server: FakeGoogle, clock: Clock, enter: Enter, capsys: pytest.CaptureFixture[str]
+def test_link_and_code_are_shown_and_one_poll_follows_enter(
+    server: FakeGoogle, clock: Clock, until_enter: UserActions, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    enter(answering(server, clock, 20))
+    until_enter(confirming(server, clock, 20))
     token = RefreshingToken.prompt_for_token(client(server))
     assert server.is_live(token.access_token)
     assert token.local_cache is None
@@ -60,44 +61,21 @@ def test_it_shows_link_and_code_and_asks_once_when_the_user_is_done(
     assert len(server.requests_to("token")) == 1
 
 
-@pytest.mark.usefixtures("enter")
+@pytest.mark.usefixtures("until_enter")
 @pytest.mark.parametrize("polls", [2, 5])
-def test_enter_too_early_is_no_failure(
+def test_enter_before_confirming_is_not_an_error(
     server: FakeGoogle, clock: Clock, capsys: pytest.CaptureFixture[str], polls: int
 ) -> None:
     server.approve_after = 5 * polls - 1
     token = RefreshingToken.prompt_for_token(client(server))
     assert server.is_live(token.access_token)
     shown = capsys.readouterr().out
-    assert shown.count("Not confirmed yet") == shown.count("the code lives for 30 more minutes") == 1
+    assert shown.count("Not confirmed yet") == shown.count("The code expires in 0:29:55.") == 1
     assert clock.slept == [5] * polls
 
 
-def test_the_browser_is_sent_to_the_link_that_is_shown(
-    server: FakeGoogle, clock: Clock, enter: Enter, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opened: list[str] = []
-    monkeypatch.setattr(webbrowser, "open", opened.append)
-    enter(answering(server, clock, 5))
-    RefreshingToken.prompt_for_token(client(server), open_browser=True)
-    assert opened == [f"{server.verification_url}?user_code=ABCD-0001"]
-    RefreshingToken.prompt_for_token(client(server))
-    assert len(opened) == 1, "only where it was asked for"
-
-
-def test_a_browser_that_does_not_start_costs_no_login(
-    server: FakeGoogle, clock: Clock, enter: Enter, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(link: str) -> None:
-        raise webbrowser.Error(link)
-
-    monkeypatch.setattr(webbrowser, "open", fail)
-    enter(answering(server, clock, 5))
-    assert server.is_live(RefreshingToken.prompt_for_token(client(server), open_browser=True).access_token)
-
-
 @pytest.mark.parametrize("stdin", ["at its end", "closed", "unreadable", "missing"])
-def test_where_nobody_can_press_enter_it_just_polls(
+def test_without_usable_standard_input_the_prompt_polls(
     server: FakeGoogle, clock: Clock, stdin: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(size: int = -1) -> str:
@@ -106,18 +84,18 @@ def test_where_nobody_can_press_enter_it_just_polls(
     closed, unreadable = io.StringIO(), io.StringIO()
     closed.close()
     monkeypatch.setattr(unreadable, "readline", fail)
-    ways = {"at its end": io.StringIO(), "closed": closed, "unreadable": unreadable, "missing": None}
-    monkeypatch.setattr(sys, "stdin", ways[stdin])
+    streams = {"at its end": io.StringIO(), "closed": closed, "unreadable": unreadable, "missing": None}
+    monkeypatch.setattr(sys, "stdin", streams[stdin])
     server.approve_after = 7
     assert server.is_live(RefreshingToken.prompt_for_token(client(server)).access_token)
     assert clock.slept == [5, 5]
 
 
 def test_the_token_is_stored_and_kept_fresh_in_its_file(
-    server: FakeGoogle, clock: Clock, enter: Enter, tmp_path: Path
+    server: FakeGoogle, clock: Clock, until_enter: UserActions, tmp_path: Path
 ) -> None:
     path = tmp_path / "oauth.json"
-    enter(answering(server, clock, 5))
+    until_enter(confirming(server, clock, 5))
     token = RefreshingToken.prompt_for_token(client(server), to_file=str(path))
     assert token.local_cache == path
     assert OAuthToken.from_json(path).as_dict() == token.as_dict()
@@ -125,7 +103,7 @@ def test_the_token_is_stored_and_kept_fresh_in_its_file(
     assert token.access_token == OAuthToken.from_json(path).access_token
 
 
-@pytest.mark.usefixtures("enter")
+@pytest.mark.usefixtures("until_enter")
 def test_the_file_of_an_old_login_is_replaced(server: FakeGoogle, tmp_path: Path) -> None:
     path = tmp_path / "oauth.json"
     path.touch()
@@ -135,7 +113,7 @@ def test_the_file_of_an_old_login_is_replaced(server: FakeGoogle, tmp_path: Path
         assert OAuthToken.from_json(path).as_dict() == token.as_dict()
 
 
-def test_a_file_that_is_something_else_is_kept_and_the_user_not_bothered(server: FakeGoogle, tmp_path: Path) -> None:
+def test_no_request_is_sent_if_the_file_is_not_a_token_file(server: FakeGoogle, tmp_path: Path) -> None:
     path = tmp_path / "package.json"
     path.write_text('{"name": "something else"}')
     with pytest.raises(TokenFileError, match=r"package\.json"):
@@ -144,25 +122,30 @@ def test_a_file_that_is_something_else_is_kept_and_the_user_not_bothered(server:
     assert server.transcript == []
 
 
-def test_a_place_where_nothing_can_be_written_is_found_out_before_the_login(server: FakeGoogle, tmp_path: Path) -> None:
+def test_no_request_is_sent_if_the_token_could_not_be_stored(server: FakeGoogle, tmp_path: Path) -> None:
     with pytest.raises(TokenFileError, match=r"missing/oauth\.json: No token file can be written here: "):
         RefreshingToken.prompt_for_token(client(server), to_file=str(tmp_path / "missing" / "oauth.json"))
     assert server.transcript == []
 
 
 @pytest.mark.parametrize("action", ["default", "error"])
-def test_a_token_that_cannot_be_saved_is_no_lost_login(
-    server: FakeGoogle, clock: Clock, enter: Enter, tmp_path: Path, recwarn: pytest.WarningsRecorder, action: str
+def test_a_login_is_not_lost_if_its_token_cannot_be_saved(
+    server: FakeGoogle,
+    clock: Clock,
+    until_enter: UserActions,
+    tmp_path: Path,
+    recwarn: pytest.WarningsRecorder,
+    action: str,
 ) -> None:
-    """Not even where warnings are errors. The file is written when it can be."""
+    """Not even if warnings are errors. The token is saved as soon as that is possible."""
     path = tmp_path / "unplugged" / "oauth.json"
     path.parent.mkdir()
 
-    def answer() -> None:
+    def unplug_and_confirm() -> None:
         path.parent.rmdir()
-        answering(server, clock, 5)()
+        confirming(server, clock, 5)()
 
-    enter(answer)
+    until_enter(unplug_and_confirm)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("warnings.filters", [(action, None, Warning, None, 0)])
         token = RefreshingToken.prompt_for_token(client(server), to_file=str(path))
@@ -174,25 +157,25 @@ def test_a_token_that_cannot_be_saved_is_no_lost_login(
     assert OAuthToken.from_json(path).access_token == served
 
 
-def test_ctrl_c_leaves_no_file(server: FakeGoogle, clock: Clock, enter: Enter, tmp_path: Path) -> None:
+def test_ctrl_c_leaves_no_file(server: FakeGoogle, clock: Clock, until_enter: UserActions, tmp_path: Path) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
 
-    enter(interrupt)
+    until_enter(interrupt)
     with pytest.raises(KeyboardInterrupt):
         RefreshingToken.prompt_for_token(client(server), to_file=str(tmp_path / "oauth.json"))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_user_who_says_no_leaves_no_file(server: FakeGoogle, enter: Enter, tmp_path: Path) -> None:
-    enter(lambda: server.deny(server.user_codes()[0]))
+def test_a_denied_login_leaves_no_file(server: FakeGoogle, until_enter: UserActions, tmp_path: Path) -> None:
+    until_enter(lambda: server.deny(server.user_codes()[0]))
     with pytest.raises(AccessDenied):
         RefreshingToken.prompt_for_token(client(server), to_file=str(tmp_path / "oauth.json"))
     assert list(tmp_path.iterdir()) == []
 
 
-class Bare:
-    """What some programs put in the place of standard output."""
+class MinimalStream:
+    """What some programs replace standard output with."""
 
     def __init__(self) -> None:
         self.written = ""
@@ -205,40 +188,41 @@ class Bare:
         pass
 
 
-def test_an_output_of_the_programs_own_will_do(
-    server: FakeGoogle, clock: Clock, enter: Enter, monkeypatch: pytest.MonkeyPatch
+def test_standard_output_may_be_any_object_with_write_and_flush(
+    server: FakeGoogle, clock: Clock, until_enter: UserActions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    output = Bare()
+    output = MinimalStream()
     monkeypatch.setattr(sys, "stdout", output)
-    enter(answering(server, clock, 5))
+    until_enter(confirming(server, clock, 5))
     RefreshingToken.prompt_for_token(client(server))
     assert "the code is ABCD-0001" in output.written
 
 
-def test_link_and_code_are_seen_before_the_wait(
+def test_link_and_code_are_flushed_before_the_question(
     server: FakeGoogle, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = io.BytesIO()
-    before: list[bytes] = []
+    pipe = io.BytesIO()
+    shown = b""
 
     def read(prompt: str) -> str:
-        before.append(seen.getvalue())
+        nonlocal shown
+        shown = pipe.getvalue()
         return ""
 
     monkeypatch.setattr("builtins.input", read)
-    with io.TextIOWrapper(seen, encoding="utf-8") as pipe:
-        monkeypatch.setattr(sys, "stdout", pipe)
+    with io.TextIOWrapper(pipe, encoding="utf-8") as output:
+        monkeypatch.setattr(sys, "stdout", output)
         server.approve_after = 0
         RefreshingToken.prompt_for_token(client(server))
-        assert b"the code is ABCD-0001\n" in before[0]
+        assert b"the code is ABCD-0001\n" in shown
 
 
 @pytest.mark.parametrize(
     ("encoding", "shown"),
     [("ascii", r"\uff37\uff37-\xe9"), ("latin-1", "\\uff37\\uff37-\xe9"), ("utf-8", "\uff37\uff37-\xe9")],
 )
-def test_a_terminal_without_the_characters_shows_the_rest(
-    server: FakeGoogle, enter: Enter, monkeypatch: pytest.MonkeyPatch, encoding: str, shown: str
+def test_characters_that_the_terminal_lacks_are_escaped(
+    server: FakeGoogle, until_enter: UserActions, monkeypatch: pytest.MonkeyPatch, encoding: str, shown: str
 ) -> None:
     code = {
         "device_code": "d",
@@ -254,3 +238,70 @@ def test_a_terminal_without_the_characters_shows_the_rest(
         RefreshingToken.prompt_for_token(client(server))
     terminal.seek(0)
     assert f"the code is {shown}\n" in terminal.read()
+
+
+# ---- the browser ---------------------------------------------------------------------------------
+
+
+def test_the_browser_opens_the_link_only_with_open_browser(
+    server: FakeGoogle, clock: Clock, until_enter: UserActions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("ytmusic_oauth._terminal.open_browser", opened.append)
+    until_enter(confirming(server, clock, 5))
+    RefreshingToken.prompt_for_token(client(server), open_browser=True)
+    assert opened == [f"{server.verification_url}?user_code=ABCD-0001"]
+    RefreshingToken.prompt_for_token(client(server))
+    assert len(opened) == 1
+
+
+@dataclass
+class Started:
+    """A process, as `subprocess.Popen` was asked to start it."""
+
+    command: Sequence[str]
+    options: Mapping[str, object]
+    returncode: int | None = None
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> Sequence[Started]:
+    processes: list[Started] = []
+
+    def start(command: Sequence[str], **options: object) -> Started:
+        processes.append(Started(command, options))
+        return processes[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    return processes
+
+
+@pytest.mark.parametrize(("executable", "python"), [("/opt/python", "/opt/python"), ("", "python3")])
+def test_the_browser_has_a_process_of_its_own(
+    started: Sequence[Started], monkeypatch: pytest.MonkeyPatch, executable: str, python: str
+) -> None:
+    """It imports nothing from the current folder (-I), does not use our streams, and Ctrl-C does not reach it."""
+    monkeypatch.setattr(sys, "executable", executable)
+    open_browser("https://a.example/device")
+    [browser] = started
+    assert browser.command == [python, "-I", "-m", "webbrowser", "https://a.example/device"]
+    streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+    assert browser.options == {**streams, "start_new_session": True}
+    assert browser.returncode is not None, "otherwise Python warns that it is still running"
+
+
+def test_a_frozen_program_does_not_start_itself_as_a_browser(
+    started: Sequence[Started], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There, `sys.executable` is the program, which would ignore our arguments and log in once more."""
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    open_browser("https://a.example/device")
+    assert started == []
+
+
+def test_a_browser_that_cannot_be_started_is_not_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", "/missing/python")
+        open_browser("https://a.example/device")
+    monkeypatch.setitem(sys.modules, "subprocess", None)
+    open_browser("https://a.example/device")

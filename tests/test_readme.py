@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""What the README says is true today: its code runs, and its map shows the whole house."""
+"""The documents are true: their code and their commands run, and their lists, counts and paths match the project."""
 
 from __future__ import annotations
 
+import ast
 import io
+import json
 import re
+import shlex
 import sys
-import webbrowser
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
+from typing import Final
 
 import pytest
 
@@ -16,84 +20,244 @@ import ytmusic_oauth
 from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FakeGoogle
 from tests.support import Clock
 from tests.tools.release.single_file import single_file
-from ytmusic_oauth import YOUTUBE
+from ytmusic_oauth import YOUTUBE, OAuthCredentials, OAuthError
 from ytmusic_oauth.__main__ import DONE, FIX_FIRST, INTERRUPTED, LOG_IN_AGAIN, TRY_LATER, main
 from ytmusic_oauth.transport import UrllibResponse, UrllibSession
 
-ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-PACKAGE = Path(ytmusic_oauth.__file__).parent
+ROOT: Final = Path(__file__).parent.parent
+PACKAGE: Final = Path(ytmusic_oauth.__file__).parent
+DOCUMENTS: Final[Mapping[str, str]] = {
+    name: (ROOT / name).read_text(encoding="utf-8")
+    for name in ("README.md", "SECURITY.md", "CHANGELOG.md", "tests/README.md")
+}
+README: Final = DOCUMENTS["README.md"]
+FOR_CONTRIBUTORS: Final = DOCUMENTS["tests/README.md"]
 
 
-def test_its_code_runs_from_top_to_bottom(
-    clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    assert len(blocks) > 5
+def section(title: str, *, of: str = README) -> str:
+    """The text below a heading, up to the next one."""
+    _, heading, rest = of.partition(f"\n## {title}\n")
+    assert heading, title
+    return rest.partition("\n## ")[0]
+
+
+@pytest.fixture
+def server(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGoogle]:
+    """A fake server whose users confirm after 8 seconds. It receives what is sent to YouTube."""
     with FakeGoogle(clock=clock.monotonic, approve_after=8) as server:
-        lead_to(server, monkeypatch)
-        opened: list[str] = []
-        monkeypatch.setattr(webbrowser, "open", opened.append)
-        monkeypatch.setattr(sys, "stdin", io.StringIO("\n"))
-        monkeypatch.chdir(tmp_path)
-        names: dict[str, object] = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
-        for block in blocks:
-            exec(compile(block, "README.md", "exec"), names)
-        assert server.is_live(str(names["header"]).removeprefix("Bearer "))
+        post = UrllibSession.post
+        urls = {YOUTUBE.device_code_url: server.device_code_url, YOUTUBE.token_url: server.token_url}
+
+        def redirected(
+            self: UrllibSession, url: str, *, data: Mapping[str, str], headers: Mapping[str, str], timeout: float
+        ) -> UrllibResponse:
+            return post(self, urls[url], data=data, headers=headers, timeout=timeout)
+
+        monkeypatch.setattr(UrllibSession, "post", redirected)
+        yield server
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, with the `client.json` that the Google console downloads, and a user who presses Enter."""
+    client = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+    (tmp_path / "client.json").write_text(json.dumps({"installed": client}), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n"))
+    return tmp_path
+
+
+# ---- code ----------------------------------------------------------------------------------------
+
+
+def ytmusicapi() -> ModuleType:
+    """Stands in for ytmusicapi, which is not installed here: `make interop` runs the same code with the real one."""
+
+    class YTMusic:
+        def __init__(self, auth: str, *, oauth_credentials: OAuthCredentials) -> None:
+            self._token = ytmusic_oauth.OAuthToken.from_json(Path(auth))
+
+    module = ModuleType("ytmusicapi")
+    vars(module)["YTMusic"] = YTMusic
+    return module
+
+
+def test_its_python_code_runs_from_top_to_bottom(
+    server: FakeGoogle, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    blocks = re.findall(r"```py(?:thon)?\n(.*?)```", README, re.DOTALL)
+    assert len(blocks) >= 6
+    assert README.count("```") == 2 * len(blocks), "a block in another language is not run"
+    opened: list[str] = []
+    monkeypatch.setattr("ytmusic_oauth._terminal.open_browser", opened.append)
+    monkeypatch.setitem(sys.modules, "ytmusicapi", ytmusicapi())
+    names: dict[str, object] = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), names)
+    assert server.is_live(str(names["header"]).removeprefix("Bearer "))
+    assert isinstance(vars(names["music"])["_token"], ytmusic_oauth.RefreshingToken)
     assert len(opened) == 1
     assert opened[0] in capsys.readouterr().out
 
 
-def lead_to(server: FakeGoogle, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Send to the fake what would go to YouTube."""
-    post = UrllibSession.post
-    places = {YOUTUBE.device_code_url: server.device_code_url, YOUTUBE.token_url: server.token_url}
-
-    def redirected(
-        self: UrllibSession, url: str, *, data: Mapping[str, str], headers: Mapping[str, str], timeout: float
-    ) -> UrllibResponse:
-        return post(self, places[url], data=data, headers=headers, timeout=timeout)
-
-    monkeypatch.setattr(UrllibSession, "post", redirected)
+def shell_commands() -> Iterator[list[str]]:
+    """The words of each command in an indented block, without what comes after a pipe."""
+    for block in re.findall(r"(?:^ {4}.*\n)+", re.sub(r"```.*?```", "", README, flags=re.DOTALL), re.MULTILINE):
+        for line in re.sub(r"\|\n *", "| ", block).splitlines():
+            yield shlex.split(line.partition("|")[0])
 
 
-def test_its_map_shows_every_module() -> None:
-    the_map = README[README.index("## The map") :]
-    assert {module.name for module in PACKAGE.glob("*.py")} == set(re.findall(r"`(\w+\.py)`", the_map))
+def test_its_shell_commands_run(server: FakeGoogle, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    headers = 0
+    for program, *arguments in shell_commands():
+        if program == "python":
+            assert arguments[:2] == ["-m", "ytmusic_oauth"]
+            assert main(arguments[2:]) == DONE
+            if arguments[2] == "header":
+                headers += 1
+                assert server.is_live(capsys.readouterr().out.strip().removeprefix("Authorization: Bearer "))
+        elif program == "make":
+            assert arguments[0] in makefile()
+            assert all(variable.partition("=")[0] in {"DEST", "CLIENT"} for variable in arguments[1:])
+        else:
+            assert [program, *arguments] in (["pip", "install", "."], ["apt", "install", "make", "python3-venv"])
+    assert headers == 1
 
 
-def test_the_files_that_it_names_exist() -> None:
-    for name in re.findall(r"`((?:tests|typings)/[\w/.]*)`", README):
-        assert (ROOT / name).exists(), name
-    section = README[README.index("**…run it in an event loop") : README.index("**…port it**")]
-    recipes = {path.name for path in (ROOT / "tests" / "recipes").glob("*.py")} - {"__init__.py"}
-    assert set(re.findall(r"`(\w+\.py)`", section)) == recipes
+# ---- the command line ----------------------------------------------------------------------------
 
 
-def test_its_single_file_is_as_small_as_it_says() -> None:
-    told = re.search(r"the command line in less than (\d+) KB", README)
-    assert told
-    assert len(single_file()) / 1000 <= int(told[1])
-
-
-def test_its_commands_exist() -> None:
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    named = set(re.findall(r"\bmake ([a-z-]+)", README))
-    assert {"demo", "test"} <= named <= targets
-
-
-def test_its_command_line_is_the_one_there_is(capsys: pytest.CaptureFixture[str]) -> None:
-    section = README[README.index("### From the command line") : README.index("### Without a terminal")]
-    commands: set[str] = set(re.findall(r"`([a-z]+)`", "".join(re.findall(r"^\| (`[^|]*)\|", section, re.MULTILINE))))
+def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     with pytest.raises(SystemExit):
-        main(["--help"])
-    told = capsys.readouterr().out
-    assert commands == set(re.findall(r"^    ([a-z]+) ", told, re.MULTILINE))
-    assert set(re.findall(r"\| (\d+) \|", section)) == {
-        str(status) for status in (DONE, LOG_IN_AGAIN, FIX_FIRST, TRY_LATER, INTERRUPTED)
+        main([*arguments, "--help"])
+    return capsys.readouterr().out
+
+
+def test_it_lists_the_commands_and_only_options_that_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    text = section("On the command line")
+    commands: set[str] = set(re.findall(r"`([a-z]+)`", "".join(re.findall(r"^\| (`[^|]*)\|", text, re.MULTILINE))))
+    help_text = told(capsys)
+    assert commands == set(re.findall(r"^    ([a-z]+) ", help_text, re.MULTILINE))
+    help_text += "".join(told(capsys, command) for command in sorted(commands))
+    assert set(re.findall(r"--[a-z][a-z-]+", text)) <= set(re.findall(r"--[a-z-]+", help_text))
+    assert set(re.findall(r"YTMUSIC_\w+", text)) == set(re.findall(r"YTMUSIC_\w+", help_text))
+
+
+def test_it_lists_the_exit_statuses() -> None:
+    [sentence] = re.findall(r"The exit status is ([^.]*)\.", section("On the command line"))
+    assert {int(status) for status in re.findall(r"\b\d+\b", sentence)} == {
+        DONE,
+        LOG_IN_AGAIN,
+        FIX_FIRST,
+        TRY_LATER,
+        INTERRUPTED,
     }
-    for command in commands:
-        with pytest.raises(SystemExit):
-            main([command, "--help"])
-        told += capsys.readouterr().out
-    assert set(re.findall(r"--[a-z][a-z-]+", section)) <= set(re.findall(r"--[a-z-]+", told))
+
+
+def test_it_lists_the_events_of_a_login_and_their_keys(
+    server: FakeGoogle, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [sentence] = re.findall(r"prints one JSON event per line: (.*?)\.\n", section("On the command line"), re.DOTALL)
+    listed = {
+        event: set(re.findall(r"\w+", keys)) for event, keys in re.findall(r"`(\w+)`\s\(((?:`\w+`[,\s]*)+)\)", sentence)
+    }
+    login = ["login", "--json", "--client-secrets", "client.json"]
+    assert main(login) == DONE
+    (folder / "client.json").write_text("{}", encoding="utf-8")
+    assert main(login) == FIX_FIRST
+    printed: dict[str, set[str]] = {}
+    for line in capsys.readouterr().out.splitlines():
+        event: dict[str, object] = json.loads(line)
+        name = str(event.pop("event"))
+        assert printed.setdefault(name, set(event)) == set(event)
+    assert listed == printed
+
+
+# ---- lists and numbers ---------------------------------------------------------------------------
+
+
+def test_it_is_short_enough_to_be_read() -> None:
+    assert len(README.split()) <= 1800
+
+
+def test_it_names_every_error_once() -> None:
+    exported = {name: getattr(ytmusic_oauth, name) for name in ytmusic_oauth.__all__}
+    errors = {name for name, value in exported.items() if isinstance(value, type) and issubclass(value, OAuthError)}
+    table: list[str] = re.findall(r"^\| .* \|$", section("Errors"), re.MULTILINE)
+    named: list[str] = re.findall(r"`([A-Z]\w+)`", "\n".join(table))
+    assert sorted([*named, "OAuthError"]) == sorted([*errors, "FileNotFoundError"])
+
+
+def test_it_names_every_public_module() -> None:
+    [sentence] = re.findall(r"its modules (.*?)\.", README, re.DOTALL)
+    public = {path.stem for path in PACKAGE.glob("[a-z]*.py")}
+    assert set(re.findall(r"`(\w+)`", sentence)) == public
+
+
+def test_it_names_every_recipe() -> None:
+    recipes = {path.name for path in (ROOT / "tests" / "recipes").glob("*.py")} - {"__init__.py"}
+    assert set(re.findall(r"^- `(\w+\.py)`", section("Recipes"), re.MULTILINE)) == recipes
+
+
+def test_the_single_file_is_as_small_as_it_says() -> None:
+    limit = re.search(r"in less than (\d+) KB", README)
+    assert limit
+    assert len(single_file()) / 1000 <= int(limit[1])
+
+
+# ---- all documents -------------------------------------------------------------------------------
+
+
+def makefile() -> set[str]:
+    return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_the_targets_and_paths_that_a_document_names_exist(name: str) -> None:
+    text = DOCUMENTS[name]
+    assert set(re.findall(r"(?:`|^ {4})make ([a-z-]+)", text, re.MULTILINE)) <= makefile()
+    for path in re.findall(r"`((?:tests|typings)/[\w/.-]*|[A-Z]+\.md)`", text):
+        assert (ROOT / path).exists(), path
+
+
+def test_the_readme_shows_how_to_try_it() -> None:
+    assert "    make demo\n    make test\n" in section("Try it")
+
+
+def rows(title: str) -> list[str]:
+    """The first column of a table in the README for contributors."""
+    return re.findall(r"^\| (`.*?) \|", section(title, of=FOR_CONTRIBUTORS), re.MULTILINE)
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            names = [alias.name for alias in node.names] if node.module is None else [node.module]
+            yield from (f"{name}.py" for name in names)
+
+
+def test_the_map_shows_every_module_and_imports_point_downwards() -> None:
+    order = [row.strip("`") for row in rows("The package")]
+    assert sorted(order) == sorted(path.name for path in PACKAGE.glob("*.py"))
+    inner = [name for name in order if name not in {"__init__.py", "__main__.py"}]
+    for name in inner:
+        for other in imported(PACKAGE / name):
+            assert inner.index(name) < inner.index(other), (name, other)
+
+
+def test_the_map_shows_everything_in_the_folder_of_tests() -> None:
+    listed = {name.rstrip("/") for row in rows("This folder") for name in re.findall(r"`(.*?)`", row)}
+    found = {path.name for path in (ROOT / "tests").iterdir() if not path.name.startswith("_")}
+    assert listed == {name for name in found if not name.startswith("test_")} - {"README.md"} | {"test_*.py"}
+
+
+CALQUES: Final = re.compile(
+    r"\b(whoever|somebody|nobody|seed|passing trouble|at the most|that there is|to be had|is none|what is no"
+    r"|answers? (?:with )?(?:True|False|None|a|the)|dead|lives? for)\b",
+    re.IGNORECASE,
+)
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_document_is_in_plain_english(name: str) -> None:
+    assert CALQUES.findall(DOCUMENTS[name]) == []

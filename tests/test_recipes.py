@@ -1,21 +1,27 @@
 # SPDX-License-Identifier: MIT
-"""The recipes for programs with a loop of their own do what they say, against the fake server."""
+"""The recipes work, with the fake server."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+import sys
 import threading
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import pytest
 
-from tests.porting.fake_google import FAULTS, FakeGoogle
-from tests.recipes import asyncio_program, dialog, web_service
-from tests.support import Clock, client, logged_in
+from tests.porting.fake_google import FAULTS, FakeGoogle, Reply, redirect
+from tests.recipes import asyncio_program, authorized_user, dialog, discovery, web_service
+from tests.support import Clock, client, endpoints, logged_in
 from ytmusic_oauth import (
     AccessDenied,
     DeviceCodeExpired,
+    Endpoints,
     LoginCancelled,
     OAuthError,
     RefreshingToken,
@@ -28,19 +34,19 @@ from ytmusic_oauth import (
 
 @pytest.fixture
 def loop_time(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The recipe waits on the clock that is moved by hand, and other tasks run meanwhile."""
+    """The recipe's sleeps advance the fake clock, and let other tasks run."""
     sleep = asyncio.sleep
 
-    async def pass_by(seconds: float) -> None:
+    async def advance(seconds: float) -> None:
         clock.sleep(seconds)
         await sleep(0)
 
     monkeypatch.setattr(asyncio_program, "time", clock)
-    monkeypatch.setattr(asyncio, "sleep", pass_by)
+    monkeypatch.setattr(asyncio, "sleep", advance)
     return clock
 
 
-def test_asyncio_a_login_waits_and_other_tasks_go_on(server: FakeGoogle, loop_time: Clock) -> None:
+def test_asyncio_login_does_not_block_other_tasks(server: FakeGoogle, loop_time: Clock) -> None:
     shown: list[tuple[str, str]] = []
     beats: list[float] = []
 
@@ -66,17 +72,17 @@ def test_asyncio_a_login_waits_and_other_tasks_go_on(server: FakeGoogle, loop_ti
 
 
 @pytest.mark.parametrize(("end", "raised"), [("deny", AccessDenied), ("expire", DeviceCodeExpired)])
-def test_asyncio_a_login_that_ends_says_how(
+def test_asyncio_login_raises_the_error_that_ends_it(
     server: FakeGoogle, loop_time: Clock, end: str, raised: type[OAuthError]
 ) -> None:
-    def answer(link: str, code: str) -> None:
+    def respond(link: str, code: str) -> None:
         getattr(server, end)(code)
 
     with pytest.raises(raised):
-        asyncio.run(asyncio_program.login(client(server), answer))
+        asyncio.run(asyncio_program.login(client(server), respond))
 
 
-def test_asyncio_a_login_can_be_cancelled(server: FakeGoogle, loop_time: Clock) -> None:
+def test_asyncio_login_can_be_cancelled(server: FakeGoogle, loop_time: Clock) -> None:
     async def program() -> None:
         def cancel(link: str, code: str) -> None:
             task.cancel()
@@ -89,10 +95,10 @@ def test_asyncio_a_login_can_be_cancelled(server: FakeGoogle, loop_time: Clock) 
     assert server.requests_to("token") == []
 
 
-def test_asyncio_a_hundred_tasks_send_one_refresh(server: FakeGoogle, clock: Clock) -> None:
+def test_asyncio_concurrent_tasks_send_one_refresh(server: FakeGoogle, clock: Clock) -> None:
     token = logged_in(server)
     old = token.access_token
-    clock.advance(3590)
+    clock.advance(4000)
 
     async def program() -> list[str]:
         return await asyncio.gather(*(asyncio_program.authorization(token) for _ in range(100)))
@@ -121,7 +127,7 @@ class Screen:
 
 
 class Gui:
-    """A timer, on the clock that is moved by hand."""
+    """A timer that runs on the fake clock."""
 
     def __init__(self, server: FakeGoogle, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(dialog, "time", clock)
@@ -133,7 +139,7 @@ class Gui:
     def run(self, seconds: float) -> None:
         end = self.clock.steady + seconds
         while self.clock.steady < end and (pause := self.login.tick()) is not None:
-            assert 0 < pause <= 0.1, "the cancel button would not be seen"
+            assert 0 < pause <= 0.1, "a pressed cancel button goes unnoticed"
             self.clock.advance(pause)
 
 
@@ -142,7 +148,7 @@ def gui(server: FakeGoogle, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Gu
     return Gui(server, clock, monkeypatch)
 
 
-def test_a_dialog_shows_the_code_and_ends_with_a_token(server: FakeGoogle, gui: Gui) -> None:
+def test_dialog_shows_the_code_and_ends_with_a_token(server: FakeGoogle, gui: Gui) -> None:
     [code] = server.user_codes()
     server.script("token", FAULTS["503"])
     gui.run(20)
@@ -155,7 +161,7 @@ def test_a_dialog_shows_the_code_and_ends_with_a_token(server: FakeGoogle, gui: 
     assert [request.error for request in server.requests_to("token")] == ["", "authorization_pending", ""]
 
 
-def test_a_dialog_shows_how_the_time_runs_out(gui: Gui) -> None:
+def test_dialog_shows_progress_until_the_code_expires(gui: Gui) -> None:
     gui.run(3600)
     [error] = gui.outcomes
     assert isinstance(error, DeviceCodeExpired)
@@ -163,13 +169,13 @@ def test_a_dialog_shows_how_the_time_runs_out(gui: Gui) -> None:
     assert (gui.screen.percents[0], gui.screen.percents[-1] > 95) == (0, True)
 
 
-def test_a_dialog_that_is_denied_says_so(server: FakeGoogle, gui: Gui) -> None:
+def test_dialog_reports_a_denied_login(server: FakeGoogle, gui: Gui) -> None:
     server.deny(server.user_codes()[0])
     gui.run(20)
     assert [type(outcome) for outcome in gui.outcomes] == [AccessDenied]
 
 
-def test_a_dialog_ends_once_whatever_its_program_does_then(server: FakeGoogle, gui: Gui, tmp_path: Path) -> None:
+def test_dialog_calls_done_once_even_if_done_raises(server: FakeGoogle, gui: Gui, tmp_path: Path) -> None:
     ended: list[RefreshingToken | OAuthError] = []
 
     def store(outcome: RefreshingToken | OAuthError) -> None:
@@ -184,7 +190,7 @@ def test_a_dialog_ends_once_whatever_its_program_does_then(server: FakeGoogle, g
     assert len(ended) == 1
 
 
-def test_a_dialog_that_is_cancelled_asks_nobody_any_more(server: FakeGoogle, gui: Gui) -> None:
+def test_cancelled_dialog_sends_no_more_requests(server: FakeGoogle, gui: Gui) -> None:
     gui.run(1)
     gui.screen.canceled = True
     gui.run(3600)
@@ -206,7 +212,7 @@ def accounts(server: FakeGoogle, clock: Clock, tmp_path: Path) -> web_service.Ac
     return accounts
 
 
-def test_a_service_keeps_its_accounts_apart_and_in_their_folder(
+def test_service_keeps_accounts_apart_and_inside_its_folder(
     accounts: web_service.Accounts, tmp_path: Path, server: FakeGoogle
 ) -> None:
     headers = {user: accounts.authorization(user) for user in USERS}
@@ -216,10 +222,10 @@ def test_a_service_keeps_its_accounts_apart_and_in_their_folder(
     assert [path.name for path in tmp_path.iterdir()] == ["accounts"]
 
 
-def test_a_service_refreshes_once_for_each_account_however_many_threads_serve(
+def test_service_sends_one_refresh_for_each_account(
     accounts: web_service.Accounts, server: FakeGoogle, clock: Clock
 ) -> None:
-    clock.advance(3590)
+    clock.advance(4000)
     before = len(server.requests_to("token"))
     start = threading.Barrier(20)
 
@@ -233,7 +239,7 @@ def test_a_service_refreshes_once_for_each_account_however_many_threads_serve(
     assert len(server.requests_to("token")) - before == len(USERS)
 
 
-def test_a_service_logs_in_again_and_forgets(
+def test_service_replaces_and_removes_logins(
     accounts: web_service.Accounts, server: FakeGoogle, tmp_path: Path
 ) -> None:
     old = accounts.authorization("Ada")
@@ -242,7 +248,138 @@ def test_a_service_logs_in_again_and_forgets(
     assert new != old
     accounts.remove("Ada")
     assert not server.is_live(new.removeprefix("Bearer "))
-    accounts.remove("ada")  # at Google, one revocation ends all
+    accounts.remove("ada")  # already ended: Google's revocation ends every login of the user
     for user in ("Ada", "ada"):
         with pytest.raises(TokenFileNotFound):
             accounts.authorization(user)
+
+
+# ---- Google's authorized_user form ---------------------------------------------------------------
+
+
+def test_a_token_survives_the_authorized_user_form(server: FakeGoogle) -> None:
+    token = logged_in(server)
+    form = authorized_user.to_authorized_user(token)
+    back = authorized_user.from_authorized_user(json.loads(json.dumps(form)), endpoints(server))
+    assert back.as_dict() == {**token.as_dict(), "expires_in": 0}
+    assert back.as_auth() == token.as_auth()
+    assert len(server.requests_to("token")) == 1, "it was refreshed though it is fresh"
+
+
+def test_the_form_of_gcloud_has_no_access_token_and_is_refreshed_at_first_use(server: FakeGoogle) -> None:
+    form = authorized_user.to_authorized_user(logged_in(server))
+    for key in ("token", "scopes", "expiry"):
+        del form[key]
+    token = authorized_user.from_authorized_user(form, endpoints(server))
+    assert server.is_live(token.access_token)
+
+
+# ---- discovery -----------------------------------------------------------------------------------
+
+ISSUER: Final = "https://login.example.org/realms/a"
+RFC_8414_URL: Final = "https://login.example.org/.well-known/oauth-authorization-server/realms/a"
+OPENID_URL: Final = "https://login.example.org/realms/a/.well-known/openid-configuration"
+METADATA: Final[Mapping[str, object]] = {
+    "issuer": ISSUER,
+    "device_authorization_endpoint": "https://login.example.org/realms/a/device",
+    "token_endpoint": "https://login.example.org/realms/a/token",
+    "revocation_endpoint": "https://login.example.org/realms/a/revoke",
+    "token_endpoint_auth_methods_supported": ["private_key_jwt", "client_secret_post"],
+}
+DISCOVERED: Final = Endpoints(
+    "https://login.example.org/realms/a/device",
+    "https://login.example.org/realms/a/token",
+    "https://login.example.org/realms/a/revoke",
+)
+
+
+@pytest.mark.parametrize("url", [RFC_8414_URL, OPENID_URL])
+def test_discovery_reads_the_metadata_at_either_place(url: str) -> None:
+    assert discovery.discover(ISSUER, {url: METADATA}.get) == DISCOVERED
+
+
+def test_discovery_prefers_rfc_8414() -> None:
+    other = {**METADATA, "token_endpoint": "https://login.example.org/other"}
+    documents = {RFC_8414_URL: METADATA, OPENID_URL: other}
+    assert discovery.discover(ISSUER, documents.get) == DISCOVERED
+
+
+def test_discovery_of_an_issuer_without_a_path() -> None:
+    assert discovery.metadata_urls("https://a.example") == (
+        "https://a.example/.well-known/oauth-authorization-server",
+        "https://a.example/.well-known/openid-configuration",
+    )
+
+
+@pytest.mark.parametrize(
+    ("supported", "public", "way"),
+    [
+        (None, False, "basic"),
+        (["client_secret_post"], False, "post"),
+        (["client_secret_post", "client_secret_basic"], False, "basic"),
+        (["none"], False, "none"),
+        (["client_secret_basic"], True, "none"),
+    ],
+)
+def test_discovery_finds_out_how_to_authenticate(supported: list[str] | None, public: bool, way: str) -> None:
+    metadata = {key: value for key, value in METADATA.items() if not key.endswith("supported")}
+    if supported is not None:
+        metadata["token_endpoint_auth_methods_supported"] = supported
+    found = discovery.discover(ISSUER, {OPENID_URL: metadata}.get, public=public)
+    assert found.client_authentication == way
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"issuer": "https://login.example.org/realms/b"}, "another issuer"),
+        ({"issuer": f"{ISSUER}/"}, "another issuer"),
+        ({"issuer": None}, "another issuer"),
+        ({"device_authorization_endpoint": None}, "does not support the device authorization grant"),
+        ({"token_endpoint": 5}, "does not support the device authorization grant"),
+        ({"token_endpoint": "http://login.example.org/token"}, "token_url is not a valid endpoint"),
+        ({"token_endpoint_auth_methods_supported": ["private_key_jwt"]}, "supports none of client_secret_basic"),
+        ({"token_endpoint_auth_methods_supported": "none"}, "supports none of client_secret_basic"),
+    ],
+)
+def test_discovery_rejects_unfit_metadata(changes: Mapping[str, object], problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        discovery.discover(ISSUER, {RFC_8414_URL: {**METADATA, **changes}}.get)
+
+
+def test_discovery_rejects_an_issuer_that_is_not_safe_or_has_no_metadata() -> None:
+    with pytest.raises(ValueError, match="is not a valid endpoint"):
+        discovery.discover("http://login.example.org", lambda _: METADATA)
+    with pytest.raises(ValueError, match="has no metadata at"):
+        discovery.discover(ISSUER, {RFC_8414_URL: [METADATA]}.get)
+
+
+def test_discovery_prints_code_and_options_that_make_the_endpoints() -> None:
+    endpoints = replace(DISCOVERED, client_authentication="basic", revoke_url=None)
+    for each in (DISCOVERED, endpoints, replace(endpoints, client_authentication="none")):
+        names: dict[str, object] = {"Endpoints": Endpoints}
+        exec(f"copied = {discovery.as_code(each)}", names)
+        assert names["copied"] == each
+    assert discovery.as_options(endpoints) == (
+        "--client-authentication basic --endpoints "
+        "https://login.example.org/realms/a/device https://login.example.org/realms/a/token"
+    )
+
+
+def test_discovery_over_http(
+    server: FakeGoogle, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    metadata = {
+        **METADATA,
+        "issuer": server.url,
+        "device_authorization_endpoint": server.device_code_url,
+        "token_endpoint": server.token_url,
+    }
+    place = "/.well-known/oauth-authorization-server"
+    server.script(place, redirect(server.url), Reply(200, "<html>"), Reply(404), Reply(200, metadata))
+    monkeypatch.setattr(sys, "argv", ["discovery", server.url])
+    assert [discovery.main() for _ in range(4)] == [2, 2, 2, 0]
+    shown = capsys.readouterr()
+    assert shown.err.count("has no metadata at") == 3
+    assert f"--endpoints {server.device_code_url} {server.token_url} " in shown.out
+    assert "Endpoints(\n    device_code_url=" in shown.out

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Asking a server over a session that somebody else made, and asking again: what is sent, believed and repeated."""
+"""Sending over a session supplied by the caller, and retries."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from tests.support import NOON, Clock
 from ytmusic_oauth import OAuthCredentials
-from ytmusic_oauth._messages import HttpResponse, Request, parse_retry_after
+from ytmusic_oauth._messages import HttpResponse, Request
+from ytmusic_oauth._retries import parse_retry_after, with_retries
 from ytmusic_oauth.exceptions import (
     AccessDenied,
     BadOAuthClient,
@@ -26,7 +27,7 @@ from ytmusic_oauth.exceptions import (
     ServerError,
     TransportError,
 )
-from ytmusic_oauth.session import Response, Session, send, with_retries
+from ytmusic_oauth.session import Response, Session, send
 
 REQUEST: Final = Request("https://example.org/token", {"client_id": "the-id", "refresh_token": "1//s+cret"})
 FORM: Final = REQUEST.form
@@ -34,7 +35,7 @@ FORM: Final = REQUEST.form
 
 @dataclass
 class Reply:
-    """An answer as most libraries have them."""
+    """A response like those of most HTTP libraries."""
 
     status_code: int = 200
     body: object = None
@@ -47,16 +48,16 @@ class Reply:
         return self.body
 
 
-MOVED: Final = Reply(307, None, {"Location": "https://elsewhere.example/token"})
-THIEVES: Final = Reply(200, {"access_token": "ya29.thieves"}, history=[MOVED])
+REDIRECT: Final = Reply(307, None, {"Location": "https://elsewhere.example/token"})
+FOLLOWED: Final = Reply(200, {"access_token": "ya29.elsewhere"}, history=[REDIRECT])
 
 
 class ReadTimeout(Exception):
-    """As an HTTP library's own, of no base class that others share."""
+    """Like an HTTP library's own, with no base class in common with ours."""
 
 
 class Plain:
-    """Sends a form, and has nothing else that one could know it by."""
+    """The least that a session can be: it has `post` and no more."""
 
     def __init__(self, *replies: Response | Exception) -> None:
         self.calls: list[tuple[str, Mapping[str, str], Mapping[str, str], float]] = []
@@ -71,7 +72,7 @@ class Plain:
 
 
 class LikeRequests:
-    """Follows redirects, form and all, unless told not to."""
+    """Follows redirects and sends the form again, unless told not to."""
 
     def __init__(self) -> None:
         self.proxies: dict[str, str] = {}
@@ -91,11 +92,11 @@ class LikeRequests:
         allow_redirects: bool = True,
     ) -> Reply:
         self.followed, self.timeout = allow_redirects, timeout
-        return THIEVES if self.followed else MOVED
+        return FOLLOWED if self.followed else REDIRECT
 
 
 class Wrapped:
-    """Hands everything on to a session, as those do that count or log."""
+    """Wraps a session, for example to log or count requests."""
 
     def __init__(self, session: LikeRequests) -> None:
         self._session = session
@@ -110,7 +111,7 @@ class Wrapped:
 
 
 class LikeHttpx:
-    """Follows redirects if it was made to, unless told not to."""
+    """Follows redirects if it was configured to, unless told not to."""
 
     def __init__(self, *, follow_redirects: bool) -> None:
         self.follow_redirects = follow_redirects
@@ -128,13 +129,13 @@ class LikeHttpx:
     ) -> Reply:
         self.followed = self.follow_redirects if follow_redirects is None else follow_redirects
         self.timeout = timeout
-        return THIEVES if self.followed else MOVED
+        return FOLLOWED if self.followed else REDIRECT
 
 
-# ---- what is sent --------------------------------------------------------------------------------
+# ---- requests ------------------------------------------------------------------------------------
 
 
-def test_a_session_gets_the_form_a_familiar_user_agent_and_half_a_minute() -> None:
+def test_a_session_gets_the_form_ytmusicapis_headers_and_a_timeout_of_30_s() -> None:
     session = Plain(Reply())
     send(session, REQUEST)
     [(url, data, headers, timeout)] = session.calls
@@ -146,9 +147,9 @@ def test_a_session_gets_the_form_a_familiar_user_agent_and_half_a_minute() -> No
 
 
 @pytest.mark.parametrize(
-    ("own", "used"), [(5, 5), (2.5, 2.5), (None, 30), (object(), 30)], ids=["5", "2.5", "none", "something else"]
+    ("own", "used"), [(5, 5), (2.5, 2.5), (None, 30), (object(), 30)], ids=["5", "2.5", "None", "not a number"]
 )
-def test_a_session_with_a_time_out_of_its_own_keeps_it(own: object, used: float) -> None:
+def test_a_session_with_its_own_timeout_keeps_it(own: object, used: float) -> None:
     class Timed(Plain):
         timeout = own
 
@@ -160,38 +161,38 @@ def test_a_session_with_a_time_out_of_its_own_keeps_it(own: object, used: float)
 @pytest.mark.parametrize(
     "session",
     [LikeRequests(), LikeHttpx(follow_redirects=True), LikeHttpx(follow_redirects=False)],
-    ids=["requests", "httpx that would follow", "httpx"],
+    ids=["requests", "httpx that follows redirects", "httpx"],
 )
-def test_no_form_follows_a_redirect_or_waits_for_ever(session: LikeRequests | LikeHttpx) -> None:
-    answer = send(session, REQUEST)
+def test_a_session_is_told_not_to_follow_redirects_and_given_a_timeout(session: LikeRequests | LikeHttpx) -> None:
+    response = send(session, REQUEST)
     assert session.followed is False
-    assert answer.status == 307
-    assert session.timeout == 30, "left to itself, requests waits for ever"
+    assert response.status == 307
+    assert session.timeout == 30, "requests has no timeout of its own"
 
 
-def test_no_form_follows_a_redirect_from_a_wrapped_session() -> None:
+def test_a_wrapped_session_is_told_not_to_follow_redirects() -> None:
     session = LikeRequests()
     assert send(Wrapped(session), REQUEST).status == 307
     assert not session.followed
 
 
-def test_an_answer_that_came_over_a_redirect_is_not_believed() -> None:
-    with pytest.raises(TransportError, match="redirect") as caught:
-        send(Plain(THIEVES), REQUEST)
-    assert not caught.value.retryable
-    assert "thieves" not in str(caught.value)
+def test_a_response_that_came_through_a_redirect_is_rejected() -> None:
+    with pytest.raises(TransportError, match="redirect") as raised:
+        send(Plain(FOLLOWED), REQUEST)
+    assert not raised.value.retryable
+    assert "ya29" not in str(raised.value)
 
 
-# ---- what comes back -----------------------------------------------------------------------------
+# ---- responses -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["Content-Type", "content-type", "CONTENT-TYPE", "cOntent-tYpe"])
-def test_headers_are_found_in_any_capitals(name: str) -> None:
+def test_header_names_are_case_insensitive(name: str) -> None:
     reply = Reply(200, {"a": 1}, {"X-Content-Type": "no", name: "text/html"})
     assert send(Plain(reply), REQUEST) == HttpResponse(200, {"a": 1}, "text/html")
 
 
-class Bare:
+class WithoutHeaders:
     status_code = 200
 
     def json(self) -> object:
@@ -199,52 +200,102 @@ class Bare:
 
 
 @pytest.mark.parametrize("headers", [{}, None, "no headers", 5, SimpleNamespace(items=lambda: 5)], ids=repr)
-def test_an_answer_may_have_no_headers(headers: object) -> None:
-    bare = Bare()
+def test_a_response_may_have_no_usable_headers(headers: object) -> None:
+    response = WithoutHeaders()
     if headers:
-        vars(bare)["headers"] = headers
-    assert send(Plain(bare), REQUEST) == HttpResponse(200, {"a": 1}, "no content type")
+        vars(response)["headers"] = headers
+    assert send(Plain(response), REQUEST) == HttpResponse(200, {"a": 1}, "no content type")
 
 
-def test_headers_may_be_handed_on_by_a_wrapper() -> None:
-    wrapped = Bare()
-    vars(wrapped)["headers"] = SimpleNamespace(items={"Retry-After": "77"}.items)
-    assert send(Plain(wrapped), REQUEST).retry_after == 77
+def test_headers_need_only_a_method_items() -> None:
+    response = WithoutHeaders()
+    vars(response)["headers"] = SimpleNamespace(items={"Retry-After": "77"}.items)
+    assert send(Plain(response), REQUEST).retry_after == 77
 
 
-def test_a_content_type_drives_no_terminal() -> None:
-    answer = send(Plain(Reply(200, None, {"Content-Type": "text/\x1b[2Jhtml 1//s+cret"})), REQUEST)
-    assert answer.content_type == "text/ [2Jhtml [redacted]"
+def test_a_content_type_is_redacted_and_sanitized() -> None:
+    for sent, shown in {"text/\x1b[2Jhtml": "text/ [2Jhtml", "text/html 1//s+cret": "[redacted]"}.items():
+        assert send(Plain(Reply(200, None, {"Content-Type": sent})), REQUEST).content_type == shown
+
+
+def test_what_a_redirect_and_a_challenge_say_is_kept_without_secrets() -> None:
+    headers = {"location": "https://a.example/\x1b[2J", "WWW-Authenticate": "Basic"}
+    response = send(Plain(Reply(302, None, headers)), REQUEST)
+    assert (response.location, response.has_challenge) == ("https://a.example/ [2J", True)
+    response = send(Plain(Reply(302, None, {"Location": "https://a.example/?t=1%2F%2Fs%2Bcret"})), REQUEST)
+    assert (response.location, response.has_challenge) == ("[redacted]", False)
+
+
+@dataclass
+class Unreadable(Reply):
+    """A response whose body cannot be read."""
+
+    @property
+    def content(self) -> bytes:
+        raise ReadTimeout
+
+
+@dataclass
+class WithContent(Reply):
+    """A response like that of requests and httpx."""
+
+    content: bytes = b""
+
+
+@pytest.mark.parametrize(
+    ("content", "body"),
+    [
+        (b'\xef\xbb\xbf{"a": 1}', {"a": 1}),
+        (b"\xef\xbb\xbf", None),
+        (b'\xef\xbb\xbf{"a": 1} x', None),
+        (b'x{"a": 1}', None),
+    ],
+)
+def test_a_byte_order_mark_is_skipped_where_a_session_does_not(content: bytes, body: object) -> None:
+    """Requests does not."""
+    assert send(Plain(WithContent(200, ValueError(), content=content)), REQUEST).body == body
+
+
+@pytest.mark.parametrize(
+    ("reply", "is_empty"),
+    [
+        (WithContent(401, ValueError(), content=b""), True),
+        (WithContent(401, ValueError(), content=b" "), False),
+        (WithContent(401, ValueError(), {"Content-Length": "0"}, content=b"<html>"), False),
+        (Reply(401, ValueError(), {"Content-Length": "0"}), True),
+        (Reply(401, ValueError(), {"Content-Length": "1"}), False),
+        (Reply(401, ValueError()), False),
+        (Reply(401, {}, {"Content-Length": "0"}), False),
+        (Unreadable(401, ValueError()), False),
+    ],
+    ids=repr,
+)
+def test_an_empty_body_is_known_if_the_response_tells(reply: Reply, is_empty: bool) -> None:
+    assert send(Plain(reply), REQUEST).is_empty is is_empty
 
 
 @pytest.mark.parametrize("error", [ValueError("1//s+cret"), RecursionError(), ReadTimeout()], ids=repr)
-def test_a_body_that_is_no_json_is_an_answer_without_one(error: Exception) -> None:
+def test_a_body_that_is_not_json_is_none(error: Exception) -> None:
     assert send(Plain(Reply(503, error)), REQUEST) == HttpResponse(503, None, "no content type")
 
 
 @pytest.mark.parametrize("error", [ReadTimeout, OSError, RuntimeError, TypeError])
 @pytest.mark.parametrize("secret", ["1//s+cret", "1%2F%2Fs%2Bcret"])
-def test_a_session_that_fails_is_a_transport_error_without_a_secret(error: type[Exception], secret: str) -> None:
-    with pytest.raises(TransportError) as caught:
-        send(Plain(error(f"no answer to\n{secret}")), REQUEST)
-    assert error.__name__ in str(caught.value)
-    assert secret not in str(caught.value)
-    assert str(caught.value).isprintable()
-    assert (caught.value.sent, caught.value.retryable) == (True, True)
-    assert caught.value.__suppress_context__
+def test_a_failing_session_is_a_transport_error_without_secrets(error: type[Exception], secret: str) -> None:
+    with pytest.raises(TransportError) as raised:
+        send(Plain(error(f"no response to\n{secret}")), REQUEST)
+    assert error.__name__ in str(raised.value)
+    assert secret not in str(raised.value)
+    assert str(raised.value).isprintable()
+    assert (raised.value.sent, raised.value.retryable) == (True, True)
+    assert raised.value.__suppress_context__
 
 
-def test_a_session_that_fails_without_a_word_is_told_by_its_class() -> None:
-    with pytest.raises(TransportError, match="ReadTimeout") as caught:
-        send(Plain(ReadTimeout()), REQUEST)
-    assert "None" not in str(caught.value)
-
-
-def test_a_session_that_knows_our_errors_is_understood() -> None:
-    error = MalformedResponse("The answer is longer than 1 MiB")
-    with pytest.raises(MalformedResponse) as caught:
+def test_an_oauth_error_from_a_session_is_passed_on() -> None:
+    error = MalformedResponse("The response is longer than 1 MiB")
+    with pytest.raises(MalformedResponse) as raised:
         send(Plain(error), REQUEST)
-    assert caught.value is error
+    assert raised.value is error
 
 
 # ---- Retry-After ---------------------------------------------------------------------------------
@@ -254,22 +305,22 @@ LATER: Final = "Tue, 14 Nov 2023 22:13:27 GMT"
 
 
 @pytest.fixture
-def far_from_greenwich(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    # HTTP's dates are Greenwich's, also in the old form that does not say so.
-    with monkeypatch.context() as elsewhere:
-        elsewhere.setenv("TZ", "XYZ5")
-        set_time_zone()
+def another_time_zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """HTTP dates are in GMT, even in the obsolete format that does not say so."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "XYZ5")
+        apply_time_zone()
         yield
-    set_time_zone()
+    apply_time_zone()
 
 
-def set_time_zone() -> None:
+def apply_time_zone() -> None:
     if hasattr(time, "tzset"):
         time.tzset()
 
 
 @pytest.mark.parametrize(
-    ("sent", "read"),
+    ("value", "seconds"),
     [
         ("7", 7.0),
         ("0", 0.0),
@@ -289,19 +340,19 @@ def set_time_zone() -> None:
     ],
     ids=lambda value: ascii(value)[:32],
 )
-def test_retry_after_is_read_as_seconds_or_as_a_date_of_any_http_form(
-    far_from_greenwich: None, sent: str, read: float | None
+def test_retry_after_is_a_number_of_seconds_or_an_http_date(
+    another_time_zone: None, value: str, seconds: float | None
 ) -> None:
-    assert parse_retry_after(sent, "", NOON) == read
+    assert parse_retry_after(value, "", NOON) == seconds
 
 
-def test_a_date_counts_from_the_answers_own_and_not_from_a_wrong_clock(clock: Clock) -> None:
+def test_a_retry_after_date_is_relative_to_the_responses_date_and_not_to_our_clock(clock: Clock) -> None:
     clock.wall = 0
     reply = Reply(503, None, {"rEtRy-AfTeR": LATER, "DATE": NOON_AS_DATE})
     assert send(Plain(reply), REQUEST).retry_after == 7.0
 
 
-def test_a_date_counts_from_this_clock_where_the_answer_has_none(clock: Clock) -> None:
+def test_a_retry_after_date_is_relative_to_our_clock_if_the_response_has_no_date(clock: Clock) -> None:
     assert send(Plain(Reply(503, None, {"Retry-After": LATER})), REQUEST).retry_after == 7.0
 
 
@@ -311,57 +362,67 @@ DATES: Final = st.lists(
 
 
 @given(value=DATES | st.text(), date=DATES | st.text())
-def test_any_retry_after_is_a_time_to_wait_or_none(value: str, date: str) -> None:
-    """Whatever a server puts there: None or seconds from 0 on, and never an exception."""
-    read = parse_retry_after(value, date, NOON)
-    assert read is None or read >= 0
+def test_any_retry_after_is_none_or_a_number_of_seconds(value: str, date: str) -> None:
+    """For any text, the result is None or not negative; there is never an exception."""
+    seconds = parse_retry_after(value, date, NOON)
+    assert seconds is None or seconds >= 0
 
 
-# ---- trying again --------------------------------------------------------------------------------
+# ---- retries -------------------------------------------------------------------------------------
 
-BUSY: Final = ServerError(status=503, retryable=True)
+UNAVAILABLE: Final = ServerError(status=503, retryable=True)
 UNSENT: Final = TransportError("No connection", sent=False)
-UNANSWERED: Final = TransportError("Timed out", sent=True)
+LOST: Final = TransportError("Timed out", sent=True)
 
 
-def again(*answers: OAuthError, repeatable: bool = False, jitter: float = 1.0) -> tuple[OAuthError | None, list[float]]:
-    """What came of it, None for success, and the waits."""
-    left = list(answers)
-    slept: list[float] = []
+def retried(
+    *errors: OAuthError, repeatable: bool = False, jitter: float = 1.0
+) -> tuple[OAuthError | None, list[float]]:
+    """Raise the errors, one for each try, and then succeed. Returns the error, if any, and the waits."""
+    left = list(errors)
+    clock = Clock()
 
-    def ask() -> None:
+    def ask(seconds: float) -> None:
         if left:
             raise left.pop(0)
 
     try:
-        with_retries(ask, repeatable=repeatable, sleep=slept.append, jitter=lambda: jitter)
+        with_retries(
+            ask,
+            tries=3,
+            seconds=30,
+            repeatable=repeatable,
+            monotonic=clock.monotonic,
+            sleep=clock.sleep,
+            jitter=lambda: jitter,
+        )
     except OAuthError as error:
-        return error, slept
-    return None, slept
+        return error, clock.slept
+    return None, clock.slept
 
 
-MENDED: Final[list[tuple[str, list[OAuthError], list[float]]]] = [
-    ("no trouble", [], []),
-    ("one failure", [BUSY], [1]),
-    ("two failures", [BUSY, BUSY], [1, 2]),
+RECOVERED: Final[list[tuple[str, list[OAuthError], list[float]]]] = [
+    ("no failure", [], []),
+    ("one failure", [UNAVAILABLE], [1]),
+    ("two failures", [UNAVAILABLE, UNAVAILABLE], [1, 2]),
     ("no connection", [UNSENT, UNSENT], [1, 2]),
-    ("rate limit without a time", [RateLimited()], [1]),
-    ("Retry-After of a rate limit", [RateLimited(retry_after=7)], [7]),
-    ("Retry-After of a server", [ServerError(retryable=True, retry_after=3)], [3]),
+    ("rate limit without Retry-After", [RateLimited()], [1]),
+    ("rate limit with Retry-After", [RateLimited(retry_after=7)], [7]),
+    ("server error with Retry-After", [ServerError(retryable=True, retry_after=3)], [3]),
     ("Retry-After of ten seconds", [RateLimited(retry_after=10)], [10]),
-    ("Retry-After of nothing", [RateLimited(retry_after=0)], [0]),
-    ("Retry-After once", [RateLimited(retry_after=7), BUSY], [7, 2]),
+    ("Retry-After of zero", [RateLimited(retry_after=0)], [0]),
+    ("Retry-After counts once", [RateLimited(retry_after=7), UNAVAILABLE], [7, 2]),
 ]
 
 
-@pytest.mark.parametrize(("answers", "waits"), [row[1:] for row in MENDED], ids=[row[0] for row in MENDED])
-def test_passing_trouble_is_waited_out(answers: list[OAuthError], waits: list[float]) -> None:
-    assert again(*answers) == (None, waits)
+@pytest.mark.parametrize(("errors", "waits"), [row[1:] for row in RECOVERED], ids=[row[0] for row in RECOVERED])
+def test_transient_failures_are_retried(errors: list[OAuthError], waits: list[float]) -> None:
+    assert retried(*errors) == (None, waits)
 
 
-def test_the_third_failure_is_the_callers() -> None:
+def test_the_third_failure_is_raised() -> None:
     third = ServerError(status=502, retryable=True)
-    assert again(BUSY, BUSY, third) == (third, [1, 2])
+    assert retried(UNAVAILABLE, UNAVAILABLE, third) == (third, [1, 2])
 
 
 @pytest.mark.parametrize(
@@ -378,35 +439,72 @@ def test_the_third_failure_is_the_callers() -> None:
     ],
     ids=lambda error: f"{type(error).__name__} {error.retry_after or ''}",
 )
-def test_what_a_short_wait_cannot_mend_is_raised_at_once(error: OAuthError) -> None:
-    assert again(error, repeatable=True) == (error, [])
-    assert again(BUSY, error, repeatable=True) == (error, [1])
+def test_an_error_that_a_short_wait_does_not_solve_is_raised_at_once(error: OAuthError) -> None:
+    assert retried(error, repeatable=True) == (error, [])
+    assert retried(UNAVAILABLE, error, repeatable=True) == (error, [1])
 
 
-def test_what_was_sent_and_not_answered_is_repeated_only_where_that_is_harmless() -> None:
-    assert again(UNANSWERED, UNANSWERED, repeatable=True) == (None, [1, 2])
-    assert again(UNANSWERED, repeatable=False) == (UNANSWERED, [])
-    assert again(UNSENT, UNANSWERED, repeatable=False) == (UNANSWERED, [1])
+def test_a_request_whose_response_was_lost_is_retried_only_if_repeatable() -> None:
+    assert retried(LOST, LOST, repeatable=True) == (None, [1, 2])
+    assert retried(LOST, repeatable=False) == (LOST, [])
+    assert retried(UNSENT, LOST, repeatable=False) == (LOST, [1])
 
 
-def test_jitter_moves_our_own_waits_and_not_the_servers() -> None:
-    assert again(BUSY, BUSY, jitter=0.9)[1] == [0.9, 1.8]
-    assert again(BUSY, BUSY, jitter=1.1)[1] == [1.1, 2.2]
-    assert again(RateLimited(retry_after=7), jitter=0.9)[1] == [7]
+def test_jitter_changes_our_waits_and_not_the_servers() -> None:
+    assert retried(UNAVAILABLE, UNAVAILABLE, jitter=0.9)[1] == [0.9, 1.8]
+    assert retried(UNAVAILABLE, UNAVAILABLE, jitter=1.1)[1] == [1.1, 2.2]
+    assert retried(RateLimited(retry_after=7), jitter=0.9)[1] == [7]
 
 
-def test_a_bug_is_not_repeated() -> None:
-    def ask() -> None:
+def test_other_exceptions_are_not_retried() -> None:
+    asked: list[float] = []
+
+    def ask(seconds: float) -> None:
+        asked.append(seconds)
         raise KeyError
 
-    def sleep(seconds: float) -> None:
-        pytest.fail("waited")
-
     with pytest.raises(KeyError):
-        with_retries(ask, repeatable=True, sleep=sleep, jitter=lambda: 1.0)
+        with_retries(
+            ask, tries=3, seconds=30, repeatable=True, monotonic=lambda: 0.0, sleep=asked.append, jitter=lambda: 1.0
+        )
+    assert asked == [30]
 
 
-def test_clients_that_failed_together_do_not_come_back_together(clock: Clock) -> None:
+@pytest.mark.parametrize(
+    ("seconds", "tries", "each_takes", "given"),
+    [
+        (30, 3, 5, [30, 24, 17]),
+        (30, 3, 30, [30]),
+        (7.5, 3, 5, [7.5, 1.5]),
+        (6, 3, 5, [6]),
+        (30, 1, 0, [30]),
+        (30, 2, 0, [30, 29]),
+    ],
+    ids=["waits count", "a slow server", "time for a second try", "no time for a second try", "one try", "two tries"],
+)
+def test_all_tries_share_one_timeout(seconds: float, tries: int, each_takes: float, given: list[float]) -> None:
+    clock = Clock()
+    got: list[float] = []
+
+    def ask(seconds: float) -> None:
+        got.append(seconds)
+        clock.advance(each_takes)
+        raise UNAVAILABLE
+
+    with pytest.raises(ServerError):
+        with_retries(
+            ask,
+            tries=tries,
+            seconds=seconds,
+            repeatable=True,
+            monotonic=clock.monotonic,
+            sleep=clock.sleep,
+            jitter=lambda: 1.0,
+        )
+    assert got == given
+
+
+def test_clients_that_failed_together_do_not_retry_together(clock: Clock) -> None:
     session: Session = Plain(*[Reply(503)] * 60)
     for _ in range(20):
         with pytest.raises(ServerError):

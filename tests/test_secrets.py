@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Secrets stay where they belong: nothing that a person, a log or another process can see holds one.
+"""No secret gets into a repr, message, warning, log, traceback, output or command line.
 
-The secrets here are planted, and all that comes out is searched for them: as they are, percent-encoded, in base64.
+The tests use marked secrets, and search all output for them: raw, percent-encoded and in base64.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
@@ -32,7 +32,15 @@ import pytest
 
 from tests.porting.fake_google import CLIENT_ID, RFC_DIALECT, Client, FakeGoogle, HttpResponse, Raw, Reply
 from tests.support import NOON, Clock
-from ytmusic_oauth import Endpoints, OAuthCredentials, OAuthError, OAuthToken, RefreshingToken, UrllibSession, session
+from ytmusic_oauth import (
+    Endpoints,
+    OAuthCredentials,
+    OAuthError,
+    OAuthToken,
+    RefreshingToken,
+    UrllibSession,
+    session,
+)
 from ytmusic_oauth.__main__ import main
 from ytmusic_oauth._snapshot import Snapshot
 from ytmusic_oauth.device import DevicePoll
@@ -48,9 +56,9 @@ REFRESH: Final = "1//canary/refresh+d=="
 NEW_ACCESS: Final = "ya29.canary/fresh+e=="
 NEW_REFRESH: Final = "1//canary/rotated+f=="
 PASSWORD: Final = "canary/proxy+g=="
-PLANTED: Final = [CLIENT_SECRET, DEVICE_CODE, ACCESS, REFRESH, NEW_ACCESS, NEW_REFRESH, PASSWORD]
-# What the fake server makes by itself.
-MINTED: Final = ["AH-fake-device-", "ya29.fake-access-", "1//fake-refresh-"]
+MARKED: Final = [CLIENT_SECRET, DEVICE_CODE, ACCESS, REFRESH, NEW_ACCESS, NEW_REFRESH, PASSWORD]
+# Prefixes of the secrets that the fake server issues.
+ISSUED: Final = ["AH-fake-device-", "ya29.fake-access-", "1//fake-refresh-"]
 
 CODE: Final[AuthCodeDict] = {
     "device_code": DEVICE_CODE,
@@ -69,24 +77,24 @@ VALUES: Final[RefreshableTokenDict] = {
 }
 
 
-def forms(secret: str) -> set[str]:
-    """In lower case, for want of a better way to find what was encoded in either."""
+def spellings(secret: str) -> set[str]:
+    """Return the spellings of a secret, in lower case: percent-encoding has no fixed case."""
     found = {secret, quote(secret), quote(secret, safe="")}
-    for before in range(3):  # a byte in base64 depends on its neighbours: those at the ends are cut off
+    for before in range(3):  # base64 encodes bytes in groups: cut off those that share a group with a neighbour
         encoded = base64.b64encode(b"-" * before + secret.encode() + b"-").decode()[4 if before else 0 : -4]
         found |= {encoded, encoded.replace("+", "-").replace("/", "_")}
     return {each.lower() for each in found}
 
 
-FORMS: Final = {form: secret for secret in (*PLANTED, *MINTED) for form in forms(secret)}
+SPELLINGS: Final = {spelling: secret for secret in (*MARKED, *ISSUED) for spelling in spellings(secret)}
 
 
 def leaks(text: str) -> set[str]:
-    return {secret for form, secret in FORMS.items() if form in text.lower()}
+    return {secret for spelling, secret in SPELLINGS.items() if spelling in text.lower()}
 
 
 class Watch(logging.Handler):
-    """All that came out, wherever."""
+    """Collects everything that comes out: log records, and what the tests pass to `see`."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -98,8 +106,8 @@ class Watch(logging.Handler):
     def see(self, *things: object) -> None:
         self.seen += [f"{thing}\n{thing!r}" for thing in things]
 
-    def tries(self, call: Callable[[], object]) -> bool:
-        """Call it, see its error, and tell whether there was one."""
+    def fails(self, call: Callable[[], object]) -> bool:
+        """Call it, and collect its error. Returns whether there was one."""
         try:
             call()
         except (OAuthError, ValueError, KeyboardInterrupt) as error:
@@ -119,7 +127,8 @@ def watch(
     level = root.level
     root.addHandler(watch)
     root.setLevel(logging.DEBUG)
-    monkeypatch.setattr(session, "TRIES", 1)  # what is scripted once is said once
+    # One response for each call.
+    monkeypatch.setattr("ytmusic_oauth.credentials.with_retries", lambda ask, **_: ask(30.0))
     yield watch
     root.removeHandler(watch)
     root.setLevel(level)
@@ -128,171 +137,172 @@ def watch(
 
 
 @pytest.fixture
-def planted(server: FakeGoogle) -> OAuthCredentials:
-    """A client that shows its secret at every endpoint."""
+def credentials(server: FakeGoogle) -> OAuthCredentials:
+    """A client that sends its secret to every endpoint."""
     server.clients, server.dialect = {CLIENT_ID: Client(CLIENT_SECRET)}, RFC_DIALECT
     everywhere = Endpoints(server.device_code_url, server.token_url, server.revoke_url)
-    return OAuthCredentials(CLIENT_ID, CLIENT_SECRET, endpoints=everywhere)
+    return OAuthCredentials(CLIENT_ID, CLIENT_SECRET, endpoints=everywhere, scope=VALUES["scope"])
 
 
 class Call(NamedTuple):
     endpoint: str
-    secrets: list[str]  # that are sent
+    sent: list[str]  # the secrets in the request
     make: Callable[[OAuthCredentials], object]
 
 
 CALLS: Final = {
-    "get_code": Call("code", [CLIENT_SECRET], lambda planted: planted.get_code()),
-    "token_from_code": Call("token", [CLIENT_SECRET, DEVICE_CODE], lambda by: by.token_from_code(DEVICE_CODE)),
-    "wait_for_token": Call("token", [CLIENT_SECRET, DEVICE_CODE], lambda by: by.wait_for_token(CODE)),
-    "refresh_token": Call("token", [CLIENT_SECRET, REFRESH], lambda by: by.refresh_token(REFRESH)),
-    "access_token": Call("token", [CLIENT_SECRET, REFRESH], lambda by: RefreshingToken(by, **VALUES).access_token),
-    "revoke_token": Call("revoke", [CLIENT_SECRET, REFRESH], lambda by: by.revoke_token(REFRESH)),
+    "get_code": Call("code", [CLIENT_SECRET], lambda client: client.get_code()),
+    "token_from_code": Call("token", [CLIENT_SECRET, DEVICE_CODE], lambda client: client.token_from_code(DEVICE_CODE)),
+    "wait_for_token": Call("token", [CLIENT_SECRET, DEVICE_CODE], lambda client: client.wait_for_token(CODE)),
+    "refresh_token": Call("token", [CLIENT_SECRET, REFRESH], lambda client: client.refresh_token(REFRESH)),
+    "access_token": Call(
+        "token", [CLIENT_SECRET, REFRESH], lambda client: RefreshingToken(client, **VALUES).access_token
+    ),
+    "revoke_token": Call("revoke", [CLIENT_SECRET, REFRESH], lambda client: client.revoke_token(REFRESH)),
 }
 each_call: Final = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-# A good answer to a revocation may say anything.
-ANSWERED: Final = [call for call in CALLS.values() if call.endpoint != "revoke"]
-ELSEWHERE: Final = Endpoints("https://fake.test/code", "https://fake.test/token", "https://fake.test/revoke")
+# The calls whose response is parsed: a revocation succeeds with any body.
+PARSED: Final = [call for call in CALLS.values() if call.endpoint != "revoke"]
+UNUSED_ENDPOINTS: Final = Endpoints("https://fake.test/code", "https://fake.test/token", "https://fake.test/revoke")
 
 
-@pytest.mark.parametrize("secret", [*PLANTED, *MINTED])
-def test_the_search_finds_what_is_hidden(secret: str) -> None:
+@pytest.mark.parametrize("secret", [*MARKED, *ISSUED])
+def test_the_search_finds_encoded_secrets(secret: str) -> None:
     for text in (secret, f"Bearer {secret}!", f"user:{secret}", f"x{secret}x", f"xx{secret}xxx"):
-        hidden = [repr(text), quote(text), quote(text, safe=""), urlencode({"token": text}).lower()]
-        hidden += [encode(text.encode()).decode() for encode in (base64.b64encode, base64.urlsafe_b64encode)]
-        assert [leaks(each) for each in hidden] == [{secret}] * len(hidden)
+        encoded = [repr(text), quote(text), quote(text, safe=""), urlencode({"token": text}).lower()]
+        encoded += [encode(text.encode()).decode() for encode in (base64.b64encode, base64.urlsafe_b64encode)]
+        assert [leaks(each) for each in encoded] == [{secret}] * len(encoded)
     assert leaks("ya29.[redacted]") == set()
 
 
-def test_nothing_that_is_looked_at_shows_a_secret(watch: Watch, server: FakeGoogle, planted: OAuthCredentials) -> None:
+def test_no_repr_shows_a_secret(watch: Watch, server: FakeGoogle, credentials: OAuthCredentials) -> None:
     proxies = {"https": f"http://user:{quote(PASSWORD, safe='')}@127.0.0.1:1"}
-    request = refresh_request(planted.endpoints, CLIENT_ID, CLIENT_SECRET, REFRESH)
+    request = refresh_request(credentials.endpoints, CLIENT_ID, CLIENT_SECRET, REFRESH)
     urllib = UrllibSession(proxies)
     response = urllib.post(server.token_url, data=request.form, headers={})
-    watch.see(OAuthToken(**VALUES), RefreshingToken(planted, **VALUES), Snapshot(0, 0, VALUES))
-    watch.see(planted, planted.endpoints, OAuthCredentials(CLIENT_ID, CLIENT_SECRET, proxies=proxies))
+    watch.see(OAuthToken(**VALUES), RefreshingToken(credentials, **VALUES), Snapshot(0, 0, VALUES))
+    watch.see(credentials, credentials.endpoints, OAuthCredentials(CLIENT_ID, CLIENT_SECRET, proxies=proxies))
     watch.see(urllib, request, session.send(urllib, request), response, response.headers, DevicePoll(CODE, 0))
 
 
-def test_whoever_debugs_http_does_not_print_what_is_sent(
-    watch: Watch, planted: OAuthCredentials, monkeypatch: pytest.MonkeyPatch
+def test_debugging_http_client_prints_no_secret(
+    watch: Watch, credentials: OAuthCredentials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(HTTPConnection, "debuglevel", 1)
-    assert watch.tries(lambda: planted.refresh_token(REFRESH))
+    assert watch.fails(lambda: credentials.refresh_token(REFRESH))
 
 
-# ---- what servers say ----------------------------------------------------------------------------
+# ---- text from servers ---------------------------------------------------------------------------
 
-# How servers write what they were sent, when they say it back.
-WRITTEN: Final[Mapping[str, Callable[[str], str]]] = {
-    "as-it-is": str,
-    "as-it-was-sent": lambda secret: quote(secret, safe=""),
-    "in-lower-case-hex": lambda secret: re.sub("%..", lambda match: match[0].lower(), quote(secret, safe="")),
+# How servers may encode a secret that they repeat.
+ENCODINGS: Final[Mapping[str, Callable[[str], str]]] = {
+    "raw": str,
+    "percent-encoded": lambda secret: quote(secret, safe=""),
+    "percent-encoded-in-lower-case": lambda secret: re.sub(
+        "%..", lambda match: match[0].lower(), quote(secret, safe="")
+    ),
     "as-in-a-path": quote,
 }
 CHUNKED: Final = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-def answers_that_say(said: str) -> Iterator[HttpResponse]:
-    """Where a server can put it."""
-    yield Reply(400, dict.fromkeys(["error", "error_description", "error_uri", "error_subtype", "error_code"], said))
+def responses_with(text: str) -> Iterator[HttpResponse]:
+    """Generate responses that have the text wherever a server can put it."""
+    yield Reply(400, dict.fromkeys(["error", "error_description", "error_uri", "error_subtype", "error_code"], text))
     for code in (*ERROR_CLASSES, "invalid_request", "server_error"):
-        yield Reply(400, {"error": code, "error_description": said})
-    yield Reply(400, {"error": {"code": 400, "message": said}})
-    yield Reply(403, {"error_code": said})
-    yield Reply(503, {"error": said, "error_description": said})
-    yield Reply(200, {"error": said, "error_description": said})
-    headers = dict.fromkeys(["Content-Type", "Retry-After", "Date", "Location", "WWW-Authenticate", "X-Fake"], said)
+        yield Reply(400, {"error": code, "error_description": text})
+    yield Reply(400, {"error": {"code": 400, "message": text}})
+    yield Reply(403, {"error_code": text})
+    yield Reply(503, {"error": text, "error_description": text})
+    yield Reply(200, {"error": text, "error_description": text})
+    headers = dict.fromkeys(["Content-Type", "Retry-After", "Date", "Location", "WWW-Authenticate", "X-Fake"], text)
     for status in (200, 307, 400, 429, 500):
-        yield Reply(status, said, headers)
+        yield Reply(status, text, headers)
         yield Reply(status, {}, headers)
-    yield Reply(200, {"access_token": [said], "device_code": [said]})
+    yield Reply(200, {"access_token": [text], "device_code": [text]})
     for raw in (
-        f"HTTP/1.1 400 {said}\r\nContent-Length: 2\r\n\r\n{{}}",
-        f"HTTP/1.1 {said} OK\r\n\r\n",
-        f"HTTP/1.1 200 OK\r\n{said}\r\n\r\n",
-        f"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{said}",
-        f"{CHUNKED}{said}\r\n",
-        f"{CHUNKED}1000\r\n{said}",
-        f"{said}\r\n\r\n",
+        f"HTTP/1.1 400 {text}\r\nContent-Length: 2\r\n\r\n{{}}",
+        f"HTTP/1.1 {text} OK\r\n\r\n",
+        f"HTTP/1.1 200 OK\r\n{text}\r\n\r\n",
+        f"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{text}",
+        f"{CHUNKED}{text}\r\n",
+        f"{CHUNKED}1000\r\n{text}",
+        f"{text}\r\n\r\n",
     ):
         yield Raw([raw.encode()])
 
 
 @each_call
-@pytest.mark.parametrize("written", WRITTEN.values(), ids=WRITTEN)
-def test_a_server_that_says_back_what_it_was_told_is_not_quoted(
-    watch: Watch, server: FakeGoogle, planted: OAuthCredentials, call: Call, written: Callable[[str], str]
+@pytest.mark.parametrize("encode", ENCODINGS.values(), ids=ENCODINGS)
+def test_a_secret_that_the_server_repeats_is_not_shown(
+    watch: Watch, server: FakeGoogle, credentials: OAuthCredentials, call: Call, encode: Callable[[str], str]
 ) -> None:
-    for answer in answers_that_say(" ".join(written(secret) for secret in call.secrets)):
-        server.script(call.endpoint, answer)
-        assert watch.tries(partial(call.make, planted)) or call not in ANSWERED
+    for response in responses_with(" ".join(encode(secret) for secret in call.sent)):
+        server.script(call.endpoint, response)
+        assert watch.fails(partial(call.make, credentials)) or call not in PARSED
 
 
 GOOD: Final[Mapping[str, object]] = {**CODE, **VALUES, "access_token": NEW_ACCESS, "refresh_token": NEW_REFRESH}
 
 
-def senseless(*keys: str) -> Iterator[str | bytes]:
-    """A good answer, but for one thing."""
+def malformed(*keys: str) -> Iterator[str | bytes]:
+    """Generate bodies that are good but for one thing."""
     good = json.dumps(GOOD)
     yield from (f"[{good}]", f"{good[:-1]}, {good[1:]}", good[:-1], f'"{good[2:]}', f"{good}\xff".encode("latin-1"))
     for key in keys:
         secret = str(GOOD[key])
-        for unfit in (None, [secret], {secret: secret}, f"{secret}\n", f"\x1b{secret}"):
-            yield json.dumps({**GOOD, key: unfit})
-    yield json.dumps({**GOOD, "expires_in": NEW_ACCESS, "interval": NEW_ACCESS})
+        for value in (None, [secret], {secret: secret}, f"{secret}\n", f"\x1b{secret}"):
+            yield json.dumps({**GOOD, key: value})
     yield json.dumps({**GOOD, "token_type": NEW_ACCESS, "verification_url": f"javascript:{DEVICE_CODE}"})
 
 
-def test_an_answer_that_makes_no_sense_is_not_quoted(
-    watch: Watch, server: FakeGoogle, planted: OAuthCredentials
-) -> None:
-    for call in ANSWERED:
+def test_a_malformed_response_is_not_quoted(watch: Watch, server: FakeGoogle, credentials: OAuthCredentials) -> None:
+    for call in PARSED:
         keys = ["device_code", "user_code", "verification_url"] if call.endpoint == "code" else ["access_token"]
-        for body in senseless(*keys):
+        for body in malformed(*keys):
             server.script(call.endpoint, Reply(200, body))
-            assert watch.tries(partial(call.make, planted))
+            assert watch.fails(partial(call.make, credentials))
 
 
-# ---- what sessions and proxies say ---------------------------------------------------------------
+# ---- errors of sessions and proxies --------------------------------------------------------------
 
 
-class Rude(Exception):
-    """Shows what it was made of in every way that there is."""
+class LeakyError(Exception):
+    """Shows its arguments in its message, in every encoding."""
 
     def __str__(self) -> str:
         return f"{self.args} {urlencode(self.args[0])}"
 
 
 @dataclass
-class Rough:
-    """A session of the caller's own, and its answer."""
+class FailingSession:
+    """A session of the caller's own. It is its own response."""
 
-    fails: Callable[[Mapping[str, str]], NoReturn]
+    fail: Callable[[Mapping[str, str]], NoReturn]
     in_json: bool
     status_code: int = 200
 
-    def post(self, url: str, *, data: Mapping[str, str], headers: Mapping[str, str], timeout: float) -> Rough:
+    def post(self, url: str, *, data: Mapping[str, str], headers: Mapping[str, str], timeout: float) -> FailingSession:
         self.form = self.headers = data
         if not self.in_json:
-            self.fails(data)
+            self.fail(data)
         return self
 
     def json(self) -> object:
-        self.fails(self.form)
+        self.fail(self.form)
 
 
-def bluntly(form: Mapping[str, str]) -> NoReturn:
+def plainly(form: Mapping[str, str]) -> NoReturn:
     raise RuntimeError(f"POST {form} {urlencode(form)} failed")
 
 
 def with_a_cause(form: Mapping[str, str]) -> NoReturn:
-    raise Rude(form) from Rude(form)
+    raise LeakyError(form) from LeakyError(form)
 
 
 def with_a_context(form: Mapping[str, str]) -> NoReturn:
     try:
-        raise Rude(form)
+        raise LeakyError(form)
     finally:
         raise OSError(errno.EIO, f"{form}", f"{form}")
 
@@ -302,20 +312,20 @@ def as_json_fails(form: Mapping[str, str]) -> NoReturn:
 
 
 @pytest.mark.parametrize("in_json", [False, True], ids=["in-post", "in-json"])
-@pytest.mark.parametrize("fails", [bluntly, with_a_cause, with_a_context, as_json_fails])
-def test_a_session_that_shows_the_form_in_its_errors_is_not_quoted(
-    watch: Watch, fails: Callable[[Mapping[str, str]], NoReturn], in_json: bool
+@pytest.mark.parametrize("fail", [plainly, with_a_cause, with_a_context, as_json_fails])
+def test_a_session_whose_errors_contain_the_form_is_not_quoted(
+    watch: Watch, fail: Callable[[Mapping[str, str]], NoReturn], in_json: bool
 ) -> None:
-    rough = OAuthCredentials(CLIENT_ID, CLIENT_SECRET, Rough(fails, in_json), endpoints=ELSEWHERE)
-    for call in ANSWERED:
-        assert watch.tries(partial(call.make, rough))
+    failing = OAuthCredentials(CLIENT_ID, CLIENT_SECRET, FailingSession(fail, in_json), endpoints=UNUSED_ENDPOINTS)
+    for call in PARSED:
+        assert watch.fails(partial(call.make, failing))
 
 
-PROXY_SAYS: Final = {
+PROXY_RESPONSES: Final = {
     "nothing": "",
     "the-password": f"HTTP/1.1 407 {PASSWORD}\r\n\r\n",
     "the-header": "HTTP/1.1 407 Basic {}\r\n\r\n",
-    "no-http": f"{PASSWORD} {{}}\r\n\r\n",
+    "not-http": f"{PASSWORD} {{}}\r\n\r\n",
     "a-redirect": f"HTTP/1.1 302 Found\r\nLocation: http://user:{PASSWORD}@elsewhere.test/\r\n\r\n",
     "yes": "HTTP/1.1 200 OK\r\n\r\n",
 }
@@ -323,18 +333,18 @@ PROXY_SAYS: Final = {
 
 @pytest.fixture
 def proxy() -> Iterator[Callable[[str], str]]:
-    """Says one thing to the next connection; answers its address."""
+    """Return a function that makes a proxy respond once, and returns its address."""
     with socket.create_server(("127.0.0.1", 0)) as listener, contextlib.ExitStack() as ends:
 
-        def serve(says: str) -> None:
+        def serve(text: str) -> None:
             connection, _ = listener.accept()
             with connection, connection.makefile("rwb") as stream:
                 for line in iter(stream.readline, b"\r\n"):
                     assert line
-                stream.write(says.format(encoded).encode())
+                stream.write(text.format(encoded).encode())
 
-        def start(says: str) -> str:
-            thread = threading.Thread(target=serve, args=(says,))
+        def start(text: str) -> str:
+            thread = threading.Thread(target=serve, args=(text,))
             thread.start()
             ends.callback(thread.join, 10)
             return f"127.0.0.1:{listener.getsockname()[1]}"
@@ -343,11 +353,11 @@ def proxy() -> Iterator[Callable[[str], str]]:
         yield start
 
 
-@pytest.mark.parametrize("says", PROXY_SAYS.values(), ids=PROXY_SAYS)
-def test_a_proxy_that_fails_costs_no_password(watch: Watch, proxy: Callable[[str], str], says: str) -> None:
-    proxies = {"https": f"http://user:{quote(PASSWORD, safe='')}@{proxy(says)}"}
-    behind = OAuthCredentials(CLIENT_ID, CLIENT_SECRET, proxies=proxies, endpoints=ELSEWHERE)
-    assert watch.tries(lambda: behind.refresh_token(REFRESH))
+@pytest.mark.parametrize("text", PROXY_RESPONSES.values(), ids=PROXY_RESPONSES)
+def test_the_password_of_a_failing_proxy_is_not_shown(watch: Watch, proxy: Callable[[str], str], text: str) -> None:
+    proxies = {"https": f"http://user:{quote(PASSWORD, safe='')}@{proxy(text)}"}
+    behind = OAuthCredentials(CLIENT_ID, CLIENT_SECRET, proxies=proxies, endpoints=UNUSED_ENDPOINTS)
+    assert watch.fails(lambda: behind.refresh_token(REFRESH))
 
 
 MISTYPED: Final = [
@@ -357,6 +367,7 @@ MISTYPED: Final = [
     f"user:{PASSWORD}@127.0.0.1:1",
     f"http://user:{quote(PASSWORD, safe='')}@127.0.0.1:one",
     f"http://user:{quote(PASSWORD, safe='')}@[::1:1",
+    f"http://user:{quote(PASSWORD, safe='')}@",
     f"socks5://user:{quote(PASSWORD, safe='')}@127.0.0.1:1",
 ]
 
@@ -371,78 +382,84 @@ def test_a_mistyped_proxy_is_not_quoted(
     proxies = {"https": address} if where == "argument" else None
 
     def refresh() -> object:
-        behind = OAuthCredentials(CLIENT_ID, CLIENT_SECRET, proxies=proxies, endpoints=ELSEWHERE)
+        behind = OAuthCredentials(CLIENT_ID, CLIENT_SECRET, proxies=proxies, endpoints=UNUSED_ENDPOINTS)
         return behind.refresh_token(REFRESH)
 
-    assert watch.tries(refresh)
+    assert watch.fails(refresh)
 
 
-# ---- what files and arguments say ----------------------------------------------------------------
+# ---- files and arguments -------------------------------------------------------------------------
 
 
-def spoiled_files() -> Iterator[bytes]:
+def malformed_files() -> Iterator[bytes]:
     good = json.dumps(VALUES)
     yield from (each.encode() for each in (f"[{good}]", f"{good[:-1]}, {good[1:]}", good[:-1], f'"{good[2:]}', REFRESH))
     yield from (good.encode("utf-16"), good.encode() + b"\xff", good.encode().ljust(2**20 + 1))
     for key in VALUES:
-        for unfit in (None, [REFRESH], {REFRESH: ACCESS}, 10**30, math.nan):
-            yield json.dumps({**VALUES, key: unfit}).encode()
+        for value in (None, [REFRESH], {REFRESH: ACCESS}, 10**30, math.nan):
+            if (value is None and key.startswith("expires_")) or (key == "scope" and value == [REFRESH]):
+                continue  # ytmusicapi reads it
+            yield json.dumps({**VALUES, key: value}).encode()
         for text in (f"{REFRESH}\n", f"\x1b{ACCESS}", f"{CLIENT_SECRET}\xe9"):
-            if key != "scope":  # which is any text
+            if key != "scope":  # any text is valid there
                 yield json.dumps({**VALUES, key: text}).encode()
 
 
-def test_a_spoiled_token_file_is_not_quoted(watch: Watch, planted: OAuthCredentials, tmp_path: Path) -> None:
+def test_a_malformed_token_file_is_not_quoted(watch: Watch, credentials: OAuthCredentials, tmp_path: Path) -> None:
     path = tmp_path / "oauth.json"
-    for content in spoiled_files():
+    for content in malformed_files():
         path.write_bytes(content)
-        assert watch.tries(lambda: OAuthToken.from_json(path))
-        assert watch.tries(lambda: RefreshingToken.load(planted, path))
-        assert watch.tries(lambda: RefreshingToken.prompt_for_token(planted, to_file=str(path)))
+        assert watch.fails(lambda: OAuthToken.from_json(path))
+        assert watch.fails(lambda: RefreshingToken.load(credentials, path))
+        assert watch.fails(lambda: RefreshingToken.prompt_for_token(credentials, to_file=str(path)))
 
 
-@pytest.mark.parametrize("where", ["spoiled", "folder", "missing/oauth.json", "missing"])
-def test_a_save_that_fails_warns_without_secrets(
+@pytest.mark.parametrize("where", ["malformed", "folder", "missing/oauth.json", "missing"])
+def test_the_warning_of_a_failed_save_shows_no_secret(
     watch: Watch,
     server: FakeGoogle,
-    planted: OAuthCredentials,
+    credentials: OAuthCredentials,
     tmp_path: Path,
     recwarn: pytest.WarningsRecorder,
     where: str,
 ) -> None:
-    (tmp_path / "spoiled").write_text(REFRESH)
+    (tmp_path / "malformed").write_text(REFRESH)
     (tmp_path / "folder").mkdir()
-    token = RefreshingToken(planted, tmp_path / where, **VALUES)
+    credentials.endpoints = replace(credentials.endpoints, rotates_refresh_tokens=False)
+    token = RefreshingToken(credentials, tmp_path / where, **VALUES)
     server.script("token", Reply(200, GOOD))
-    assert not watch.tries(lambda: token.access_token)
+    assert not watch.fails(lambda: token.access_token)
     assert len(recwarn) == (where != "missing")
-    assert watch.tries(lambda: token.store_token(str(tmp_path / "missing" / where)))
+    assert watch.fails(lambda: token.store_token(str(tmp_path / "missing" / where)))
 
 
-def unfit_arguments(by: OAuthCredentials) -> Iterator[Callable[[], object]]:
-    unfit = f"{ACCESS} {REFRESH}\n{CLIENT_SECRET} {DEVICE_CODE} {PASSWORD}"
+def invalid_arguments(client: OAuthCredentials) -> Iterator[Callable[[], object]]:
+    invalid = f"{ACCESS} {REFRESH}\n{CLIENT_SECRET} {DEVICE_CODE} {PASSWORD}"
     url = f"https://user:{PASSWORD}@fake.test/"
-    token = RefreshingToken(by, **VALUES)
-    unfit_values: list[RefreshableTokenDict] = [{**VALUES, "access_token": unfit}, {**VALUES, "token_type": unfit}]
-    yield lambda: OAuthCredentials(CLIENT_ID, unfit)
-    yield lambda: OAuthCredentials(unfit, CLIENT_SECRET)
-    yield lambda: OAuthCredentials(CLIENT_ID, CLIENT_SECRET, scope=unfit)
+    token = RefreshingToken(client, **VALUES)
+    invalid_values: list[RefreshableTokenDict] = [
+        {**VALUES, "access_token": invalid},
+        {**VALUES, "token_type": invalid},
+    ]
+    yield lambda: OAuthCredentials(CLIENT_ID, invalid)
+    yield lambda: OAuthCredentials(invalid, CLIENT_SECRET)
+    yield lambda: OAuthCredentials(CLIENT_ID, CLIENT_SECRET, scope=invalid)
     yield lambda: OAuthCredentials(CLIENT_ID, CLIENT_SECRET, session=UrllibSession(), proxies={"https": url})
     yield lambda: Endpoints(url, url)
-    yield lambda: by.token_from_code(unfit)
-    yield lambda: by.wait_for_token({**CODE, "device_code": unfit})
-    yield lambda: by.refresh_token(unfit)
-    yield lambda: by.revoke_token(unfit)
-    yield lambda: verification_link({**CODE, "verification_url": unfit})
-    for values in unfit_values:
+    yield lambda: client.token_from_code(invalid)
+    yield lambda: client.wait_for_token({**CODE, "device_code": invalid})
+    yield lambda: client.refresh_token(invalid)
+    yield lambda: client.revoke_token(invalid)
+    yield lambda: verification_link({**CODE, "verification_url": invalid})
+    for values in invalid_values:
         yield partial(OAuthToken, **values)
         yield partial(token.update, values)
-    yield lambda: setattr(token, "refresh_token", unfit)
+    yield lambda: setattr(token, "refresh_token", invalid)
 
 
-def test_an_argument_that_is_refused_is_not_quoted(watch: Watch, planted: OAuthCredentials) -> None:
-    for call in unfit_arguments(planted):
-        assert watch.tries(call)
+def test_an_invalid_argument_is_not_quoted(watch: Watch, credentials: OAuthCredentials) -> None:
+    for call in invalid_arguments(credentials):
+        assert watch.fails(call)
 
 
 # ---- Ctrl-C, and other processes -----------------------------------------------------------------
@@ -454,7 +471,7 @@ def test_an_argument_that_is_refused_is_not_quoted(watch: Watch, planted: OAuthC
 def test_ctrl_c_shows_no_secret(
     watch: Watch,
     server: FakeGoogle,
-    planted: OAuthCredentials,
+    credentials: OAuthCredentials,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     where: str,
@@ -463,12 +480,11 @@ def test_ctrl_c_shows_no_secret(
         raise KeyboardInterrupt
 
     path = tmp_path / "oauth.json"
-    OAuthToken(**VALUES)
-    token = RefreshingToken(planted, path, **VALUES)
+    token = RefreshingToken(credentials, path, **VALUES)
     token.store_token()
     server.script("token", Reply(200, GOOD))
     monkeypatch.setattr(where, interrupt)
-    assert watch.tries(lambda: token.access_token)
+    assert watch.fails(lambda: token.access_token)
 
 
 @pytest.fixture
@@ -480,7 +496,7 @@ def path(tmp_path: Path) -> Path:
 
 @contextlib.contextmanager
 def process(watch: Watch, server: FakeGoogle, path: Path, *orders: object) -> Iterator[subprocess.Popen[str]]:
-    """A `tests.worker` to which every warning is an error; it is seen to its end."""
+    """Start a `tests.worker` in which every warning is an error; at the end, collect its output."""
     server.clients = {CLIENT_ID: Client(CLIENT_SECRET)}
     with subprocess.Popen(
         [sys.executable, "-X", "dev", "-W", "error", "-m", "tests.worker", server.url, str(path)],
@@ -497,7 +513,7 @@ def process(watch: Watch, server: FakeGoogle, path: Path, *orders: object) -> It
         watch.see(*worker.communicate(timeout=60))
 
 
-# Says what it is told to open.
+# Prints the link that it is told to open.
 BROWSER: Final = f"{sys.executable} -c import\\ sys;print(sys.argv)"
 
 
@@ -509,29 +525,29 @@ def test_a_login_in_a_terminal_shows_no_secret(watch: Watch, server: FakeGoogle,
     assert server.can_refresh(OAuthToken.from_json(path).refresh_token)
 
 
-@pytest.mark.parametrize("trouble", ["invalid_grant", "server_error"])
+@pytest.mark.parametrize("code", ["invalid_grant", "server_error"])
 def test_a_process_that_fails_to_refresh_shows_no_secret(
-    watch: Watch, server: FakeGoogle, path: Path, trouble: str
+    watch: Watch, server: FakeGoogle, path: Path, code: str
 ) -> None:
-    answer = Reply(400, {"error": trouble, "error_description": f"{CLIENT_SECRET} {REFRESH}"})
-    server.script("token", answer, answer, answer)
+    response = Reply(400, {"error": code, "error_description": f"{CLIENT_SECRET} {REFRESH}"})
+    server.script("token", *[response] * 3)
     with process(watch, server, path, f"load {NOON}", "unguarded read"):
         pass
-    assert trouble in "".join(watch.seen)
+    assert code in "".join(watch.seen)
 
 
-def test_a_process_that_dies_of_a_warning_shows_no_secret(watch: Watch, server: FakeGoogle, path: Path) -> None:
+def test_a_process_that_a_warning_ends_shows_no_secret(watch: Watch, server: FakeGoogle, path: Path) -> None:
     server.script("token", Reply(200, GOOD))
     with process(watch, server, path, f"load {NOON}", "cannot_save", "unguarded read"):
         pass
     assert "RuntimeWarning: " in "".join(watch.seen)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="nobody can press Ctrl-C for another process there")
+@pytest.mark.skipif(os.name == "nt", reason="Windows cannot send Ctrl-C to one other process")
 def test_ctrl_c_in_a_process_shows_no_secret(watch: Watch, server: FakeGoogle, path: Path) -> None:
     with process(watch, server, path, f"load {NOON}", "read") as worker, server.hold("token"):
         server.wait_for_requests(1, "token")
-        with contextlib.suppress(FileNotFoundError):  # on Linux alone
+        with contextlib.suppress(FileNotFoundError):  # only Linux has /proc
             watch.see(Path(f"/proc/{worker.pid}/cmdline").read_text())
         worker.send_signal(signal.SIGINT)
         worker.wait(10)
@@ -545,57 +561,58 @@ COMMANDS: Final = ("login", "login --json", "token", "header", "status", "status
 
 @pytest.fixture
 def run(
-    server: FakeGoogle, planted: OAuthCredentials, path: Path, monkeypatch: pytest.MonkeyPatch
+    server: FakeGoogle, credentials: OAuthCredentials, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str], int]:
-    """Run a command on the planted file."""
+    """Run a command on a token file with secrets."""
     client = path.with_name("client.json")
     client.write_text(json.dumps({"installed": {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}}))
     monkeypatch.setattr(sys, "stdin", None)
 
     def run(command: str) -> int:
         urls = (server.device_code_url, server.token_url, server.revoke_url)
-        talks = () if "status" in command else ("--client-secrets", str(client), "--endpoints", *urls)
-        return main([*command.split(), "--file", str(path), *talks])
+        client_options = () if "status" in command else ("--client-secrets", str(client), "--endpoints", *urls)
+        scope = ("--scope", VALUES["scope"]) if "login" in command else ()
+        return main([*command.split(), "--file", str(path), *scope, *client_options])
 
     return run
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_shows_no_secret_but_the_one_it_is_asked_for(
+def test_a_command_shows_no_secret_but_the_one_it_prints(
     watch: Watch, server: FakeGoogle, run: Callable[[str], int], capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
     server.approve_after = 0
     server.script("token", Reply(200, {**GOOD, "refresh_token_expires_in": 604799}))
     assert run(command) == 0
     shown = capsys.readouterr()
-    asked_for = {"token": f"{NEW_ACCESS}\n", "header": f"Authorization: Bearer {NEW_ACCESS}\n"}.get(command, "")
-    assert shown.out.startswith(asked_for)
-    watch.see(shown.out.removeprefix(asked_for), shown.err)
+    printed = {"token": f"{NEW_ACCESS}\n", "header": f"Authorization: Bearer {NEW_ACCESS}\n"}.get(command, "")
+    assert shown.out.startswith(printed)
+    watch.see(shown.out.removeprefix(printed), shown.err)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_that_fails_shows_no_secret(
     watch: Watch, server: FakeGoogle, run: Callable[[str], int], path: Path, command: str
 ) -> None:
-    said = CLIENT_SECRET if "login" in command else f"{CLIENT_SECRET} {REFRESH}"
-    refusal = Reply(400, {"error": "invalid_client", "error_description": said})
+    sent = CLIENT_SECRET if "login" in command else f"{CLIENT_SECRET} {REFRESH}"
+    response = Reply(400, {"error": "invalid_client", "error_description": sent})
     if "status" not in command:
-        server.script("revoke" if "revoke" in command else "code" if "login" in command else "token", refusal)
+        server.script("revoke" if "revoke" in command else "code" if "login" in command else "token", response)
         assert run(command) == 2
     path.write_text(f"{ACCESS} {REFRESH}")
     assert run(command) == 2
 
 
 @pytest.mark.parametrize("content", [CLIENT_SECRET, json.dumps({"web": {"client_id": f"{CLIENT_SECRET} {REFRESH}"}})])
-def test_a_file_that_holds_no_client_is_not_quoted(
+def test_a_file_without_a_client_is_not_quoted(
     watch: Watch, run: Callable[[str], int], path: Path, content: str
 ) -> None:
     path.with_name("client.json").write_text(content)
     assert run("refresh") == 2
 
 
-@pytest.mark.skipif(os.name == "nt", reason="nobody can press Ctrl-C for another process there")
-def test_a_command_that_runs_shows_no_secret_to_other_users(watch: Watch, server: FakeGoogle, path: Path) -> None:
+@pytest.mark.skipif(os.name == "nt", reason="Windows cannot send Ctrl-C to one other process")
+def test_a_running_command_shows_no_secret_to_other_users(watch: Watch, server: FakeGoogle, path: Path) -> None:
     server.clients, server.dialect = {CLIENT_ID: Client(CLIENT_SECRET)}, RFC_DIALECT
     variables = {"YTMUSIC_OAUTH_CLIENT_ID": CLIENT_ID, "YTMUSIC_OAUTH_CLIENT_SECRET": CLIENT_SECRET}
     refresh = ["refresh", "--file", str(path), "--endpoints", server.device_code_url, server.token_url]
@@ -611,7 +628,7 @@ def test_a_command_that_runs_shows_no_secret_to_other_users(watch: Watch, server
         ) as command,
     ):
         server.wait_for_requests(1, "token")
-        with contextlib.suppress(FileNotFoundError):  # on Linux alone
+        with contextlib.suppress(FileNotFoundError):  # only Linux has /proc
             watch.see(Path(f"/proc/{command.pid}/cmdline").read_text())
         command.send_signal(signal.SIGINT)
         watch.see(*command.communicate(timeout=60))

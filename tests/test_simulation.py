@@ -1,551 +1,373 @@
 # SPDX-License-Identifier: MIT
-"""Threads and processes that want the token at once, in every order: the refresh protocol, model checked.
+"""The refresh, model checked: what must hold after every schedule of threads, processes, other programs and faults.
 
-Real `RefreshingToken`s run on a simulated machine: their locks, file, clocks and server are those below. One actor (a
-thread of a process) runs at a time, and before each step that others can notice the machine chooses who goes on.
-`explore` plays every sequence of choices, up to a bound on how often somebody is stopped who could have gone on
-(Musuvathi and Qadeer 2007, "Iterative context bounding for systematic testing of multithreaded programs"). A failure
-shows its schedule, and the choices with which `Machine` plays it again.
+`simulation` has the machine. A login may be lost only for a reason that `explanation` knows: those that no client can
+prevent. SECURITY.md lists them, and `test_no_client_can_prevent` shows a schedule for each.
 """
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
 from functools import partial
-from math import inf
-from pathlib import Path
-from queue import SimpleQueue
-from types import SimpleNamespace
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final
 
 import pytest
 
-from tests.support import NOON, Clock
-from ytmusic_oauth import _refresher, _single_flight, token
-from ytmusic_oauth.credentials import Credentials
-from ytmusic_oauth.exceptions import InvalidGrant, OAuthError, ServerError, TokenFileError
-from ytmusic_oauth.models import AuthCodeDict, BaseTokenDict, RefreshableTokenDict
-from ytmusic_oauth.token import RefreshingToken
+from tests.simulation import DUE, EXPIRED, LEASE, SLOW, Fault, Locking, Machine, Reuse, Setup, explore, parse
+from ytmusic_oauth.exceptions import InvalidGrant, OAuthError, ServerError, TokenStoreError, TransportError
 
-# How many preemptions more than `make test` has time for.
-TORTURE: Final = int(os.environ.get("YTMUSIC_OAUTH_TORTURE", "0"))
+# A token that cannot be saved, or a store that cannot be read, is warned of.
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
-LIFE: Final = 3600
-DEAD: Final = LIFE + 400  # so many seconds after a refresh, the token is dead
-EXPIRING: Final = LIFE - 30
 YEAR: Final = 365 * 24 * 3600
-
-FIRST: Final = BaseTokenDict(access_token="access-0", expires_in=LIFE, scope="youtube", token_type="Bearer")
-LOGIN: Final[RefreshableTokenDict] = {**FIRST, "expires_at": NOON + LIFE, "refresh_token": "refresh-0"}
-
-# ---- the machine ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Setup:
-    processes: int
-    threads: int  # of each process; they share one token
-    preemptions: int
-    schedules: int  # at least so many are there to be played
-    lives: Sequence[int] = (DEAD, DEAD)  # seconds that pass before everybody reads the token once
-    rotates: bool = True  # the server takes a refresh token once: to use it again ends the login
-    locks: bool = True
-    loaded: bool = True  # from the file, not made by the constructor
-    by_hand: bool = False  # refreshed whatever the clock says
-    fault: Fault | None = None
-
-    def __str__(self) -> str:
-        return f"{self.processes}x{self.threads}"
-
-
-class Fault(NamedTuple):
-    """Strikes once, before any one of these steps."""
-
-    strike: Callable[[Machine], None]
-    steps: str = "read turn lock load ask answer write wrote unlock"
-
-
-class Struck(NamedTuple):
-    step: str
-    name: str
-    process: int
-    life: int
-    unsaved: bool  # the process had an answer that was not in the file yet
-
-
-NEVER: Final = Struck("", "", -1, -1, False)
-
-
-class Read(NamedTuple):
-    name: str
-    process: int
-    life: int
-    value: str | BaseException
-    is_live: bool
-    began: int  # after so many steps of the schedule
-    ended: int
-
-
-def taken_lock() -> threading.Lock:
-    lock = threading.Lock()
-    lock.acquire()
-    return lock
-
-
-@dataclass(eq=False)
-class Actor:
-    name: str
-    process: int
-    token: RefreshingToken
-    wake: Callable[[], object] = lambda: None
-    turn: threading.Lock = field(default_factory=taken_lock)
-    ready: Callable[[], bool] = lambda: True
-    life: int = 0
-    idle: bool = True  # between two reads
-    done: bool = False
-    killed: bool = False
-
-
-class Killed(BaseException):
-    """Takes a thread of a killed process off the stage."""
-
-
-Crew: TypeAlias = "SimpleQueue[Callable[[], object] | None]"
-
-
-class Machine:
-    """One schedule: the first choices as given, then always the first option."""
-
-    def __init__(self, setup: Setup, choices: Sequence[int], crew: Crew) -> None:
-        self.setup = setup
-        self.choices = choices
-        self.trail: list[tuple[int, int]] = []  # what was chosen, out of how many
-        self.schedule: list[str] = []
-        self.preemptions = setup.preemptions + TORTURE
-        self.clock = Clock()
-        self.life = -1
-        self.file = LOGIN
-        self.locker: int | None = None
-        self.server = Server(self)
-        self.struck = NEVER
-        self.reads: list[Read] = []
-        self.memories: dict[int, str] = {}  # of processes that are idle
-        self.over = taken_lock()
-        with pytest.MonkeyPatch.context() as patch:
-            for module in (token, _refresher):
-                patch.setattr(module, "time", self.clock)
-            patch.setattr(token, "read_token", lambda path: self.file)
-            patch.setattr(_refresher, "read_token", self.read_token)
-            patch.setattr(_refresher, "write_token", self.write_token)
-            patch.setattr(_refresher, "locked", self.locked)
-            simulated = SimpleNamespace(RLock=lambda: TurnLock(self), get_ident=threading.get_ident)
-            patch.setattr(_single_flight, "threading", simulated)
-            tokens = [self.new_token() for _ in range(setup.processes)]
-            names = "abc"[: setup.threads]
-            self.actors = [Actor(f"{i}{name}", i, shared) for i, shared in enumerate(tokens) for name in names]
-            for actor in self.actors:
-                actor.wake = partial(crew.put, partial(self.run, actor))
-            self.running = self.actors[0]
-            self.pass_on()
-            self.over.acquire(timeout=60)
-
-    def new_token(self) -> RefreshingToken:
-        path = Path("oauth.json")
-        if self.setup.loaded:
-            return RefreshingToken.load(self.server, path)
-        return RefreshingToken(self.server, path, **LOGIN)
-
-    # who goes on
-
-    def choose(self, options: int) -> int:
-        if options == 1:
-            return 0
-        chosen = self.choices[len(self.trail)] if len(self.trail) < len(self.choices) else 0
-        self.trail.append((chosen, options))
-        return chosen
-
-    def pass_on(self) -> None:
-        """Let somebody go on, perhaps the one who did so far."""
-        last = self.running
-        ready = [actor for actor in self.actors if not actor.done and actor.ready()]
-        could_go_on = last in ready and not last.idle
-        if could_go_on:
-            ready = [last, *(actor for actor in ready if actor is not last)] if self.preemptions else [last]
-        options = list({self.alike(actor): actor for actor in ready}.values())
-        if not options:
-            self.over.release()
-            return
-        self.running = options[self.choose(len(options))]
-        self.preemptions -= could_go_on and self.running is not last
-        self.running.wake()
-
-    def alike(self, actor: Actor) -> object:
-        """What is equal for two actors of whom it does not matter which one goes first."""
-        if not actor.idle:
-            return actor
-        if not all(other.idle for other in self.actors if other.process == actor.process):
-            return actor.process
-        if actor.process not in self.memories:
-            self.memories[actor.process] = memory(actor.token)
-        return self.memories[actor.process]
-
-    def step(self, name: str, ready: Callable[[], bool] = lambda: True) -> None:
-        """Let others go on; when chosen again, which takes that it is `ready`, take the step."""
-        self.rest(self.running, ready)
-        self.enter(name)
-
-    def rest(self, actor: Actor, ready: Callable[[], bool]) -> None:
-        actor.ready = ready
-        self.pass_on()
-        actor.turn.acquire()
-        if actor.killed:
-            raise Killed
-
-    def enter(self, name: str) -> None:
-        actor, fault = self.running, self.setup.fault
-        self.schedule.append(f"{actor.name}.{name}")
-        if fault is not None and self.struck is NEVER and name in fault.steps.split() and self.choose(2):
-            self.schedule[-1] += "!"
-            unsaved = self.locker == actor.process and self.file != self.server.current
-            self.struck = Struck(name, actor.name, actor.process, actor.life, unsaved)
-            fault.strike(self)
-
-    # what an actor does
-
-    def run(self, actor: Actor) -> None:
-        actor.wake = actor.turn.release
-        try:
-            with suppress(Killed):
-                while not actor.killed and actor.life < len(self.setup.lives):
-                    self.live(actor)
-                    actor.life += 1
-        finally:
-            actor.done = True
-            if self.running is actor:
-                self.pass_on()
-
-    def live(self, actor: Actor) -> None:
-        if actor.life:
-            actor.idle = True
-            self.rest(actor, lambda: all(other.done or other.life >= actor.life for other in self.actors))
-        actor.idle = False
-        self.memories.pop(actor.process, None)
-        if self.life < actor.life:
-            self.life = actor.life
-            self.clock.advance(self.setup.lives[self.life])
-        began = len(self.schedule)
-        self.enter("read")
-        value: str | BaseException
-        try:
-            if self.setup.by_hand:
-                actor.token.refresh()
-            value = actor.token.access_token
-        except (OAuthError, RuntimeWarning, KeyboardInterrupt) as error:
-            value = error
-        is_live = isinstance(value, str) and self.clock.steady < self.server.ends[value]
-        self.reads.append(Read(actor.name, actor.process, actor.life, value, is_live, began, len(self.schedule)))
-
-    # what the package finds in the place of its own
-
-    @contextmanager
-    def locked(self, path: str, timeout: float) -> Iterator[bool]:
-        actor = self.running
-        if not self.setup.locks:
-            yield False
-            return
-        self.step("lock", lambda: self.locker is None)
-        self.locker = actor.process
-        try:
-            yield True
-        finally:
-            if not actor.killed:
-                self.step("unlock")
-                self.locker = None
-
-    def read_token(self, path: str) -> RefreshableTokenDict:
-        self.step("load")
-        return self.file.copy()
-
-    def write_token(self, path: str, token: RefreshableTokenDict, *, exclusive: bool) -> None:
-        self.step("write")
-        self.file = token.copy()
-        self.step("wrote")
-
-
-@dataclass
-class TurnLock:
-    machine: Machine = field(repr=False)
-    taken: bool = False
-
-    def __enter__(self) -> None:
-        self.machine.step("turn", lambda: not self.taken)
-        self.taken = True
-
-    def __exit__(self, *exception: object) -> None:
-        self.taken = False
-
-
-class Server(Credentials):
-    def __init__(self, machine: Machine) -> None:
-        super().__init__("id", "secret")
-        self.machine = machine
-        self.current = LOGIN
-        self.ends = {"access-0": machine.clock.steady + LIFE}
-        self.refreshes: list[int] = []  # in which life
-        self.refusals = 0
-
-    def refresh_token(self, refresh_token: str) -> BaseTokenDict:
-        self.machine.step("ask")
-        if self.refusals or refresh_token != self.current["refresh_token"]:
-            self.refusals += 1
-            raise InvalidGrant
-        self.refreshes.append(self.machine.life)
-        number, clock, rotates = len(self.refreshes), self.machine.clock, self.machine.setup.rotates
-        access: BaseTokenDict = {**FIRST, "access_token": f"access-{number}"}
-        refresh_token = f"refresh-{number}" if rotates else refresh_token
-        self.current = {**access, "expires_at": int(clock.wall) + LIFE, "refresh_token": refresh_token}
-        self.ends[access["access_token"]] = clock.steady + LIFE
-        answer = self.current if rotates else access
-        self.machine.step("answer")
-        return answer
-
-    def get_code(self) -> AuthCodeDict:
-        raise NotImplementedError
-
-    def token_from_code(self, device_code: str) -> RefreshableTokenDict:
-        raise NotImplementedError
-
-
-def memory(thing: object) -> str:
-    """All that a token remembers."""
-    names = [*getattr(thing, "__dict__", ()), *getattr(type(thing), "__slots__", ())]
-    if isinstance(thing, (Server, TurnLock)) or not names:
-        return repr(thing)
-    return f"{type(thing)}{[(name, memory(getattr(thing, name))) for name in names]}"
-
-
-def work(jobs: Crew) -> None:
-    while job := jobs.get():
-        job()
-
-
-def explore(setup: Setup, check: Callable[[Machine], None]) -> None:
-    """Play every schedule, and check what came of each."""
-    crew: Crew = SimpleQueue()  # to start a thread takes longer than to play a schedule
-    for _ in range(setup.processes * setup.threads):
-        threading.Thread(target=work, args=[crew], daemon=True).start()
-    schedules = 0
-    choices: list[int] | None = []
-    while choices is not None:
-        machine = Machine(setup, choices, crew)
-        made = [chosen for chosen, _ in machine.trail]
-        try:
-            assert all(actor.done for actor in machine.actors), "somebody waits for ever"
-            survivors = {actor.name for actor in machine.actors if not actor.killed}
-            assert sum(read.name in survivors for read in machine.reads) == len(survivors) * len(setup.lives)
-            check(machine)
-        except AssertionError as error:
-            pytest.fail(f"{error}\n{setup!r}\nschedule: {' '.join(machine.schedule)}\nchoices: {made}")
-        schedules += 1
-        last = max((at for at, (chosen, options) in enumerate(machine.trail) if chosen + 1 < options), default=None)
-        choices = None if last is None else [*made[:last], made[last] + 1]
-    for _ in range(setup.processes * setup.threads):
-        crew.put(None)
-    assert schedules >= setup.schedules
-
 
 # ---- the faults ----------------------------------------------------------------------------------
 
 
 def kill(machine: Machine) -> None:
-    """SIGKILL: all threads of the process stop, and the kernel takes its lock back."""
-    victim = machine.running
-    if machine.locker == victim.process:
-        machine.locker = None
-    for actor in machine.actors:
-        if actor.process == victim.process and not actor.done:
-            actor.killed = actor.done = True
-            if actor is not victim:
-                actor.wake()
-    raise Killed
+    """SIGKILL: the kernel releases its lock; a lease stays until it ends."""
+    machine.kill(machine.running.process)
 
 
-def raise_it(error: BaseException, machine: Machine) -> None:
-    raise error
+def stop(machine: Machine) -> None:
+    """SIGSTOP, a long garbage collection, a slow disk: past the end of a lease, or until others cannot go on."""
+    if machine.setup.lock == "kernel lock":
+        machine.running.process.is_stopped = True
+    else:
+        machine.is_outlived = machine.holder is not None and machine.holder.is_open and machine.holder.has_looked
+        machine.clock.advance(LEASE + 1)
+    machine.wait(machine.running, lambda: True, yields=True)
+
+
+def lose_the_lock(machine: Machine) -> None:
+    """The store forgets who has the lock: a failover, a lost connection."""
+    if machine.holder is machine.running.process:
+        machine.is_outlived = machine.holder.is_open
+        machine.holder = None
+
+
+def interrupt(machine: Machine) -> None:
+    raise KeyboardInterrupt
+
+
+def fail(machine: Machine) -> None:
+    """The store fails."""
+    machine.is_save_failed = machine.is_save_failed or machine.running.process.unsaved is not None
+    raise OSError("a driver's message")
+
+
+def fail_to_serve(machine: Machine) -> None:
+    raise ServerError(status=503, retryable=True)
+
+
+def fail_to_connect(machine: Machine) -> None:
+    raise TransportError("connection refused", sent=False)
+
+
+def answer_nothing(machine: Machine) -> None:
+    machine.clock.advance(30)
+    raise TransportError("timed out", sent=True)
+
+
+def answer_slowly(machine: Machine) -> None:
+    machine.clock.advance(SLOW)
+
+
+def end_the_login(machine: Machine) -> None:
+    """The user revokes it."""
+    machine.server.revoked.add(0)
 
 
 def set_clock(seconds: int, machine: Machine) -> None:
     machine.clock.wall += seconds
 
 
-CTRL_C: Final = Fault(partial(raise_it, KeyboardInterrupt()), "turn lock load ask answer write wrote")
-DISK_FULL: Final = Fault(partial(raise_it, TokenFileError("No space left")), "write")
-SERVER_DOWN: Final = Fault(partial(raise_it, ServerError(status=503, retryable=True)), "ask")
-LOCK_HELD: Final = Fault(partial(raise_it, TokenFileError("It is locked", retryable=True)), "lock")
-
-# ---- the promises --------------------------------------------------------------------------------
+def suspend(machine: Machine) -> None:
+    """The machine sleeps, and the monotonic clock with it."""
+    machine.clock.wall += EXPIRED
+    machine.clock.real += EXPIRED
 
 
-def current(machine: Machine, life: int) -> str:
-    """The access token that the server had given last by the end of that life."""
-    return f"access-{sum(refreshed_in <= life for refreshed_in in machine.server.refreshes)}"
+INSIDE: Final = "turn lock read pause ask answer replace replaced unlock"
+ANYWHERE: Final = f"begin {INSIDE}"
+KILL: Final = Fault("a kill", kill, ANYWHERE)
+STOP: Final = Fault("a stop", stop, ANYWHERE)
+LOST_LOCK: Final = Fault("a lost lock", lose_the_lock, INSIDE)
+INTERRUPT: Final = Fault("Ctrl-C", interrupt, INSIDE)
+NO_STORE: Final = Fault("no store", fail, "lock read replace", "lock read replace")
+NO_READ: Final = Fault("no read", fail, "read", "read")
+ONE_READ_FAILS: Final = Fault("one read fails", fail, "read")
+NO_SAVE: Final = Fault("no save", fail, "replace", "replace")
+SAVED_AND_FAILED: Final = Fault("saved, but failed", fail, "replaced")
+SAVED_AND_GONE: Final = Fault("saved, but failed, and no store", fail, "replaced", "lock read replace")
+NO_LOCK: Final = Fault("no lock", fail, "lock", "lock")
+NO_UNLOCK: Final = Fault("no unlock", fail, "unlock")
+NO_SERVER: Final = Fault("no server", fail_to_serve, "ask", "ask")
+NO_ROUTE: Final = Fault("no route", fail_to_connect, "ask")
+NO_ANSWER: Final = Fault("no answer", answer_nothing, "ask answer")
+SLOW_ANSWER: Final = Fault("a slow answer", answer_slowly, "ask answer")
+SLEEP: Final = Fault("a suspended machine", suspend, ANYWHERE)
+CLOCK_BACK: Final = Fault("a clock set back a year", partial(set_clock, -YEAR), ANYWHERE)
+CLOCK_AHEAD: Final = Fault("a clock set ahead a year", partial(set_clock, YEAR), ANYWHERE)
+LOGOUT: Final = Fault("a login that the user revokes", end_the_login, "ask")
+
+STORE_FAULTS: Final = (
+    NO_STORE, NO_READ, ONE_READ_FAILS, NO_SAVE, SAVED_AND_FAILED, SAVED_AND_GONE, NO_LOCK, NO_UNLOCK,
+)  # fmt: skip
+SERVER_FAULTS: Final = (NO_SERVER, NO_ROUTE, NO_ANSWER, SLOW_ANSWER)
+CLOCK_FAULTS: Final = (SLEEP, CLOCK_BACK, CLOCK_AHEAD)
+
+FAULTS: Final = (KILL, STOP, INTERRUPT, *STORE_FAULTS, *SERVER_FAULTS, *CLOCK_FAULTS)
+
+# ---- what must hold ------------------------------------------------------------------------------
+
+
+def explanation(machine: Machine) -> str:
+    """Why no client could have kept a refresh token from being lost, or from being used twice; empty: no reason."""
+    setup, struck, fault = machine.setup, machine.struck, machine.setup.fault
+    if not setup.rotates:
+        return ""
+    if setup.lock == "no lock" and len(setup.processes) > 1:
+        return "two processes refreshed at once, without a lock"
+    if machine.is_outlived:
+        return "a process outlived its lock between looking and saving"
+    if machine.is_save_failed:
+        return "the store failed between the response and the save, and another process needed the token"
+    if struck is not None and fault is KILL and struck.is_unsaved:
+        return "a process was killed between sending and saving"
+    if struck is not None and fault in {INTERRUPT, NO_ANSWER} and struck.step == "answer":
+        return "the response was lost"
+    if struck is not None and fault is LOGOUT:
+        return "the user ended the login"
+    return ""
+
+
+def promises(machine: Machine) -> None:
+    """What holds after every schedule, besides what `Server` and `Store` check at each step."""
+    setup, server = machine.setup, machine.server
+    assert not machine.violations, machine.violations
+    for actor in machine.actors:
+        acted = sum(outcome.actor == actor.name for outcome in machine.outcomes)
+        assert acted == len(setup.rounds) or actor.process.is_killed, f"{actor.name} ended early"
+    why = explanation(machine)
+    check_outcomes(machine, why)
+    assert why or not server.reuses, "a refresh token was used twice"
+    token = parse(machine.texts[1] or machine.texts[0])
+    if token is None:
+        assert setup.begins == "nothing stored" or "remove" in str(setup.processes), "the token is gone"
+        return
+    if not server.accepts(token["refresh_token"]):
+        assert why, "the login is lost"
+        assert setup.reuse == "revokes" or setup.fault in {KILL, INTERRUPT, NO_ANSWER, LOGOUT}, "the login is lost"
+    logins = [machine.newest_stored, *(login for login, owner in machine.logins.items() if not owner.is_killed)]
+    assert server.grants[token["refresh_token"]].login == max(logins), "the new login is lost"
+
+
+def check_outcomes(machine: Machine, why: str) -> None:
+    setup, struck = machine.setup, machine.struck
+    for outcome in machine.outcomes:
+        error = outcome.result
+        if error is None or isinstance(error, str):
+            assert outcome.is_valid, f"an expired token: {outcome}"
+            assert not outcome.rejected or error != outcome.rejected, f"the rejected token: {outcome}"
+        elif isinstance(error, InvalidGrant):
+            assert why, f"an InvalidGrant: {outcome}"
+            assert setup.reuse in {"revokes", "refuses"} or setup.fault is LOGOUT
+        elif isinstance(error, KeyboardInterrupt):
+            assert struck is not None
+            assert (struck.actor, struck.round) == (outcome.actor, outcome.round)
+        else:
+            assert isinstance(error, OAuthError)
+            assert error.retryable, f"an error that cannot pass: {outcome}"
+            is_removed = isinstance(error, TokenStoreError) and "remove" in str(setup.processes)
+            assert is_removed or (struck is not None and outcome.round == struck.round), f"an error: {outcome}"
+            if outcome.action in {"read", "ahead"}:
+                assert not outcome.is_valid, f"an error, though the token is valid: {outcome}"
+
+
+def economy(machine: Machine) -> None:
+    """Where nothing fails: one request for each expiry, or rejection, and all end on the same token."""
+    promises(machine)
+    setup, server = machine.setup, machine.server
+    is_due = [seconds >= DUE or "retry" in str(setup.processes) for seconds in setup.rounds]
+    assert sorted(server.refreshes) == [at for at, due in enumerate(is_due) if due], f"requests: {server.refreshes}"
+    for process in machine.processes:
+        assert process.token.as_dict() == parse(machine.texts[0]), f"process {process.number} has another token"
+
+
+# ---- where nothing fails -------------------------------------------------------------------------
+
+LOCKS: Final[Sequence[Locking]] = ("kernel lock", "lease", "no lock")
+REUSES: Final[Sequence[Reuse]] = ("revokes", "refuses", "tolerates", "never rotates")
+
+
+def named(value: object) -> str:
+    """The name of a parameter."""
+    if isinstance(value, Setup):
+        parts = [" / ".join(value.processes), value.lock, value.reuse, value.fault.name if value.fault else ""]
+        return ", ".join(part for part in parts if part)
+    return value.name if isinstance(value, Fault) else str(value)
+
+
+each_lock = pytest.mark.parametrize("lock", LOCKS)
+each_reuse = pytest.mark.parametrize("reuse", REUSES)
 
 
 @pytest.mark.parametrize(
     "setup",
     [
-        Setup(2, 1, 3, 400, lives=(DEAD, EXPIRING)),
-        Setup(2, 1, 2, 100, loaded=False),
-        Setup(3, 1, 2, 1000),
-        Setup(1, 3, 2, 900),
-        Setup(2, 2, 1, 1000),
+        Setup(["read"] * 2, preemptions=3, rounds=[EXPIRED]),
+        Setup(["read"] * 2, preemptions=2, rounds=[DUE, EXPIRED]),
+        Setup(["read"] * 2, lock="lease", preemptions=2, rounds=[DUE, EXPIRED]),
+        Setup(["read"] * 3, preemptions=2, rounds=[EXPIRED]),
+        Setup(["read | read | read"], preemptions=2),
+        Setup(["read | read"] * 2, preemptions=0),
+        Setup(["read | read", "read"]),
+        Setup(["ahead | read", "read"], rounds=[EXPIRED]),
+        Setup(["read"] * 3, begins="constructed"),
+        Setup(["read"] * 3, begins="nothing stored", reuse="never rotates"),
+        Setup(["retry"] * 2, preemptions=2, rounds=[1, 1]),
+        Setup(["retry | retry", "retry"], rounds=[1]),
+        Setup(["retry, read | read", "read"], rounds=[1, EXPIRED]),
     ],
-    ids=str,
+    ids=named,
 )
-def test_each_life_takes_one_refresh_and_everybody_gets_what_it_gave(setup: Setup) -> None:
-    def check(machine: Machine) -> None:
-        assert machine.server.refusals == 0
-        assert machine.server.refreshes == list(range(len(setup.lives)))
-        assert all(read.value == current(machine, read.life) for read in machine.reads)
-        assert machine.file == machine.server.current
-
-    explore(setup, check)
+def test_one_request_is_sent_for_each_expiry(setup: Setup) -> None:
+    """Otherwise a server that rotates revokes the login, and one that counts requests limits them."""
+    explore(setup, economy)
 
 
-def test_without_a_lock_a_login_is_lost_only_to_a_server_that_rotates() -> None:
-    """What is left where there is no lock to be had; and the proof that these schedules find what the lock prevents."""
-    refusals: list[int] = []
+@each_reuse
+def test_without_a_lock_only_a_server_that_revokes_ends_the_login(reuse: Reuse) -> None:
+    """And the schedules find it: this is what the lock prevents."""
+    lost: list[bool] = []
 
     def check(machine: Machine) -> None:
-        refusals.append(machine.server.refusals)
-        assert machine.setup.rotates or all(read.is_live for read in machine.reads)
+        promises(machine)
+        lost.append(not machine.server.accepts(machine.stored()["refresh_token"]))
 
-    explore(Setup(2, 1, 1, 15, locks=False, rotates=False), check)
-    assert not any(refusals)
-    explore(Setup(2, 1, 1, 15, locks=False), check)
-    assert any(refusals)
+    explore(Setup(["read"] * 2, reuse, "no lock", preemptions=2), check)
+    assert any(lost) == (reuse == "revokes")
 
 
-@pytest.mark.parametrize("setup", [Setup(2, 1, 3, 20), Setup(2, 2, 1, 300)], ids=str)
-def test_a_refresh_by_hand_gives_everybody_another_token_and_processes_share_it(setup: Setup) -> None:
-    def check(machine: Machine) -> None:
-        assert all(read.is_live and read.value != "access-0" for read in machine.reads)
-        assert machine.server.refusals == 0
-        assert len(machine.server.refreshes) <= 1 + setup.processes * (setup.threads - 1)
-        assert machine.file == machine.server.current
-
-    explore(replace(setup, lives=(1,), by_hand=True), check)
+# ---- where something fails ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("rotates", [True, False], ids=["rotating", "not rotating"])
-@pytest.mark.parametrize("setup", [Setup(2, 1, 1, 300), Setup(3, 1, 0, 35), Setup(2, 2, 0, 75)], ids=str)
-def test_a_killed_process_ends_the_login_only_between_a_rotation_and_its_save(setup: Setup, rotates: bool) -> None:
-    """No client can close that window. The others go on at once, or are told to log in, for which each asks once."""
-
-    def check(machine: Machine) -> None:
-        lost = rotates and machine.struck.unsaved
-        for read in machine.reads:
-            if lost and read.life >= machine.struck.life:
-                assert isinstance(read.value, InvalidGrant)
-            else:
-                assert read.value == current(machine, read.life)
-        assert machine.server.refusals == (setup.processes - 1 if lost else 0)
-        assert lost or machine.file == machine.server.current
-        assert lost or len(machine.server.refreshes) == len(setup.lives) + machine.struck.unsaved
-
-    explore(replace(setup, rotates=rotates, fault=Fault(kill)), check)
-
-
-@pytest.mark.parametrize("setup", [Setup(1, 2, 1, 200), Setup(2, 2, 0, 150, rotates=False)], ids=str)
-def test_ctrl_c_in_one_thread_ends_nobody_elses_turn(setup: Setup) -> None:
-    """A login that rotates is lost only with the answer; once that is in memory, the next in line saves it."""
-
-    def check(machine: Machine) -> None:
-        struck = machine.struck
-        lost = setup.rotates and struck.step == "answer"
-        for read in machine.reads:
-            if (read.name, read.life) == (struck.name, struck.life):
-                assert isinstance(read.value, KeyboardInterrupt)
-            elif lost and read.life >= struck.life:
-                assert isinstance(read.value, InvalidGrant)
-            else:
-                assert read.is_live
-        assert machine.server.refusals == lost
-        assert lost or machine.file == machine.server.current
-        assert len(machine.server.refreshes) <= len(setup.lives) + (not setup.rotates)
-
-    explore(replace(setup, fault=CTRL_C), check)
-
-
-in_trouble = pytest.mark.parametrize(
-    ("setup", "fault"),
-    [
-        pytest.param(setup, fault, id=f"{setup}, {what}")
-        for setup in (Setup(2, 1, 1, 55), Setup(1, 3, 1, 120), Setup(2, 2, 0, 30))
-        for what, fault in {"server down": SERVER_DOWN, "lock held": LOCK_HELD}.items()
-    ],
-)
-
-
-@in_trouble
-@pytest.mark.filterwarnings("ignore:.*Until then the old access token is used:RuntimeWarning")
-def test_passing_trouble_goes_unnoticed_while_the_old_token_lives(setup: Setup, fault: Fault) -> None:
-    def check(machine: Machine) -> None:
-        for read in machine.reads:
-            failed = (read.process, read.life) == (machine.struck.process, machine.struck.life)
-            assert read.value == current(machine, read.life - failed)
-            assert read.is_live
-        assert len(set(machine.server.refreshes)) == len(machine.server.refreshes)
-
-    explore(replace(setup, lives=(EXPIRING, EXPIRING), fault=fault), check)
-
-
-@in_trouble
-def test_an_error_is_for_those_who_waited_for_it_and_whoever_comes_later_tries_again(
-    setup: Setup, fault: Fault
-) -> None:
-    def check(machine: Machine) -> None:
-        struck = machine.struck
-        there = [read for read in machine.reads if (read.process, read.life) == (struck.process, struck.life)]
-        failed_at = max((read.ended for read in there if read.name == struck.name), default=0)
-        mended_at = min((read.ended for read in there if read.began >= failed_at), default=inf)
-        for read in machine.reads:
-            if read in there and read.began < failed_at and read.ended < mended_at:
-                assert isinstance(read.value, OAuthError)
-            else:
-                assert read.value == current(machine, read.life)
-        assert len(set(machine.server.refreshes)) == len(machine.server.refreshes)
-
-    explore(replace(setup, fault=fault), check)
+def faulty(
+    processes: Sequence[str], faults: Sequence[Fault], lock: Locking, *reuses: Reuse, preemptions: int = 1
+) -> list[Setup]:
+    return [
+        Setup(processes, reuse, lock, preemptions=0 if fault in CLOCK_FAULTS else preemptions, fault=fault)
+        for reuse in reuses
+        for fault in faults
+    ]
 
 
 @pytest.mark.parametrize(
-    "setup", [Setup(2, 1, 3, 200, rotates=False), Setup(2, 2, 0, 20, rotates=False), Setup(1, 3, 1, 70)], ids=str
+    "setup",
+    [
+        *faulty(["read"] * 2, FAULTS, "kernel lock", "revokes", "never rotates"),
+        *faulty(["read"] * 2, [KILL, STOP, INTERRUPT, NO_SAVE, NO_ANSWER], "kernel lock", "refuses", "tolerates"),
+        *faulty(["read"] * 2, [KILL, STOP, LOST_LOCK, INTERRUPT, NO_STORE, SLOW_ANSWER], "lease", "revokes"),
+        *faulty(["read"] * 2, [STOP, LOST_LOCK], "lease", "refuses", "tolerates", "never rotates", preemptions=0),
+        *faulty(["read"] * 2, [KILL, NO_SAVE], "no lock", *REUSES),
+        *faulty(["read | read"], [KILL, INTERRUPT, NO_STORE, NO_SAVE, NO_LOCK, NO_SERVER], "kernel lock", "revokes"),
+        *faulty(["read | read", "read"], [KILL, INTERRUPT, NO_SERVER], "kernel lock", "revokes", preemptions=0),
+        *faulty(
+            ["read", "log in, read"],
+            [each for each in FAULTS if each is not SAVED_AND_GONE],
+            "kernel lock",
+            "revokes",
+            preemptions=0,
+        ),
+        *faulty(["read", "log in, read"], [KILL, STOP, LOST_LOCK], "lease", "revokes", preemptions=0),
+        *faulty(["read", "write, read"], FAULTS, "kernel lock", "revokes", preemptions=0),
+    ],
+    ids=named,
 )
-@pytest.mark.filterwarnings("ignore:.*until it can be saved:RuntimeWarning")
-def test_a_token_that_could_not_be_saved_is_used_and_saved_later(setup: Setup) -> None:
+def test_no_login_is_lost_without_a_reason(setup: Setup) -> None:
+    """Nor is an expired token handed out, nor does an error outlast what has caused it."""
+    assert explore(setup, promises).struck
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=named)
+def test_a_failure_goes_unnoticed_while_the_token_is_valid(fault: Fault) -> None:
+    rounds = [DUE, EXPIRED]
+    preemptions = 0 if fault in {*CLOCK_FAULTS, KILL, STOP} else 1
+    assert explore(Setup(["read"] * 2, rounds=rounds, preemptions=preemptions, fault=fault), promises).struck
+    explore(Setup(["read | read"], rounds=rounds, preemptions=0, fault=fault), promises)
+
+
+# ---- a new login ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arrives", ["log in", "write"])
+@each_lock
+@each_reuse
+def test_a_new_login_is_never_overwritten(arrives: str, lock: Locking, reuse: Reuse) -> None:
+    """Another program stores it at any moment of a refresh: as this package does, or in place and without a lock."""
+    explore(Setup(["read", f"{arrives}, read"], reuse, lock), promises)
+    explore(Setup(["read | read", f"{arrives}, read"], reuse, lock, preemptions=0), promises)
+
+
+def test_a_store_that_does_not_compare_loses_a_new_login() -> None:
+    """The schedules find what compare-and-swap prevents."""
+    with pytest.raises(pytest.fail.Exception, match="refresh-1 replaces refresh-2"):
+        explore(Setup(["read", "write, read"], compares=False), promises)
+
+
+@each_lock
+def test_a_new_login_is_taken_up_after_the_old_one_was_removed(lock: Locking) -> None:
+    """Where tokens rotate, nothing is sent while there is no token; a token that was removed is not put back."""
+    rounds = [EXPIRED] * 3
+    explore(Setup(["read", "remove, log in, read"], "revokes", lock, rounds, preemptions=0), promises)
+    explore(Setup(["read", "remove, write, read"], "never rotates", lock, rounds, preemptions=0), promises)
+
+
+def test_a_login_that_the_user_ended_is_refused_once_and_a_new_one_taken_up() -> None:
     def check(machine: Machine) -> None:
-        assert machine.server.refusals == 0
-        assert len(machine.server.refreshes) <= (1 if machine.struck is NEVER else setup.processes)
-        assert all(read.is_live for read in machine.reads)
-        assert all(read.value == current(machine, 1) for read in machine.reads if read.life == 1)
-        assert machine.file == machine.server.current
+        promises(machine)
+        refused = [entry for entry in machine.schedule if entry.endswith("ask")]
+        assert len(refused) <= 2 * len(machine.setup.processes), "a refused token is sent again"
 
-    explore(replace(setup, lives=(DEAD, 5), fault=DISK_FULL), check)
+    rounds = [EXPIRED, 60, EXPIRED]
+    explore(Setup(["read", "read", "nothing, log in, read"], rounds=rounds, preemptions=0, fault=LOGOUT), check)
+    explore(Setup(["read", "nothing, log in, read"], rounds=rounds, fault=LOGOUT), check)
 
 
-@pytest.mark.parametrize("seconds", [-YEAR, YEAR, -DEAD], ids=["back a year", "ahead a year", "back a life"])
-def test_no_dead_token_is_used_and_no_login_lost_when_the_wall_clock_jumps(seconds: int) -> None:
-    setup = Setup(2, 1, 1, 600, fault=Fault(partial(set_clock, seconds)))
+# ---- by hand -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "setup",
+    [
+        Setup(["read | store", "read"], rounds=[EXPIRED]),
+        Setup(["read | set"], preemptions=2),
+        Setup(["read | set", "read"], preemptions=0),
+        Setup(["read | set login"], preemptions=2),
+        Setup(["read | set login", "read"]),
+        Setup(["read | set login, read", "read"], lock="no lock", reuse="tolerates", preemptions=0),
+        Setup(["read | update, read"], rounds=[1, EXPIRED]),
+        Setup(["read", "update, read"], rounds=[1, EXPIRED]),
+        Setup(["read", "update, read"], rounds=[1, EXPIRED], reuse="never rotates"),
+        Setup(["read | move"]),
+        Setup(["set | move"]),
+        Setup(["retry | move"], rounds=[1, EXPIRED]),
+        Setup(["read | move in vain"]),
+    ],
+    ids=named,
+)
+def test_what_is_done_by_hand_loses_nothing(setup: Setup) -> None:
+    """A field that is set, an update or a store does not bring back an older token, nor lose a newer one."""
 
     def check(machine: Machine) -> None:
-        assert all(read.is_live for read in machine.reads)
-        assert machine.server.refusals == 0
-        assert len(machine.server.refreshes) <= len(setup.lives) + 1
-        assert machine.file["refresh_token"] == machine.server.current["refresh_token"]
+        promises(machine)
+        if len(machine.processes) == 1 and "set" in machine.processes[0].actions[-1]:
+            assert machine.processes[0].token.scope == "set by hand", "the field is lost"
 
     explore(setup, check)
+
+
+# ---- schedules to remember -----------------------------------------------------------------------
+
+ONCE: Final = [EXPIRED]

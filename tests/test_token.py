@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""The tokens: what they hold, what may be looked at for free, and when a `RefreshingToken` asks for a new one."""
+"""The token classes: their values, what never sends a request, and when a `RefreshingToken` refreshes."""
 
 from __future__ import annotations
 
 import copy
 import dataclasses
-import itertools
 import json
 import pickle
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -27,6 +27,7 @@ from ytmusic_oauth import (
     OAuthCredentials,
     OAuthError,
     OAuthToken,
+    RateLimited,
     RefreshingToken,
     ServerError,
     TransportError,
@@ -49,14 +50,14 @@ TEN_YEARS: Final = 10 * 365 * 24 * 3600
 
 @pytest.fixture
 def token(server: FakeGoogle, tmp_path: Path) -> RefreshingToken:
-    """Just logged in, and kept in a file."""
+    """Return a token of a new login, kept in a file."""
     token = logged_in(server)
     token.local_cache = tmp_path / "oauth.json"
     return token
 
 
 def changed(token: RefreshingToken, **values: object) -> RefreshingToken:
-    """Another one with some values in place of its own, and no file."""
+    """Return a copy with some values changed, and without a file."""
     return RefreshingToken(token.credentials, **json.loads(json.dumps({**token.as_dict(), **values})))
 
 
@@ -64,7 +65,8 @@ def refreshes(server: FakeGoogle) -> list[Exchange]:
     return [each for each in server.requests_to("token") if each.form["grant_type"] == "refresh_token"]
 
 
-def seconds_before_the_end(seconds: float, token: RefreshingToken, clock: Clock) -> None:
+def leave(seconds: float, token: RefreshingToken, clock: Clock) -> None:
+    """Advance the clock until the token has so many seconds left."""
     clock.advance(token.expires_at - seconds - clock.wall)
 
 
@@ -73,7 +75,7 @@ def seconds_before_the_end(seconds: float, token: RefreshingToken, clock: Clock)
 
 @st.composite
 def token_dicts(draw: st.DrawFn) -> RefreshableTokenDict:
-    # Two halves of a surrogate pair become one character in JSON: it cannot hold them apart.
+    # JSON cannot keep the two halves of a surrogate pair apart: they become one character.
     scopes = st.text(st.characters()).filter(lambda scope: json.loads(json.dumps(scope)) == scope)
     credentials = st.text(st.characters(min_codepoint=ord("!"), max_codepoint=ord("~")), min_size=1)
     return {
@@ -87,8 +89,8 @@ def token_dicts(draw: st.DrawFn) -> RefreshableTokenDict:
 
 
 @given(token_dicts())
-def test_a_token_gives_back_what_it_was_made_of(values: RefreshableTokenDict) -> None:
-    """Any dictionary of fit values -> token -> the same dictionary; JSON -> token -> the same JSON; equal tokens."""
+def test_a_token_returns_the_values_it_was_made_of(values: RefreshableTokenDict) -> None:
+    """For all valid values: as_dict and as_json return them, and a token made from these is equal."""
     token = OAuthToken(**values)
     assert token.as_dict() == values
     again = OAuthToken(**json.loads(token.as_json()))
@@ -101,26 +103,26 @@ def test_members_are_the_six_keys_of_a_file_in_its_order() -> None:
     assert list(OAuthToken(**VALUES).as_dict()) == list(VALUES)
 
 
-def test_a_headers_file_and_a_token_file_are_told_apart() -> None:
+def test_is_oauth_tells_a_token_file_from_a_headers_file() -> None:
     assert OAuthToken.is_oauth({**VALUES, "refresh_token_expires_in": 604799})
     assert not OAuthToken.is_oauth({"cookie": "SID=1", "x-goog-authuser": "0"})
     for missing in VALUES:
         assert not OAuthToken.is_oauth({key: value for key, value in VALUES.items() if key != missing})
 
 
-def test_what_as_dict_answers_is_the_callers_own() -> None:
+def test_as_dict_returns_a_copy() -> None:
     token = OAuthToken(**VALUES)
     token.as_dict()["access_token"] = "other"
     assert token.as_dict() == VALUES
 
 
-def test_as_auth_is_an_authorization_header_whatever_the_case_of_bearer() -> None:
+def test_as_auth_writes_bearer_in_the_standard_case() -> None:
     token = OAuthToken(**VALUES)
     token.token_type = "bearer"
     assert token.as_auth() == "Bearer ya29.fake-access-0"
 
 
-def test_a_token_of_which_only_the_secrets_are_known_is_expiring() -> None:
+def test_a_token_without_times_is_expiring() -> None:
     plain = OAuthToken(scope=SCOPE, token_type="Bearer", access_token="ya29.fake", refresh_token="1//fake")
     refreshing = RefreshingToken(
         OAuthCredentials("id", "secret"),
@@ -134,7 +136,7 @@ def test_a_token_of_which_only_the_secrets_are_known_is_expiring() -> None:
 
 
 @pytest.mark.parametrize("kind", [OAuthToken, RefreshingToken])
-def test_from_json_answers_a_plain_token_whoever_is_asked(tmp_path: Path, kind: type[OAuthToken]) -> None:
+def test_from_json_returns_an_oauth_token_on_either_class(tmp_path: Path, kind: type[OAuthToken]) -> None:
     file = tmp_path / "oauth.json"
     file.write_text(json.dumps(VALUES), encoding="utf-8")
     token = kind.from_json(file)
@@ -142,22 +144,26 @@ def test_from_json_answers_a_plain_token_whoever_is_asked(tmp_path: Path, kind: 
     assert token.as_dict() == VALUES
 
 
-# One or two for each field: all that a kind refuses is in `test_validation`.
-UNFIT: Final[Sequence[tuple[str, object]]] = [
+# One or two for each field: `test_validation` has all that a validator rejects.
+INVALID: Final[Sequence[tuple[str, object]]] = [
     ("scope", None),
     ("token_type", "mac-s3cret"),
     ("access_token", ""),
     ("access_token", "a-s3cret\r\nX-Header: injected"),
     ("refresh_token", "a-s3cret\n"),
-    ("expires_at", 1.5),
+    ("expires_at", "soon"),
     ("expires_in", -1),
     ("expires_in", True),
 ]
-each_unfit_value = pytest.mark.parametrize(("key", "value"), UNFIT, ids=[f"{key}={value!r}" for key, value in UNFIT])
+# An update computes the one, and keeps the other where none was sent.
+OPTIONAL: Final = {"expires_at", "refresh_token"}
+each_invalid_value = pytest.mark.parametrize(
+    ("key", "value"), INVALID, ids=[f"{key}={value!r}" for key, value in INVALID]
+)
 
 
-@each_unfit_value
-def test_an_unfit_value_is_refused_by_name_and_not_shown(key: str, value: object) -> None:
+@each_invalid_value
+def test_an_invalid_value_is_rejected_by_name_and_not_shown(key: str, value: object) -> None:
     spoiled = {**VALUES, key: value}
     for values in (spoiled, json.loads(json.dumps(spoiled))):
         with pytest.raises(ValueError, match=f"^{key} ") as refused:
@@ -165,15 +171,15 @@ def test_an_unfit_value_is_refused_by_name_and_not_shown(key: str, value: object
         assert "s3cret" not in str(refused.value)
 
 
-@each_unfit_value
-def test_a_field_set_by_hand_to_an_unfit_value_stays_as_it_was(key: str, value: object) -> None:
+@each_invalid_value
+def test_a_field_set_to_an_invalid_value_keeps_its_value(key: str, value: object) -> None:
     token = OAuthToken(**VALUES)
     with pytest.raises(ValueError, match=f"^{key} "):
         setattr(token, key, value)
     assert token.as_dict() == VALUES
 
 
-def test_a_field_can_be_set_by_hand() -> None:
+def test_a_field_can_be_set() -> None:
     token = OAuthToken(**VALUES)
     for key, value in {**VALUES, "access_token": "ya29.fake-other", "scope": "other", "expires_in": 7200}.items():
         setattr(token, key, value)
@@ -181,7 +187,7 @@ def test_a_field_can_be_set_by_hand() -> None:
     assert token.access_token == "ya29.fake-other"
 
 
-def test_an_expiry_set_by_hand_counts_at_once(clock: Clock) -> None:
+def test_an_expiry_that_was_set_counts_at_once(clock: Clock) -> None:
     token = OAuthToken(**VALUES)
     assert not token.is_expiring
     token.expires_at = NOON + 60
@@ -189,7 +195,7 @@ def test_an_expiry_set_by_hand_counts_at_once(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("loaded", [True, False])
-def test_a_token_that_is_made_to_expire_is_refreshed_though_its_file_says_otherwise(
+def test_setting_expires_at_forces_a_refresh_though_the_file_has_a_later_one(
     server: FakeGoogle, clock: Clock, tmp_path: Path, loaded: bool
 ) -> None:
     before = logged_in(server)
@@ -197,12 +203,12 @@ def test_a_token_that_is_made_to_expire_is_refreshed_though_its_file_says_otherw
     before.store_token(str(path))
     held = before.as_dict()
     token = RefreshingToken.load(client(server), path) if loaded else RefreshingToken(client(server), path, **held)
-    token.expires_at = int(clock.time())  # as ytmusicapi's users force a refresh
+    token.expires_at = int(clock.time())  # how users of ytmusicapi force a refresh
     assert token.access_token != held["access_token"]
     assert OAuthToken.from_json(path).as_dict() == token.as_dict()
 
 
-def test_a_refreshing_token_needs_somebody_who_refreshes() -> None:
+def test_a_refreshing_token_needs_credentials() -> None:
     with pytest.raises(TypeError, match="credentials"):
         RefreshingToken(json.loads("null"), **VALUES)
 
@@ -210,13 +216,21 @@ def test_a_refreshing_token_needs_somebody_who_refreshes() -> None:
 # ---- update --------------------------------------------------------------------------------------
 
 
-def test_an_update_counts_from_the_present_and_keeps_what_was_not_sent(clock: Clock) -> None:
+def test_an_update_counts_from_now_and_keeps_what_was_not_sent(clock: Clock) -> None:
     token = OAuthToken(**VALUES)
     clock.advance(5000.5)
     token.update({"access_token": "ya29.fake-new", "expires_in": 100, "scope": "new", "token_type": "Bearer"})
     expected = {**VALUES, "access_token": "ya29.fake-new", "scope": "new", "expires_at": NOON + 5100, "expires_in": 100}
     assert token.as_dict() == expected
     assert not token.is_expiring
+
+
+@pytest.mark.parametrize("unfit", [None, "", 5, "a-s3cret\n"])
+def test_an_update_keeps_the_old_refresh_token_if_the_new_one_is_unfit(clock: Clock, unfit: object) -> None:
+    token = OAuthToken(**VALUES)
+    fresh: RefreshableTokenDict = json.loads(json.dumps({**VALUES, "refresh_token": unfit}))
+    token.update(fresh)
+    assert token.refresh_token == VALUES["refresh_token"]
 
 
 def test_an_update_takes_a_rotated_refresh_token(clock: Clock) -> None:
@@ -228,7 +242,7 @@ def test_an_update_takes_a_rotated_refresh_token(clock: Clock) -> None:
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [*[row for row in UNFIT if row[0] != "expires_at"], ("access_token", None), ("expires_in", None)],
+    [*[row for row in INVALID if row[0] not in OPTIONAL], ("access_token", None), ("expires_in", None)],
     ids=str,
 )
 def test_an_update_is_all_or_nothing(clock: Clock, key: str, value: object) -> None:
@@ -240,10 +254,10 @@ def test_an_update_is_all_or_nothing(clock: Clock, key: str, value: object) -> N
     assert token.as_dict() == VALUES
 
 
-# ---- what may be looked at -----------------------------------------------------------------------
+# ---- what never sends a request -----------------------------------------------------------------------
 
-ENDED: Final[BaseTokenDict] = {
-    "access_token": "ya29.fake-ended",
+EXPIRED: Final[BaseTokenDict] = {
+    "access_token": "ya29.fake-expired",
     "expires_in": 0,
     "scope": SCOPE,
     "token_type": "Bearer",
@@ -278,19 +292,19 @@ LOOKS: Final[Mapping[str, Callable[[RefreshingToken], object]]] = {
     "store_token elsewhere": lambda token: token.store_token(f"{token.local_cache}.copy"),
     "a new local_cache": lambda token: setattr(token, "local_cache", f"{token.local_cache}.new"),
     "a field set by hand": lambda token: setattr(token, "scope", "other"),
-    "update": lambda token: token.update(ENDED),
+    "update": lambda token: token.update(EXPIRED),
 }
 
 
 @pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
-def test_looking_at_an_expired_token_sends_nothing(
+def test_inspecting_an_expired_token_sends_nothing(
     token: RefreshingToken, server: FakeGoogle, clock: Clock, look: Callable[[RefreshingToken], object]
 ) -> None:
     clock.advance(4000)
     before = token.as_dict()["access_token"]
     look(token)
     assert refreshes(server) == []
-    assert token.access_token != before  # which does send something
+    assert token.access_token != before  # this does send a request
     assert len(refreshes(server)) == 1
 
 
@@ -303,7 +317,7 @@ def test_no_secret_is_shown(token: RefreshingToken, show: Callable[[RefreshingTo
         assert secret not in shown
 
 
-def test_repr_says_what_is_no_secret() -> None:
+def test_repr_shows_what_is_not_secret() -> None:
     shown = repr(OAuthToken(**VALUES))
     assert shown.startswith("OAuthToken(")
     assert str(NOON + 3599) in shown
@@ -318,12 +332,12 @@ def test_tokens_are_equal_by_their_values(token: RefreshingToken) -> None:
         setattr(other, key, value)
         assert other != token
     assert token != OAuthToken(**token.as_dict())
-    assert token != changed(token)  # kept in no file
+    assert token != changed(token)  # has no file
     assert OAuthToken(**token.as_dict()) != token.as_dict()
 
 
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy], ids=["copy", "deepcopy"])
-def test_a_copy_lives_a_life_of_its_own(
+def test_a_copy_has_its_own_values_and_its_own_file(
     token: RefreshingToken, server: FakeGoogle, clock: Clock, duplicate: Callable[[RefreshingToken], RefreshingToken]
 ) -> None:
     other = duplicate(token)
@@ -338,10 +352,10 @@ def test_a_copy_lives_a_life_of_its_own(
 
 
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy], ids=["copy", "deepcopy"])
-def test_a_copy_knows_the_file_and_takes_from_it_what_its_original_refreshed(
+def test_a_copy_adopts_from_the_file_what_its_original_refreshed(
     token: RefreshingToken, server: FakeGoogle, clock: Clock, duplicate: Callable[[RefreshingToken], RefreshingToken]
 ) -> None:
-    server.rotate = True  # to refresh with a token that was rotated away would end the login
+    server.rotate = True  # a second refresh with the same refresh token would end the login
     other = duplicate(token)
     clock.advance(4000)
     assert token.access_token == other.access_token
@@ -349,13 +363,13 @@ def test_a_copy_knows_the_file_and_takes_from_it_what_its_original_refreshed(
     assert len(refreshes(server)) == 1
 
 
-def test_a_token_works_in_another_process(token: RefreshingToken, server: FakeGoogle) -> None:
+def test_a_pickled_token_works_in_another_process(token: RefreshingToken, server: FakeGoogle) -> None:
     script = (
         "import pickle, sys\n"
         "token = pickle.load(sys.stdin.buffer)\n"
         "print(token.as_json(), token.local_cache, token.access_token, sep='\\n')"
     )
-    # There, the time is the real one, and a token of 2023 has ended.
+    # The other process has the real time, at which a token of 2023 has expired.
     child = subprocess.run(
         [sys.executable, "-c", script], input=pickle.dumps(token), capture_output=True, check=True, cwd=ROOT
     )
@@ -370,13 +384,13 @@ def test_a_token_works_in_another_process(token: RefreshingToken, server: FakeGo
 
 
 @pytest.mark.parametrize(("lifetime", "margin"), [(3599, 60), (90, 45), (1, 0)], ids=str)
-def test_a_token_is_refreshed_when_a_minute_or_half_its_life_is_left_and_not_before(
+def test_a_token_is_refreshed_with_a_minute_or_half_its_lifetime_left_and_not_before(
     server: FakeGoogle, clock: Clock, lifetime: int, margin: int
 ) -> None:
     server.token_lifetime = lifetime
     token = logged_in(server)
     old = token.access_token
-    seconds_before_the_end(margin + 1, token, clock)
+    leave(margin + 1, token, clock)
     assert token.as_auth() == f"Bearer {old}"
     assert refreshes(server) == []
     clock.advance(1)
@@ -386,13 +400,11 @@ def test_a_token_is_refreshed_when_a_minute_or_half_its_life_is_left_and_not_bef
     assert len(refreshes(server)) == 1
 
 
-def test_a_file_of_ytmusicapi_that_mixes_up_two_lifetimes_is_refreshed_in_time(
-    server: FakeGoogle, clock: Clock
-) -> None:
-    # It keeps the refresh token's seven days for `expires_in`; `expires_at` is right.
+def test_a_token_of_ytmusicapi_with_the_wrong_expires_in_is_refreshed_in_time(server: FakeGoogle, clock: Clock) -> None:
+    # ytmusicapi may store the refresh token's seven days as `expires_in`; its `expires_at` is right.
     known = logged_in(server)
     token = changed(known, expires_in=604799)
-    seconds_before_the_end(61, token, clock)
+    leave(61, token, clock)
     assert token.access_token == known.access_token
     clock.advance(1)
     assert token.access_token != known.access_token
@@ -414,16 +426,16 @@ def test_a_file_of_ytmusicapi_that_mixes_up_two_lifetimes_is_refreshed_in_time(
     ids=[
         "half an hour passes",
         "a laptop sleeps for half an hour",
-        "the clock is set back by as much as passes",
+        "the clock is set back by half an hour in half an hour",
         "a laptop sleeps for an hour",
-        "an hour passes and the clock is set back by it",
-        "an hour passes and the clock is set back by more",
-        "the clock is set back, so the token was stamped by a wrong one",
-        "the clock falls back to 1970",
-        "the clock leaps ahead",
+        "the clock is set back by an hour in an hour",
+        "the clock is set back by more than an hour in an hour",
+        "the clock is set back",
+        "the clock is set back to 1970",
+        "the clock is set forward",
     ],
 )
-def test_the_earlier_of_two_clocks_ends_a_token(
+def test_a_token_expires_as_soon_as_one_of_two_clocks_says_so(
     server: FakeGoogle, clock: Clock, wall: float, monotonic: float, is_expiring: bool
 ) -> None:
     token = logged_in(server)
@@ -471,11 +483,11 @@ def test_a_rotated_refresh_token_is_stored_and_used(
     assert server.can_refresh(OAuthToken.from_json(tmp_path / "oauth.json").refresh_token)
 
 
-def test_refresh_does_it_now_whatever_the_clock_says(
+def test_refresh_replaces_a_token_that_has_not_expired(
     token: RefreshingToken, server: FakeGoogle, tmp_path: Path
 ) -> None:
     old = token.access_token
-    server.expire_access_tokens()  # the caller has just been answered with 401
+    server.expire_access_tokens()  # as if the caller had met a 401
     token.refresh()
     assert token.access_token != old
     assert server.is_live(token.access_token)
@@ -483,7 +495,7 @@ def test_refresh_does_it_now_whatever_the_clock_says(
     assert len(refreshes(server)) == 1
 
 
-def test_a_refresh_token_set_by_hand_is_the_one_that_is_sent(
+def test_a_refresh_token_that_was_set_is_the_one_that_is_sent(
     token: RefreshingToken, server: FakeGoogle, clock: Clock
 ) -> None:
     token.refresh_token = logged_in(server).refresh_token
@@ -495,44 +507,63 @@ def test_a_refresh_token_set_by_hand_is_the_one_that_is_sent(
 # ---- when a refresh fails ------------------------------------------------------------------------
 
 
-def test_a_revoked_login_is_not_asked_for_twice(token: RefreshingToken, server: FakeGoogle, clock: Clock) -> None:
+def test_a_refused_refresh_token_is_not_sent_again_except_by_refresh(
+    token: RefreshingToken, server: FakeGoogle, clock: Clock
+) -> None:
     server.revoke(token.refresh_token)
     clock.advance(4000)
-    for ask in (token.as_auth, token.as_auth, token.refresh):
+    for ask, requests in ((token.as_auth, 1), (token.as_auth, 1), (token.refresh, 2), (token.as_auth, 2)):
         with pytest.raises(InvalidGrant, match="Log in again"):
             ask()
+        assert len(refreshes(server)) == requests
         clock.advance(3600)
-    assert len(refreshes(server)) == 1
     token.refresh_token = logged_in(server).refresh_token
     assert server.is_live(token.access_token)
 
 
-# Three times each, as often as a refresh is tried.
-PASSING: Final[Mapping[str, HttpResponse]] = {
+# Enough of them for all tries of one refresh.
+TRANSIENT: Final[Mapping[str, HttpResponse]] = {
     **{name: FAULTS[name] for name in ("503", "429", "rate-limit", "hang-up", "reset", "answer-lost")},
     "temporarily_unavailable": Reply(400, {"error": "temporarily_unavailable"}),
 }
 
 
-@pytest.mark.parametrize("answer", PASSING.values(), ids=PASSING)
-def test_a_token_that_still_lives_is_served_through_passing_trouble(
+@pytest.mark.parametrize("answer", TRANSIENT.values(), ids=TRANSIENT)
+def test_a_valid_token_is_returned_after_one_try_during_a_transient_failure(
     token: RefreshingToken, server: FakeGoogle, clock: Clock, answer: HttpResponse
 ) -> None:
     old = token.access_token
-    seconds_before_the_end(40, token, clock)
-    server.script("token", *[answer] * 3)
+    leave(40, token, clock)
+    server.script("token", answer)
+    slept = len(clock.slept)
     assert token.access_token == old
-    assert server.is_live(old)
+    assert len(clock.slept) == slept
     assert token.access_token == old
-    assert len(refreshes(server)) == 3  # and the second read left the server alone
-    seconds_before_the_end(0, token, clock)
+    assert len(refreshes(server)) == 1  # the second read was within the backoff
+    leave(0, token, clock)
     assert token.access_token != old
+
+
+@pytest.mark.parametrize("answer", TRANSIENT.values(), ids=TRANSIENT)
+def test_a_refresh_of_an_expired_token_is_tried_three_times_and_then_not_during_the_backoff(
+    token: RefreshingToken, server: FakeGoogle, clock: Clock, answer: HttpResponse
+) -> None:
+    leave(0, token, clock)
+    server.script("token", *[answer] * 3)
+    with pytest.raises(OAuthError) as first:
+        token.as_auth()
+    with pytest.raises(OAuthError) as second:
+        token.as_auth()
+    assert first.value.retryable
+    assert str(second.value) == str(first.value)
+    assert len(refreshes(server)) == 3
+    clock.advance(first.value.retry_after or 1)
+    assert server.is_live(token.access_token)
 
 
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
-        (Reply(400, {"error": "invalid_grant"}), InvalidGrant),
         (Reply(401, {"error": "invalid_client"}), BadOAuthClient),
         (Reply(401, {"error": "deleted_client"}), BadOAuthClient),
         (Reply(401, {"error": "unauthorized_client"}), UnauthorizedOAuthClient),
@@ -540,48 +571,66 @@ def test_a_token_that_still_lives_is_served_through_passing_trouble(
     ],
     ids=lambda value: value.error if isinstance(value, Reply) else "",
 )
-def test_what_no_waiting_mends_is_raised_at_once_even_while_the_old_token_lives(
+def test_a_permanent_failure_is_a_warning_while_the_token_is_valid_and_then_an_error(
     token: RefreshingToken, server: FakeGoogle, clock: Clock, answer: HttpResponse, error: type[OAuthError]
 ) -> None:
-    seconds_before_the_end(40, token, clock)
+    old = token.access_token
+    leave(40, token, clock)
+    server.script("token", answer, answer)
+    with pytest.warns(RuntimeWarning, match=f"{error.summary}.*The old access token is used as long as it is valid"):
+        assert token.access_token == old
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        clock.advance(1)
+        assert token.access_token == old
+    assert len(refreshes(server)) == 2
+    leave(0, token, clock)
     server.script("token", answer)
     with pytest.raises(error):
         token.as_auth()
+
+
+def test_a_refused_login_is_an_error_even_while_the_token_is_valid(
+    token: RefreshingToken, server: FakeGoogle, clock: Clock
+) -> None:
+    server.revoke(token.refresh_token)
+    leave(40, token, clock)
+    for _ in range(2):
+        with pytest.raises(InvalidGrant):
+            token.as_auth()
     assert len(refreshes(server)) == 1
 
 
-def test_refresh_says_what_went_wrong_even_while_the_old_token_lives(
-    token: RefreshingToken, server: FakeGoogle
-) -> None:
+def test_refresh_raises_a_failure_even_while_the_token_is_valid(token: RefreshingToken, server: FakeGoogle) -> None:
     server.script("token", *[FAULTS["503"]] * 3)
     with pytest.raises(ServerError):
         token.refresh()
 
 
-def test_pauses_grow_while_a_server_stays_down_and_end_with_the_old_token(server: FakeGoogle, clock: Clock) -> None:
-    token = logged_in(server, rotates=True)  # nothing is sent twice by itself: one request for each try
-    server.script("token", *[FAULTS["reset"]] * 10)
-    seconds_before_the_end(60, token, clock)
-    for _ in range(60):
-        token.as_auth()
-        clock.advance(1)
-    times = [each.at for each in refreshes(server)]
-    pauses = [later - earlier for earlier, later in itertools.pairwise(times)]
-    assert len(pauses) >= 3
-    assert all(later > earlier for earlier, later in itertools.pairwise(pauses))
-    assert pauses[0] <= 2
-    tries = len(times)
-    for _ in range(2):  # now it is all or nothing
-        with pytest.raises(TransportError):
+def test_backoff_grows_while_a_server_is_down_also_after_the_token_has_expired(
+    server: FakeGoogle, clock: Clock
+) -> None:
+    token = logged_in(server, rotates=True)  # no retries there: each refresh is one request
+    server.script("token", *[FAULTS["reset"]] * 20)
+    leave(60, token, clock)
+    expired_at = clock.steady + 60
+    for _ in range(300):
+        if clock.steady < expired_at:
             token.as_auth()
-    assert len(refreshes(server)) == tries + 2
+        else:
+            with pytest.raises(TransportError):
+                token.as_auth()
+        clock.advance(1)
+    times = [each.at - expired_at + 60 for each in refreshes(server)]
+    # From half a minute before the expiry on, a failing server gets no request that could outlast the token.
+    assert times == [0, 1, 3, 7, 15, 60, 92, 152, 212, 272]
 
 
-def test_a_server_that_asks_for_peace_gets_it_while_the_old_token_lives(
+def test_retry_after_is_respected_while_the_token_is_valid(
     token: RefreshingToken, server: FakeGoogle, clock: Clock
 ) -> None:
     old = token.access_token
-    seconds_before_the_end(60, token, clock)
+    leave(60, token, clock)
     server.script("token", Reply(429, "", {"Retry-After": "30"}))
     for _ in range(30):
         assert token.access_token == old
@@ -590,13 +639,44 @@ def test_a_server_that_asks_for_peace_gets_it_while_the_old_token_lives(
     assert token.access_token != old
 
 
-def test_a_success_forgets_the_pauses(server: FakeGoogle, clock: Clock) -> None:
+def test_retry_after_is_respected_after_the_token_has_expired(
+    token: RefreshingToken, server: FakeGoogle, clock: Clock
+) -> None:
+    leave(0, token, clock)
+    server.script("token", Reply(429, "", {"Retry-After": "1800"}))
+    for _ in range(180):
+        with pytest.raises(RateLimited):
+            token.as_auth()
+        clock.advance(10)
+    assert len(refreshes(server)) == 1
+    assert server.is_live(token.access_token)
+
+
+def test_a_server_cannot_ask_for_more_than_an_hour(token: RefreshingToken, server: FakeGoogle, clock: Clock) -> None:
+    leave(0, token, clock)
+    server.script("token", Reply(429, "", {"Retry-After": "86400"}))
+    with pytest.raises(RateLimited):
+        token.as_auth()
+    clock.advance(3600)
+    assert server.is_live(token.access_token)
+
+
+def test_refresh_asks_during_the_backoff(token: RefreshingToken, server: FakeGoogle, clock: Clock) -> None:
+    leave(0, token, clock)
+    server.script("token", Reply(429, "", {"Retry-After": "3600"}))
+    with pytest.raises(RateLimited):
+        token.as_auth()
+    token.refresh()
+    assert server.is_live(token.access_token)
+
+
+def test_a_success_resets_the_backoff(server: FakeGoogle, clock: Clock) -> None:
     token = logged_in(server, rotates=True)
     for _ in range(3):
-        seconds_before_the_end(60, token, clock)
+        leave(60, token, clock)
         tries = len(refreshes(server))
         server.script("token", FAULTS["reset"], FAULTS["reset"])
-        for _ in range(5):  # seconds: the third try comes by then, unless older pauses are remembered
+        for _ in range(5):  # the third try comes after 3 s, unless the backoff of the round before still counts
             token.as_auth()
             clock.advance(1)
         assert len(refreshes(server)) == tries + 3
@@ -612,13 +692,11 @@ GOOD: Final[Mapping[str, object]] = {
 SPOILED: Final[Sequence[tuple[str, object]]] = [
     ("access_token", None),
     ("access_token", "line\nbreak"),
-    ("expires_in", "soon"),
-    ("refresh_token", ""),
     ("token_type", "mac"),
     ("error", "access_denied"),
     ("error", {"code": 500}),
 ]
-# These take their time, by a clock that nobody moves.
+# These need real time.
 SLOW: Final = {"stall", "stall-in-body", "drip"}
 BAD_ANSWERS: Final[Mapping[str, HttpResponse]] = {
     **{f"{key}={value!r}": Reply(200, {**GOOD, key: value}) for key, value in SPOILED},
@@ -627,7 +705,7 @@ BAD_ANSWERS: Final[Mapping[str, HttpResponse]] = {
 
 
 @pytest.mark.parametrize("answer", BAD_ANSWERS.values(), ids=BAD_ANSWERS)
-def test_a_bad_answer_leaves_token_and_file_as_they_were(
+def test_a_bad_response_changes_neither_token_nor_file(
     token: RefreshingToken, server: FakeGoogle, clock: Clock, tmp_path: Path, answer: HttpResponse
 ) -> None:
     values, content = token.as_dict(), (tmp_path / "oauth.json").read_bytes()
@@ -640,15 +718,16 @@ def test_a_bad_answer_leaves_token_and_file_as_they_were(
     assert [file.read_bytes() for file in tmp_path.iterdir()] == [content]
 
 
-def test_a_captive_portal_is_named_as_what_it_may_be(token: RefreshingToken, server: FakeGoogle, clock: Clock) -> None:
+def test_the_error_for_html_mentions_captive_portals(token: RefreshingToken, server: FakeGoogle, clock: Clock) -> None:
     clock.advance(4000)
     server.script("token", FAULTS["html"])
     with pytest.raises(MalformedResponse, match="captive portal"):
         token.as_auth()
+    clock.advance(1)
     assert server.is_live(token.access_token)
 
 
-def test_a_client_of_ones_own_that_answers_nonsense_changes_nothing(
+def test_an_invalid_response_of_third_party_credentials_changes_nothing(
     server: FakeGoogle, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = RefreshingToken(client(server), **VALUES)
@@ -656,5 +735,5 @@ def test_a_client_of_ones_own_that_answers_nonsense_changes_nothing(
     with pytest.raises(MalformedResponse) as refused:
         token.refresh()
     assert refused.value.key == "access_token"
-    assert str(refused.value).startswith("credentials.refresh_token answered")
+    assert str(refused.value).startswith("credentials.refresh_token did not return a token")
     assert token.as_dict() == VALUES

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Every vector of the porting kit, put to this library; and that the vectors are what their README promises.
+"""Runs every vector of the porting kit against this library, and checks the promises of the vectors' README.
 
-A vector is never changed to fit the library: what is right was worked out from the RFCs and the servers.
+A vector is never changed to fit the library: its expected result comes from the RFCs and from real servers.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Final, NamedTuple, NoReturn
 
 import pytest
 
-from tests.porting.clients.python.told import KINDS_OF_ERRORS
-from tests.porting.clients.python.vectors import answer
+from tests.porting.clients.python.errors import ERROR_NAMES
+from tests.porting.clients.python.vectors import result_of
 from ytmusic_oauth import exceptions
 
 FOLDER: Final = Path(__file__).parent / "porting" / "vectors"
 FILES: Final = sorted(FOLDER.glob("*.json"))
-LEVELS: Final = {"wire", "expiry", "polling", "file", "hostile"}
+LEVELS: Final = {"wire", "expiry", "polling", "file", "concurrency", "hostile"}
 KEBAB: Final = r"[a-z0-9]+(-[a-z0-9]+)*"
 
 
@@ -29,13 +29,13 @@ class Vector(NamedTuple):
     why: str
     kind: str
     given: Mapping[str, object]
-    right: object
+    expected: object
 
 
-def strictly(document: str) -> object:
-    """JSON as every parser reads it."""
+def strict_json(document: str) -> object:
+    """Parse JSON that every parser reads in the same way."""
 
-    def refuse(name: str) -> NoReturn:
+    def reject(name: str) -> NoReturn:
         raise ValueError(name)
 
     def unique(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
@@ -43,38 +43,40 @@ def strictly(document: str) -> object:
         assert len(dict(found)) == len(found), found
         return dict(found)
 
-    decoded: object = json.loads(document, parse_constant=refuse, object_pairs_hook=unique)
+    decoded: object = json.loads(document, parse_constant=reject, object_pairs_hook=unique)
     return decoded
 
 
-def an_object(value: object) -> Mapping[str, object]:
+def as_object(value: object) -> Mapping[str, object]:
     assert isinstance(value, dict)
     return value
 
 
-def a_list(value: object) -> list[object]:
+def as_list(value: object) -> list[object]:
     assert isinstance(value, list)
     return value
 
 
-def a_text(value: object) -> str:
+def as_str(value: object) -> str:
     assert isinstance(value, str)
     return value
 
 
-SETS: Final = {path.stem: an_object(strictly(path.read_text("utf-8"))) for path in FILES}
+DOCUMENTS: Final = {path.stem: as_object(strict_json(path.read_text("utf-8"))) for path in FILES}
 
 
 def read(kind: str, raw: Mapping[str, object]) -> Vector:
-    assert raw.keys() == {"id", "why", "given", "right"}, raw.get("id")
-    return Vector(a_text(raw["id"]), a_text(raw["why"]), kind, an_object(raw["given"]), raw["right"])
+    assert raw.keys() == {"id", "why", "given", "expected"}, raw.get("id")
+    return Vector(as_str(raw["id"]), as_str(raw["why"]), kind, as_object(raw["given"]), raw["expected"])
 
 
-VECTORS: Final = [read(kind, an_object(raw)) for kind, told in SETS.items() for raw in a_list(told["vectors"])]
+VECTORS: Final = [
+    read(kind, as_object(raw)) for kind, document in DOCUMENTS.items() for raw in as_list(document["vectors"])
+]
 
 
 def canonical(value: object) -> object:
-    """Equal if and only if it is the same JSON: 1 is 1.0, and true is no number."""
+    """Return a value that is equal for equal JSON only: 1 is 1.0, but true is not a number."""
     if isinstance(value, dict):
         return {key: canonical(each) for key, each in value.items()}
     if isinstance(value, list):
@@ -83,62 +85,75 @@ def canonical(value: object) -> object:
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.id)
-def test_what_is_right_in_every_language_is_right_here(vector: Vector) -> None:
-    assert canonical(answer(vector.kind, vector.given)) == canonical(vector.right), vector.why
+def test_library_passes_every_vector(vector: Vector) -> None:
+    assert canonical(result_of(vector.kind, vector.given)) == canonical(vector.expected), vector.why
 
 
 # ---- the vectors themselves ----------------------------------------------------------------------
 
 
-def test_there_are_vectors_of_every_kind() -> None:
+def test_every_kind_has_vectors() -> None:
     assert len(VECTORS) >= 200
-    assert all(sum(vector.kind == kind for vector in VECTORS) >= 5 for kind in SETS)
+    assert all(sum(vector.kind == kind for vector in VECTORS) >= 5 for kind in DOCUMENTS)
 
 
-def test_a_file_tells_its_kind_its_level_and_how_to_read_it() -> None:
-    for name, told in SETS.items():
-        assert told.keys() == {"kind", "level", "readme", "vectors"}
-        assert told["kind"] == name
-        assert told["level"] in LEVELS
-        assert len(" ".join(a_text(line) for line in a_list(told["readme"]))) > 100
+def test_file_declares_its_kind_and_level_and_explains_itself() -> None:
+    for name, document in DOCUMENTS.items():
+        assert document.keys() == {"kind", "level", "readme", "vectors"}
+        assert document["kind"] == name
+        assert document["level"] in LEVELS
+        assert len(" ".join(as_str(line) for line in as_list(document["readme"]))) > 100
 
 
-def test_the_files_are_for_people_too() -> None:
+def test_files_are_plain_ascii_text() -> None:
+    """No editor can damage ASCII."""
     for path in FILES:
-        document = path.read_bytes()
-        assert document.isascii(), "no editor can spoil what is ASCII"
-        assert document.endswith(b"}\n")
-        assert b"\r" not in document
+        content = path.read_bytes()
+        assert content.isascii()
+        assert content.endswith(b"}\n")
+        assert b"\r" not in content
 
 
-def test_an_id_says_where_it_belongs_and_what_it_is_about() -> None:
+def test_id_starts_with_its_kind_and_is_unique() -> None:
     assert len({vector.id for vector in VECTORS}) == len(VECTORS)
     for vector in VECTORS:
         assert re.fullmatch(f"{vector.kind}/{KEBAB}", vector.id), vector.id
 
 
-def test_every_vector_says_why() -> None:
+def test_every_vector_has_a_reason() -> None:
     assert [vector.id for vector in VECTORS if len(vector.why) < 15 or not re.search(r"[a-z]{3}", vector.why)] == []
 
 
-def test_no_language_is_spoken_but_english() -> None:
+def test_reasons_do_not_mention_python() -> None:
     for vector in VECTORS:
         assert not re.search(r"\b(None|True|False|dict|str|int|list\[|ValueError|TypedDict|pytest)\b", vector.why), (
             vector.id
         )
 
 
-def test_no_two_vectors_ask_the_same() -> None:
-    asked = [(vector.kind, json.dumps(vector.given, sort_keys=True)) for vector in VECTORS]
-    assert len(set(asked)) == len(asked)
+def test_no_two_vectors_have_the_same_input() -> None:
+    inputs = [(vector.kind, json.dumps(vector.given, sort_keys=True)) for vector in VECTORS]
+    assert len(set(inputs)) == len(inputs)
 
 
-def test_every_error_of_the_library_has_a_name_that_every_language_can_say() -> None:
+def test_transcript_has_an_event_for_each_step() -> None:
+    """Only a warning, and the step after which an unfinished transcript ends, have no event."""
+    transcripts = [vector for vector in VECTORS if vector.kind.startswith("cycle-")]
+    assert len(transcripts) >= 80
+    for vector in transcripts:
+        expected = as_object(vector.expected)
+        names = [as_list(step)[0] for step in as_list(expected["steps"])]
+        without = names.count("warn") + (expected["outcome"] == "unfinished")
+        assert len(as_list(vector.given["events"])) == len(names) - without, vector.id
+        assert "warn" not in names[:-1], vector.id
+
+
+def test_every_error_has_a_name_for_other_languages() -> None:
     raised = {each for name, each in vars(exceptions).items() if name in exceptions.__all__ and isinstance(each, type)}
-    assert KINDS_OF_ERRORS.keys() == raised - {exceptions.OAuthError}
-    assert len(set(KINDS_OF_ERRORS.values())) == len(KINDS_OF_ERRORS)
+    assert ERROR_NAMES.keys() == raised
+    assert len(set(ERROR_NAMES.values())) == len(ERROR_NAMES)
 
 
-def test_a_kind_that_nobody_knows_is_not_answered() -> None:
+def test_unknown_kind_is_rejected() -> None:
     with pytest.raises(LookupError):
-        answer("horoscopes", {})
+        result_of("horoscopes", {})

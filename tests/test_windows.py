@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The ways of Windows, on fakes of what it has and without what it lacks: other locks, no modes, files that stay open.
+"""Windows, faked: other locks, no file modes, and open files that cannot be replaced.
 
-On Windows itself, the tests of `lock` and `storage` do the same for real.
+On Windows itself, the tests of `_file_lock` and `_file_store` cover the same.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ import pytest
 
 from tests.porting.fake_google import FakeGoogle
 from tests.support import Clock, client, logged_in
-from ytmusic_oauth import RefreshingToken, TokenFileError, _file_lock, _file_store
-from ytmusic_oauth._file_lock import locked
-from ytmusic_oauth._file_store import read_token
+from ytmusic_oauth import RefreshingToken, _file_lock, _file_owner, _file_write
+from ytmusic_oauth._file_lock import AlreadyLocked, locked
+from ytmusic_oauth._file_store import FileStore
+from ytmusic_oauth._refresher import load_token
 
 if sys.platform != "win32":
     import fcntl
@@ -32,10 +33,10 @@ assert sys.platform != "win32"  # the same, for mypy
 
 
 class Msvcrt(ModuleType):
-    """`msvcrt.locking`, as Microsoft documents `_locking`, for the one byte at the beginning of a file.
+    """`msvcrt.locking`, as Microsoft documents `_locking`, for the first byte of a file.
 
-    A lock belongs to one open file, keeps out any other, even of the same process, and ends when the file is closed. A
-    byte that is taken is a PermissionError, and so is an unlock of what was not locked.
+    A lock belongs to one open file, excludes every other, even in the same process, and is released when the file is
+    closed. Locking a locked byte raises PermissionError, and so does unlocking one that is not locked.
     """
 
     LK_UNLCK: Final = 0
@@ -46,7 +47,7 @@ class Msvcrt(ModuleType):
         self.locked: set[int] = set()
 
     def locking(self, file: int, mode: int, size: int) -> None:
-        assert os.lseek(file, 0, os.SEEK_CUR) == 0, "it locks from the current position on"
+        assert os.lseek(file, 0, os.SEEK_CUR) == 0, "it locks from the current position"
         assert size == 1
         assert mode in {self.LK_NBLCK, self.LK_UNLCK}
         try:
@@ -64,14 +65,14 @@ class Msvcrt(ModuleType):
 @pytest.fixture(autouse=True)
 def msvcrt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Msvcrt]:
     fake = Msvcrt()
-    for module in (_file_lock, _file_store):
+    for module in (_file_lock, _file_owner, _file_write):
         monkeypatch.setattr(module, "sys", SimpleNamespace(platform="win32"))
     for name in ("fchmod", "fchown", "geteuid", "O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC"):
         monkeypatch.delattr(os, name)
     monkeypatch.setitem(sys.modules, "fcntl", None)
     monkeypatch.setitem(sys.modules, "msvcrt", fake)
     yield fake
-    assert fake.locked == set(), "somebody still has a lock"
+    assert fake.locked == set(), "a lock was not released"
 
 
 @pytest.fixture
@@ -81,50 +82,49 @@ def token(server: FakeGoogle, tmp_path: Path) -> RefreshingToken:
     return token
 
 
-def test_the_lock_is_on_a_file_beside_the_one_that_is_replaced(tmp_path: Path) -> None:
+def test_the_lock_is_on_a_file_beside_the_token_file(tmp_path: Path) -> None:
     path = str(tmp_path / "oauth.json")
     for _ in range(2):
-        with locked(path, timeout=0) as alone:
-            assert alone
+        with locked(path, timeout=0) as exclusive:
+            assert exclusive
             assert [each.name for each in tmp_path.iterdir()] == ["oauth.json.lock"]
-            with pytest.raises(TokenFileError) as raised, locked(path, timeout=0):
+            with pytest.raises(AlreadyLocked), locked(path, timeout=0):
                 pass
-            assert raised.value.retryable
 
 
-def test_a_lock_ends_with_whoever_fails_while_holding_it(tmp_path: Path, msvcrt: Msvcrt) -> None:
+def test_an_exception_releases_the_lock(tmp_path: Path, msvcrt: Msvcrt) -> None:
     path = str(tmp_path / "oauth.json")
-    with pytest.raises(KeyboardInterrupt), locked(path):
+    with pytest.raises(KeyboardInterrupt), locked(path, 0):
         raise KeyboardInterrupt
     assert msvcrt.locked == set()
-    with locked(path, timeout=0) as alone:
-        assert alone
+    with locked(path, timeout=0) as exclusive:
+        assert exclusive
 
 
-def test_without_locks_it_works_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_locking_is_optional(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "msvcrt", None)
-    with locked(str(tmp_path / "oauth.json"), timeout=0) as alone:
-        assert not alone
+    with locked(str(tmp_path / "oauth.json"), timeout=0) as exclusive:
+        assert not exclusive
 
 
-def test_two_who_share_a_file_refresh_once(server: FakeGoogle, clock: Clock, token: RefreshingToken) -> None:
-    clock.advance(3590)
+def test_threads_that_share_a_file_refresh_once(server: FakeGoogle, clock: Clock, token: RefreshingToken) -> None:
+    clock.advance(3600)
     path = token.local_cache
     assert path is not None
     others = [RefreshingToken.load(client(server), path) for _ in range(4)]
-    answers: list[str] = []
+    headers: list[str] = []
     with server.hold("token"):
-        threads = [threading.Thread(target=lambda each=each: answers.append(each.as_auth())) for each in others]
+        threads = [threading.Thread(target=lambda each=each: headers.append(each.as_auth())) for each in others]
         for thread in threads:
             thread.start()
         server.wait_for_requests(2, "token")
     for thread in threads:
         thread.join()
-    assert answers == ["Bearer ya29.fake-access-2"] * 4
+    assert headers == ["Bearer ya29.fake-access-2"] * 4
     assert len(server.requests_to("token")) == 2
 
 
-def test_a_file_that_somebody_reads_cannot_be_replaced_and_is_written_in_place(
+def test_a_file_that_another_process_has_open_is_written_in_place(
     token: RefreshingToken, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def replace(source: str, target: str) -> None:
@@ -134,5 +134,5 @@ def test_a_file_that_somebody_reads_cannot_be_replaced_and_is_written_in_place(
     token.refresh()
     path = token.local_cache
     assert path is not None
-    assert read_token(str(path)) == token.as_dict()
+    assert load_token(FileStore(path)) == token.as_dict()
     assert sorted(each.name for each in path.parent.iterdir()) == ["oauth.json", "oauth.json.lock"]

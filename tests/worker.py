@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""A process of its own, for tests: it keeps one token file, does what it is told and says what came of it.
+"""A separate process for tests: it keeps one token file, and executes commands.
 
-    python -m tests.worker URL PATH   # of the fake server, and of the file; CLIENT_ID and CLIENT_SECRET by environment
+    python -m tests.worker URL PATH   # of the fake server and of the token file
 
-An order is a line: a method of `Worker` and its arguments. The answer is a line of JSON; `unguarded` before an order
-lets its error end the process. It imports as little as it can: there is a test that starts it eight times.
+CLIENT_ID and CLIENT_SECRET are environment variables. A command is a line on standard input: a method of `Worker` and
+its arguments. The result is a line of JSON; after `unguarded`, an error ends the process instead. This module imports
+little, because one test starts it eight times.
 """
 
 from __future__ import annotations
@@ -17,11 +18,22 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from itertools import count, cycle
 from typing import NoReturn, ParamSpec, TypeVar
 
-from ytmusic_oauth import YOUTUBE, Endpoints, OAuthCredentials, RefreshingToken, _refresher, credentials, session, token
+from ytmusic_oauth import (
+    YOUTUBE,
+    Endpoints,
+    OAuthCredentials,
+    RefreshingToken,
+    _cycle,
+    _refresher,
+    credentials,
+    session,
+    token,
+)
 from ytmusic_oauth.exceptions import OAuthError
 
 if sys.platform != "win32":
@@ -30,7 +42,7 @@ if sys.platform != "win32":
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# What storing a token asks of the system.
+# The functions of `os` that storing a token calls.
 CALLS = (
     "open",
     "read",
@@ -48,7 +60,7 @@ CALLS = (
 
 
 class Clock:
-    """Both clocks of the package, on the time that the test says."""
+    """Both clocks of the package, set by the test."""
 
     now = 0.0
 
@@ -76,8 +88,14 @@ class Worker:
                 device_grant=YOUTUBE.device_grant,
                 device_code_parameter=YOUTUBE.device_code_parameter,
                 authenticate_everywhere=False,
+                is_google=True,
             ),
         )
+
+    def keep_refresh_token(self) -> str:
+        """Believe that the server does not rotate refresh tokens."""
+        self.credentials.endpoints = replace(self.credentials.endpoints, rotates_refresh_tokens=False)
+        return ""
 
     def load(self, now: str) -> str:
         self.at(now)
@@ -106,12 +124,12 @@ class Worker:
         return ""
 
     def patience(self, seconds: str) -> str:
-        """Wait for the lock no longer than this; these are real seconds."""
-        vars(_refresher).update(_SHORT_WAIT=float(seconds), _LONG_WAIT=float(seconds))
+        """Set how long to wait for the lock once the token has expired, in real seconds."""
+        vars(_cycle).update(LOCK_WAIT=float(seconds))
         return ""
 
     def cannot_rename(self) -> str:
-        """As with a file that is a mount point."""
+        """Behave as if the file were a mount point."""
 
         def replace(*_: object) -> NoReturn:
             raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
@@ -120,29 +138,34 @@ class Worker:
         return ""
 
     def cannot_save(self) -> str:
-        def write(*_: object) -> NoReturn:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        """Behave as if the disk failed after the check that a refresh makes before it is sent."""
+        real = os.replace
 
-        vars(os)["write"] = write
+        def replace(source: str, target: str) -> None:
+            if target == self.path:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            real(source, target)
+
+        vars(os)["replace"] = replace
         return ""
 
     def start_reading(self) -> str:
-        """In another thread, whose answer is the next line but one."""
-        threading.Thread(target=lambda: say(self.read)).start()
+        """Read in another thread, whose result is a later line."""
+        threading.Thread(target=lambda: report(self.read)).start()
         return ""
 
     if sys.platform != "win32":
 
         def fork_and_read(self) -> str:
-            """Answers the process id of a child, whose answer is a line of its own."""
+            """Return the process id of a child, whose result is a line of its own."""
             child = os.fork()
             if child == 0:
-                say(self.read)
+                report(self.read)
                 os._exit(0)
             return str(child)
 
         def store_for_ever(self, *access_tokens: str) -> str:
-            """Answers the process id of a child that stores one after the other, until it is killed."""
+            """Return the process id of a child that stores one token after the other until it is killed."""
             child = os.fork()
             if child == 0:
                 for access_token in cycle(access_tokens):
@@ -154,7 +177,7 @@ class Worker:
             return signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else ""
 
         def store_and_die(self, access_token: str, call: str) -> str:
-            """Store in a child that is killed before this one of its system calls, the first being 1."""
+            """Store in a child that is killed just before its n-th system call, counted from 1."""
             child = os.fork()
             if child == 0:
                 _die_before(int(call))
@@ -163,7 +186,7 @@ class Worker:
             return self.wait_for(str(child))
 
         def become_nobody(self) -> str:
-            """After a refresh, which imports what nobody may be unable to read. Who is not root is nobody enough."""
+            """Become the user `nobody`, if root. Refresh first: `nobody` may be unable to read the modules for it."""
             import pwd
 
             self.token.refresh()
@@ -175,7 +198,7 @@ class Worker:
             return ""
 
         def limit_files(self, size: str) -> str:
-            """Let no file grow beyond so many bytes; -1 for as many as the system allows."""
+            """Limit the size of files, in bytes; -1 for the system's limit."""
             hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
             resource.setrlimit(resource.RLIMIT_FSIZE, (int(size) if int(size) >= 0 else hard, hard))
             return ""
@@ -186,7 +209,7 @@ if sys.platform != "win32":
     def _die_before(call: int) -> None:
         calls = count(1)
 
-        def mortal(real: Callable[P, T]) -> Callable[P, T]:
+        def counted(real: Callable[P, T]) -> Callable[P, T]:
             def attempt(*args: P.args, **kwargs: P.kwargs) -> T:
                 if next(calls) == call:
                     os.kill(os.getpid(), signal.SIGKILL)
@@ -195,32 +218,32 @@ if sys.platform != "win32":
             return attempt
 
         for name in CALLS:
-            vars(os)[name] = mortal(getattr(os, name))
+            vars(os)[name] = counted(getattr(os, name))
 
 
-def say(order: Callable[[], str]) -> None:
-    answer = {"answer": "", "error": "", "warning": ""}
+def report(command: Callable[[], str]) -> None:
+    result = {"answer": "", "error": "", "warning": ""}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", RuntimeWarning)
         try:
-            answer["answer"] = order()
+            result["answer"] = command()
         except OAuthError as error:
-            answer["error"] = f"{type(error).__name__}: {error}"
-    answer["warning"] = " ".join(str(each.message) for each in caught)
-    print(json.dumps(answer), flush=True)
+            result["error"] = f"{type(error).__name__}: {error}"
+    result["warning"] = " ".join(str(each.message) for each in caught)
+    print(json.dumps(result), flush=True)
 
 
 def main() -> None:
-    warnings.simplefilter("ignore", DeprecationWarning)  # threads and forks together are what is tested
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
+    warnings.simplefilter("ignore", DeprecationWarning)  # tests fork while threads run
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have set it to be ignored
     worker = Worker(*sys.argv[1:])
     for line in sys.stdin:
         name, *arguments = line.removeprefix("unguarded ").split()
-        order = partial(getattr(worker, name), *arguments)
+        command = partial(getattr(worker, name), *arguments)
         if line.startswith("unguarded "):
-            order()
+            command()
         else:
-            say(order)
+            report(command)
 
 
 if __name__ == "__main__":

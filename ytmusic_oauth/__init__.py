@@ -4,16 +4,17 @@
     >>> from ytmusic_oauth import OAuthCredentials, RefreshingToken
     >>> credentials = OAuthCredentials(client_id, client_secret)
     >>> token = RefreshingToken.prompt_for_token(credentials, to_file="oauth.json")  # once
-    >>> token = RefreshingToken.load(credentials, "oauth.json")  # every time after that
+    >>> token = RefreshingToken.load(credentials, "oauth.json")  # from then on
     >>> headers = {"Authorization": token.as_auth()}
 
-It implements the documented API of `ytmusicapi.auth.oauth` with nothing but the standard library. Network modules are
-loaded with the first request, not before.
+It implements the documented API of `ytmusicapi.auth.oauth` with the standard library alone. Network modules are loaded
+with the first request, not before.
+
+The public API is this module and `credentials`, `device`, `exceptions`, `models`, `protocol`, `session`, `store`,
+`token` and `transport`. Modules with a leading underscore may change in any release.
 """
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 from .credentials import Credentials, OAuthCredentials
 from .exceptions import (
@@ -30,31 +31,22 @@ from .exceptions import (
     SlowDown,
     TokenFileError,
     TokenFileNotFound,
+    TokenStoreError,
     TransportError,
     UnauthorizedOAuthClient,
 )
 from .protocol import GOOGLE, YOUTUBE, Endpoints
+from .store import TokenStore
 from .token import OAuthToken, RefreshingToken
-
-if TYPE_CHECKING:
-    from .transport import UrllibSession
+from .transport import UrllibSession
 
 # fmt: off
 __all__ = [
     "GOOGLE", "YOUTUBE", "AccessDenied", "AuthorizationPending", "BadOAuthClient", "Credentials", "DeviceCodeExpired",
     "Endpoints", "InvalidGrant", "LoginCancelled", "MalformedResponse", "OAuthCredentials", "OAuthError", "OAuthToken",
     "RateLimited", "RefreshingToken", "ServerError", "SlowDown", "TokenFileError", "TokenFileNotFound",
-    "TransportError", "UnauthorizedOAuthClient", "UrllibSession",
+    "TokenStore", "TokenStoreError", "TransportError", "UnauthorizedOAuthClient", "UrllibSession",
 ]
 # fmt: on
 
 __version__ = "0.1.0"
-
-
-def __getattr__(name: str) -> type[UrllibSession]:
-    # The one export that loads network modules, which are not paid for until it is used.
-    if name != "UrllibSession":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from .transport import UrllibSession
-
-    return UrllibSession

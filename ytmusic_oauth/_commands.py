@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""What the command line does: one function for each command.
+"""The commands of the command line: one function each.
 
-What was asked for goes to standard output, and all other words to standard error. Only `token` and `header` show a
-secret: the one that they were asked for. Each raises what went wrong; `__main__` says it and chooses the exit status.
+Results go to standard output, everything else to standard error. Only `token` and `header` print a secret, the access
+token. Errors are raised; `__main__` prints them and chooses the exit status.
 """
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import sys
@@ -16,207 +15,152 @@ from abc import ABC, abstractmethod
 from contextlib import suppress
 from typing import Final
 
-from ._file_lock import locked
-from ._file_store import check_writable, read_token
-from ._messages import HttpResponse, Request
+from ._file_store import FileStore
+from ._refresher import load_token
 from ._snapshot import Snapshot
-from ._terminal import say
-from ._validation import FieldError, field, is_object, wire_seconds
+from ._terminal import ask, can_ask, duration, local_time, open_browser, write_event, write_message, write_result
 from .credentials import OAuthCredentials
-from .exceptions import ServerError
-from .protocol import OAUTH_SCOPE, verification_link
+from .exceptions import ServerError, TokenFileNotFound
+from .protocol import verification_link
 from .token import OAuthToken, RefreshingToken
 
-__all__ = ["Client", "Options", "can_ask", "event", "header", "login", "refresh", "revoke", "status", "tell", "token"]
+__all__ = ["Options", "header", "login", "refresh", "revoke", "status", "token"]
 
-# Seconds: for so long a login lives at Google while the app is in "Testing".
+# Seconds to wait for a refresh by another process.
+_LOCK_WAIT: Final = 40.0
+# Seconds that a login lasts at Google while the app is in "Testing".
 _WEEK: Final = 7 * 24 * 3600
 
 
 class Options(ABC):
-    """What a command is told."""
+    """The options of a command, and the OAuth client that they select."""
 
+    #: the path of the token file
     file: str
-    scope: str = OAUTH_SCOPE
+    #: the scope to request; None for the default
+    scope: str | None = None
+    #: whether to open the link in a browser
     open_browser: bool = False
+    #: whether to print JSON
     json: bool = False
+    #: whether to skip the confirmation
     yes: bool = False
 
     @abstractmethod
-    def client(self) -> Client:
-        """Make the OAuth client; it may have to be asked for, so nobody does that without need."""
-
-
-class Client(OAuthCredentials):
-    """Notes what a token has no room for: how long the server lets the login live, in seconds."""
-
-    login_lives_for: int | None = None
-
-    def _send(self, request: Request) -> HttpResponse:
-        answer = super()._send(request)
-        if is_object(answer.body):
-            with suppress(FieldError):
-                self.login_lives_for = field(answer.body, "refresh_token_expires_in", wire_seconds)
-        return answer
+    def client(self) -> OAuthCredentials:
+        """Make the OAuth client. May prompt for it, so call this only when needed."""
 
 
 def login(options: Options) -> None:
     """Log in with a code that is confirmed on another device, and write the token file."""
-    check_writable(options.file)
+    store = FileStore(options.file)
+    with suppress(TokenFileNotFound):
+        load_token(store)
+    store.check_writable()
     client = options.client()
     code = client.get_code()
     link = verification_link(code)
     if options.json:
-        event("code", link=link, **{key: value for key, value in code.items() if key != "device_code"})
+        write_event("code", link=link, **{key: value for key, value in code.items() if key != "device_code"})
     else:
         for line in ("", f"  Go to   {link}", f"  Code    {code['user_code']}", ""):
-            tell(line)
+            write_message(line)
     if options.open_browser:
-        _open_browser(link)
-    on_terminal = sys.stderr is not None and sys.stderr.isatty()
+        open_browser(link)
+    counts_down = not options.json and sys.stderr is not None and sys.stderr.isatty()
 
-    def waiting(seconds_left: float) -> None:
+    def on_wait(seconds_left: float) -> None:
         if options.json:
-            event("waiting", seconds_left=int(seconds_left))
-        elif on_terminal or seconds_left == code["expires_in"]:
-            tell(f"Waiting; the code lives for {_duration(seconds_left)} ", end="\r" if on_terminal else "\n")
+            write_event("waiting", seconds_left=int(seconds_left))
+        else:
+            end = " \r" if counts_down else "\n"
+            write_message(f"Waiting; the code expires in {duration(seconds_left)}", end=end)
 
-    waiting(code["expires_in"])
+    on_wait(code["expires_in"])
     try:
-        token = RefreshingToken(client, **client.wait_for_token(code, on_wait=waiting))
+        granted = client.wait_for_token(code, on_wait=on_wait if options.json or counts_down else None)
     finally:
-        if on_terminal and not options.json:
-            tell("")
+        if counts_down:
+            write_message("")
+    token = RefreshingToken(client, **granted)
     token.store_token(options.file)
-    ends_at = None if client.login_lives_for is None else int(time.time()) + client.login_lives_for
+    ends_at = client.login_ends_at
     if options.json:
-        event("token", file=os.path.abspath(options.file), expires_at=token.expires_at, login_ends_at=ends_at)
+        write_event("token", file=os.path.abspath(options.file), expires_at=token.expires_at, login_ends_at=ends_at)
         return
-    tell(f"Logged in. The token is in {options.file}, for your eyes only; `token` and `header` hand it out.")
+    write_message(f"Logged in. The token is in {options.file}, readable only by you; `token` and `header` print it.")
+    if not token.refresh_token:
+        write_message(f"The server gave no refresh token: this login ends on {local_time(token.expires_at)}.")
+        write_message("For a longer one, ask for it: many servers want the scope offline_access.")
     if ends_at is not None:
-        tell(f"The server ends this login on {_date(ends_at)}.")
-        if client.login_lives_for is not None and client.login_lives_for <= _WEEK:
-            tell('Google does so after 7 days while the consent screen of the OAuth app is in "Testing":')
-            tell("publish the app and log in again, and it lasts.")
-
-
-def _open_browser(link: str) -> None:
-    """Open a browser that neither holds up the login nor writes into what we say."""
-    import subprocess
-
-    with suppress(OSError):
-        browser = subprocess.Popen(
-            [sys.executable or "python3", "-I", "-m", "webbrowser", link],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        browser.returncode = 0  # nobody waits for it, and Python need not complain of that
+        write_message(f"The server ends this login on {local_time(ends_at)}.")
+        if client.endpoints.is_google and ends_at - time.time() <= _WEEK:
+            write_message('Google ends a login after 7 days while the consent screen of the OAuth app is in "Testing".')
+            write_message("To keep a login for longer, publish the app and log in again.")
 
 
 def token(options: Options) -> None:
-    """Print the access token, refreshed if it is due."""
-    show(_usable(options).access_token)
+    """Print the access token, refreshed first if it is due."""
+    write_result(_usable(options).access_token)
 
 
 def header(options: Options) -> None:
-    """Print the Authorization header with the access token, refreshed if it is due."""
-    show(f"Authorization: {_usable(options).as_auth()}")
+    """Print the Authorization header with the access token, refreshed first if it is due."""
+    write_result(f"Authorization: {_usable(options).as_auth()}")
 
 
 def _usable(options: Options) -> OAuthToken:
-    token = OAuthToken(**read_token(options.file))
+    token = OAuthToken(**load_token(FileStore(options.file)))
     return RefreshingToken.load(options.client(), options.file) if token.is_expiring else token
 
 
 def status(options: Options) -> None:
-    """Tell what the file holds and how long it lasts: no secret, no network."""
-    token = read_token(options.file)
+    """Show the scope and the expiry of the stored token: no secret, no network."""
+    token = load_token(FileStore(options.file))
     wall, monotonic = time.time(), time.monotonic()
-    held = Snapshot(wall, monotonic, token)
-    seconds_left = int(held.valid.seconds_left(wall, monotonic))
-    is_expiring = not held.fresh.covers(wall, monotonic)
+    snapshot = Snapshot(wall, monotonic, token)
+    seconds_left = int(snapshot.valid.seconds_left(wall, monotonic))
+    is_expiring = not snapshot.fresh.covers(wall, monotonic)
     if options.json:
         public = {key: value for key, value in token.items() if key not in {"access_token", "refresh_token"}}
         file = os.path.abspath(options.file)
-        show(json.dumps({"file": file, **public, "seconds_left": seconds_left, "is_expiring": is_expiring}))
+        write_result(json.dumps({"file": file, **public, "seconds_left": seconds_left, "is_expiring": is_expiring}))
         return
-    lives = (
-        f"lives for {_duration(seconds_left)}, until {_date(token['expires_at'])}" if seconds_left else "has expired"
-    )
-    show(f"file           {options.file}")
-    show(f"scope          {token['scope']}")
-    show(f"access token   {lives}{'; the next use refreshes it' if is_expiring else ''}")
-    show("refresh token  is there; whether it still counts, only the server knows")
+    has_refresh_token = bool(token["refresh_token"])
+    expiry = f"expires in {duration(seconds_left)}, at {local_time(token['expires_at'])}" if seconds_left else "expired"
+    next_use = "; the next use refreshes it" if is_expiring and has_refresh_token else ""
+    present = "present (only the server knows whether it is still valid)" if has_refresh_token else "none"
+    write_result(f"file           {options.file}")
+    write_result(f"scope          {token['scope']}")
+    write_result(f"access token   {expiry}{next_use}")
+    write_result(f"refresh token  {present}")
 
 
 def refresh(options: Options) -> None:
-    """Get another access token now, whatever the clock says."""
+    """Get a new access token now, even if the old one is fresh."""
     token = RefreshingToken.load(options.client(), options.file)
     token.refresh()
-    token.store_token()  # again: to save it is what this is for, and a refresh only warns if that fails
-    tell(f"Refreshed. The access token lives until {_date(token.expires_at)}.")
+    token.store_token()  # save again: a failed save is an error here, and refresh() only warns
+    write_message(f"Refreshed. The access token is valid until {local_time(token.expires_at)}.")
 
 
 def revoke(options: Options) -> None:
     """End the login, for every program that uses it."""
-    read_token(options.file)
+    load_token(FileStore(options.file))
     client = options.client()
     if not options.yes:
         if not can_ask():
-            raise ValueError("revoke asks before it ends a login; where nobody can answer, add --yes")
-        tell(f"This ends the login in {options.file}, for every program that uses it.")
-        tell("Google ends every grant that you gave to the whole Cloud project. Go on? [y/N] ", end="")
-        if input().strip().lower() not in {"y", "yes"}:
+            raise ValueError("Revoking needs a confirmation: without a terminal, pass --yes")
+        write_message(f"This ends the login in {options.file}, for every program that uses it.")
+        if client.endpoints.is_google:
+            write_message("Google ends every grant that you gave to the Cloud project, not this one alone.")
+        if ask("Continue? [y/N] ").lower() not in {"y", "yes"}:
             raise KeyboardInterrupt
-    with locked(options.file):  # a refresh that is under way may change the refresh token
+    with FileStore(options.file).lock(_LOCK_WAIT):  # a concurrent refresh may rotate the refresh token
         try:
-            client.revoke_token(read_token(options.file)["refresh_token"])
+            token = load_token(FileStore(options.file))
+            client.revoke_token(token["refresh_token"] or token["access_token"])
         except ServerError as error:
-            if error.error != "invalid_token":  # what Google says of a login that has ended already
+            if error.error != "invalid_token":  # Google's, if the login has already ended
                 raise
-    tell(f"The login has ended, and {options.file} is of no more use.")
-
-
-# ---- words ---------------------------------------------------------------------------------------
-
-
-def can_ask() -> bool:
-    """Whether somebody sees a question, and can answer it."""
-    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
-
-
-def show(line: str) -> None:
-    """Say what was asked for. Raises `OSError` if that cannot be."""
-    if sys.stdout is None:
-        raise OSError(errno.EBADF, os.strerror(errno.EBADF), "standard output")
-    try:
-        say(line)
-    except OSError as error:
-        error.filename = "standard output"
-        raise
-
-
-def tell(line: str, *, end: str = "\n") -> None:
-    """Say something beside what was asked for, if anybody listens."""
-    if sys.stderr is not None:
-        with suppress(OSError):
-            say(line, to=sys.stderr, end=end)
-
-
-def event(kind: str, **parts: object) -> None:
-    """Say what happens to whatever program drives a login: a line of JSON."""
-    show(json.dumps({"event": kind, **parts}))
-
-
-def _duration(seconds: float) -> str:
-    from datetime import timedelta
-
-    return str(timedelta(seconds=int(seconds)))
-
-
-def _date(epoch: int) -> str:
-    from datetime import datetime, timezone
-
-    return datetime.fromtimestamp(epoch, timezone.utc).astimezone().isoformat(" ", "minutes")
+    write_message(f"Revoked. {options.file} can no longer be used.")

@@ -1,29 +1,36 @@
 # SPDX-License-Identifier: MIT
-"""When a token ends: arithmetic on plain numbers, in seconds. No clock, no token class.
+"""Token expiry, as arithmetic on seconds. Pure: the caller passes the time.
 
-Two clocks are asked, because each of them lies in its own way. The wall clock is what a file can hold, but it is set
-wrong, and set right, at any time (a board without a battery boots in 1970). The monotonic clock never jumps, but it
-starts anew with every boot and sleeps while a laptop sleeps. The earlier of both ends a token.
+Two clocks are used, because each can be wrong. Only the wall clock can be stored in a file, but it may be set wrong,
+and corrected, at any time: a board without a battery boots in 1970. The monotonic clock never jumps, but it restarts at
+boot and stops while the machine is suspended. A token expires as soon as either clock says so.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["REFRESH_MARGIN", "Validity", "freshness", "refresh_margin", "validity"]
+__all__ = ["ASSUMED_LIFETIME", "REFRESH_MARGIN", "TOLERANCE", "Validity", "freshness", "refresh_margin", "validity"]
 
-# The seed: "credential expiration <= 1 min".
+#: Seconds. ytmusicapi: "credential expiration <= 1 min".
 REFRESH_MARGIN: Final = 60
+#: Seconds by which the clock of the machine that stored a token may be ahead of ours: such clocks are not wrong.
+TOLERANCE: Final = 10
+#: Seconds that an access token is valid if the server does not say: Google's (RFC 6749 5.1 lets a server leave it out).
+ASSUMED_LIFETIME: Final = 3600
 _ALWAYS: Final = float("-inf")
 
 
 def refresh_margin(expires_in: int) -> int:
-    """How many seconds before its end a token is expiring. One that lives for a minute should not be so from birth."""
+    """Return how many seconds before its end a token is due for a refresh.
+
+    At most half its lifetime, so that a short-lived token is not due as soon as it is issued.
+    """
     return min(REFRESH_MARGIN, expires_in // 2) if expires_in > 0 else REFRESH_MARGIN
 
 
 class Validity:
-    """From `opens` until before `closes` on the wall clock (UNIX epoch), and before `ends` on the monotonic one."""
+    """Valid while `not_before` <= wall < `not_after` (UNIX time) and monotonic < `deadline`, all in seconds."""
 
     __slots__ = ("deadline", "not_after", "not_before")
 
@@ -33,27 +40,27 @@ class Validity:
         self.deadline: Final = deadline
 
     def covers(self, wall: float, monotonic: float) -> bool:
-        """Whether both clocks are inside."""
+        """Whether both clocks are within the period."""
         return self.not_before <= wall < self.not_after and monotonic < self.deadline
 
     def seconds_left(self, wall: float, monotonic: float) -> float:
-        """How long it stays open; 0 if it is not."""
+        """Return the seconds until the period ends; 0 outside it."""
         return min(self.not_after - wall, self.deadline - monotonic) if self.covers(wall, monotonic) else 0.0
 
 
 def validity(expires_at: int, expires_in: int, wall: float, monotonic: float) -> Validity:
-    """When a token lives that ends at `expires_at` and has a life of `expires_in` (0: unknown).
+    """Return when a token is valid that expires at `expires_at` after `expires_in` seconds (0: unknown).
 
-    `wall` and `monotonic` are the clocks at one moment: when the token was asked for, or read from its file.
+    `wall` and `monotonic` are the clocks at one moment: that of the request, or that of reading the token.
     """
-    closes = float(expires_at)  # as the clocks are: Python is slow to compare a float with an int
+    not_after = float(expires_at)  # a float like the clocks: comparing float with int is slow
     if expires_in <= 0:
-        return Validity(_ALWAYS, closes, monotonic + closes - wall)
-    # A token that claims to live longer than its whole life was stamped by a clock that was ahead.
-    return Validity(closes - expires_in, closes, monotonic + min(closes - wall, expires_in))
+        return Validity(_ALWAYS, not_after, monotonic + not_after - wall)
+    # More than `expires_in` seconds left means that the clock was ahead when the token was stored.
+    return Validity(not_after - expires_in - TOLERANCE, not_after, monotonic + min(not_after - wall, expires_in))
 
 
-def freshness(whole: Validity, expires_in: int) -> Validity:
-    """When a token with that life is not yet expiring."""
-    early = refresh_margin(expires_in)
-    return Validity(whole.not_before, whole.not_after - early, whole.deadline - early)
+def freshness(valid: Validity, expires_in: int) -> Validity:
+    """Return when a token of that validity is not yet due for a refresh."""
+    margin = refresh_margin(expires_in)
+    return Validity(valid.not_before, valid.not_after - margin, valid.deadline - margin)

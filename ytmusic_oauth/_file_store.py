@@ -1,169 +1,278 @@
 # SPDX-License-Identifier: MIT
-"""The token file: read strictly, written whole, and for its owner's eyes only.
+"""The token file as a `TokenStore`: read strictly, written as a whole, readable only by its owner.
 
-The file is ytmusicapi's, byte for byte in form. A new one is written beside it, made private before its first byte,
-synced, and renamed over it, so that a crash at any moment leaves the old file or the new one. Where a rename cannot
-work, and only there, it is written in place.
-
-With `lock`, the only module that opens token files.
+The format is exactly ytmusicapi's. A file is replaced by a new one, so that a crash at any moment leaves the old file
+or the new one. Only where a rename cannot work, or would change the owner, is it written in place. Only this module,
+`_file_write` and `_file_lock` open token files.
 """
 
 from __future__ import annotations
 
 import errno
-import json
 import os
 import stat
-import sys
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
+from copy import copy
+from types import TracebackType
 from typing import Final
 
-from ._validation import FieldError, json_object, token_dict
+from ._file_lock import locked
+from ._file_owner import follow_links, is_planted
+from ._file_write import (
+    NO_RENAME,
+    OPEN_FLAGS,
+    open_in_place,
+    remove_leftovers,
+    sync_folder,
+    temporary_file,
+    temporary_name,
+    write_in_place,
+)
 from .exceptions import TokenFileError, TokenFileNotFound
-from .models import RefreshableTokenDict
 
-__all__ = ["check_writable", "read_token", "write_token"]
+__all__ = ["FileStore"]
 
-# Bytes. A token file has some five hundred.
+# Bytes; a token file has about five hundred.
 _LARGEST_FILE: Final = 2**20
-# What a platform does not have, it does not need: `O_NONBLOCK` is for FIFOs, `O_BINARY` for Windows.
-_OPEN_FLAGS: Final = sum(getattr(os, flag, 0) for flag in ("O_NONBLOCK", "O_BINARY", "O_NOCTTY"))
-_NO_RENAME: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV})
+# Bytes: room for any token.
+_ROOM: Final = 4096
+_HOME: Final = "Expand the path first (os.path.expanduser): ~ is not your home folder here."
+# Seconds that the check before a login waits for the lock.
+_CHECK_WAIT: Final = 2.0
 
 
-def read_token(path: str) -> RefreshableTokenDict:
-    """Read a token file. Unknown keys and a byte order mark are ignored.
+class FileStore:
+    """A token file. A symbolic link is followed. Methods raise `TokenFileError`."""
 
-    Raises `TokenFileError` on anything that is no token, and `TokenFileNotFound` if there is no file or nothing in it.
-    """
-    try:
-        file = os.open(path, os.O_RDONLY | _OPEN_FLAGS)
+    __slots__ = ("_absolute", "_is_detached", "_is_guarded", "path")
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        #: as the caller gave it
+        self.path: str = os.fspath(path)
+        # Whether it is the mount of a file that was replaced elsewhere; None: that was said already.
+        self._is_detached: bool | None = False
+        self._is_guarded = False
         try:
-            _check_regular(path, os.fstat(file))
-            with open(file, "rb", closefd=False) as stream:
-                content = stream.read(_LARGEST_FILE + 1)
-        finally:
-            os.close(file)
-    except FileNotFoundError:
-        raise TokenFileNotFound(path=path) from None
-    except OSError as error:
-        raise TokenFileError(f"The token file cannot be read: {error.strerror}", path=path) from error
-    if not content.strip():  # made by `touch`, or to be mounted into a container
-        raise TokenFileNotFound("The token file is empty", path=path)
-    if len(content) > _LARGEST_FILE:
-        raise TokenFileError("This is too large to be a token file", path=path)
-    try:
-        return token_dict(json_object(content.decode("utf-8-sig")))
-    except UnicodeDecodeError:
-        raise TokenFileError("This is no token file: it is not UTF-8", path=path) from None
-    except FieldError as error:
-        raise TokenFileError(f"This is no token file: {error}", path=path, key=error.key) from None
-    except ValueError as error:
-        raise TokenFileError(f"This is no token file: it {error}", path=path) from None
-
-
-def write_token(path: str, token: RefreshableTokenDict, *, exclusive: bool) -> None:
-    """Write a token file, mode 0600, all or nothing; a symbolic link is followed. Raises `TokenFileError`.
-
-    `exclusive` is what `lock.locked` answered: whether nobody else can be writing.
-    """
-    content = json.dumps(token, indent=1).encode()
-    target = _target(path)
-    before: os.stat_result | None = None
-    try:
-        with suppress(FileNotFoundError):
-            before = os.stat(target)
-            _check_regular(path, before)
-        try:
-            with _temporary_file(target, content, before, exclusive) as temporary:
-                os.replace(temporary, target)
+            if "\0" in os.fsdecode(os.fsencode(self.path)):
+                raise ValueError
+            # A later `chdir` does not change which file it is. Not `abspath`: it collapses `link/..` without resolving
+            # the link.
+            folder = "" if os.path.isabs(self.path) else os.getcwd()
+        except ValueError:
+            raise TokenFileError("The path has a character that no path can have", path=repr(self.path)) from None
         except OSError as error:
-            if before is None or error.errno not in _NO_RENAME:
-                raise
-            _write_in_place(target, content, before.st_size)
-    except OSError as error:
-        raise TokenFileError(f"The token file cannot be written: {error.strerror}", path=path) from error
+            raise self.failed("The working directory cannot be used", error) from error
+        self._absolute = os.path.join(folder, self.path)
 
-
-def check_writable(path: str) -> None:
-    """Raise `TokenFileError` where a login could not be stored: something else is there, no room, or no right to."""
-    with suppress(TokenFileNotFound):
-        read_token(path)
-    target = _target(path)
-    try:
-        with _temporary_file(target, b" " * 4096, None, exclusive=False) as temporary:
-            os.unlink(temporary)
-    except OSError as error:
-        if error.errno not in _NO_RENAME or not os.access(target, os.W_OK):
-            raise TokenFileError(f"No token file can be written here: {error.strerror}", path=path) from error
-
-
-def _target(path: str) -> str:
-    if not os.path.basename(path):
-        raise TokenFileError("This names no file", path=path)
-    return os.path.realpath(path) if os.path.islink(path) else path
-
-
-def _check_regular(path: str, status: os.stat_result) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        raise TokenFileError("This is no regular file", path=path)
-
-
-@contextmanager
-def _temporary_file(
-    target: str, content: bytes, before: os.stat_result | None, exclusive: bool
-) -> Generator[str, None, None]:
-    """Have a private temporary file with the content, which may be moved away."""
-    # Whoever is killed in here leaves it behind. Alone, its name is fixed: the next one cleans up.
-    temporary = f"{target}.tmp" if exclusive else f"{target}.{os.urandom(8).hex()}.tmp"
-    with suppress(FileNotFoundError):
-        os.unlink(temporary)
-    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OPEN_FLAGS, 0o600)
-    try:
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, FileStore):
+            return False
         try:
-            if sys.platform != "win32":
-                with suppress(OSError):  # a file system without modes
-                    os.fchmod(file, 0o600)  # an odd umask may have taken our own rights away
-                as_root = hasattr(os, "geteuid") and os.geteuid() == 0  # WebAssembly does not have it
-                if as_root and before is not None and before.st_uid != 0:
-                    os.fchown(file, before.st_uid, before.st_gid)
-            _write(file, content)
-        finally:
-            os.close(file)
-        yield temporary
-    except BaseException:  # and not once it is moved away: the next holder of the lock may have one of that name
+            return os.path.samefile(self._absolute, other._absolute)
+        except OSError:  # no such file yet
+            return self._absolute == other._absolute
+
+    def read(self) -> str | None:
+        """Return the content; None if there is no file, or if it is empty."""
+        content = self._content()
+        if content is None:
+            return None
+        try:
+            text = content.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            from ._file_kinds import kind_of_bytes
+
+            problem, advice = kind_of_bytes(content)
+            raise TokenFileError(f"Not a token: {problem}", path=self.path, advice=advice) from None
+        # Blank: created by `touch`, for example to be mounted into a container. Zeros: a power cut.
+        return text if text.strip("\0 \t\r\n") else None
+
+    def replace(self, before: str | None, after: str) -> bool:
+        """Compare and swap, mode 0600, all or nothing. Compares just before the rename: see SECURITY.md."""
+        return self._swap(before, after.encode())
+
+    def lock(self, timeout: float) -> AbstractContextManager[float]:
+        """Hold the file's lock, a kernel lock that is released when its holder dies."""
+        return _Held(self, locked(self._absolute, timeout))
+
+    def guarded(self) -> FileStore:
+        """Return this store for a new login: it refuses the file or link of another user where others can write."""
+        store = copy(self)
+        store._is_guarded = True
+        return store
+
+    def prepare(self) -> None:
+        """Raise `TokenFileError` if the next `replace` would fail: because the disk is full, say."""
+        target, status = self._target()
+        try:
+            try:
+                with temporary_file(target, b" " * _ROOM, status) as temporary, temporary_name(target) as moved:
+                    os.replace(temporary, moved)
+            except OSError as error:
+                if status is None or error.errno not in NO_RENAME:
+                    raise
+                os.close(open_in_place(target))
+        except OSError as error:
+            raise self.failed("No token file can be written here", error) from error
+
+    def check_writable(self) -> None:
+        """Raise `TokenFileError` if a login could not be stored: goes the way of `replace`, with the content there is.
+
+        Only while another process holds the lock, the file itself is not tried.
+        """
+        store = self.guarded()
+        store.prepare()
+        with suppress(TimeoutError), self.lock(_CHECK_WAIT):
+            content = self._content()
+            if content is not None:
+                store._swap(self.read(), content)
+
+    def notice(self) -> str:
+        """Return what the user must know about this file, once; empty if there is nothing."""
+        if not self._is_detached:
+            return ""
+        self._is_detached = None
+        return (
+            f"{self.path}: This file is mounted by itself, and was replaced where it comes from. The two are separate "
+            "files now, and what is saved here is lost with the mount. Mount the folder instead."
+        )
+
+    def clean(self) -> None:
+        """Remove old temporary files of this token file. The lock must be held."""
         with suppress(OSError):
-            os.unlink(temporary)
-        raise
+            remove_leftovers(follow_links(self._absolute)[0])
 
+    def not_found(self) -> TokenFileNotFound:
+        """Return the error for a file that is missing or empty."""
+        folder = os.path.dirname(self._absolute)
+        content = self._content()
+        if content is not None:
+            problem = (
+                "The token file holds only zeros, as after a power cut"
+                if b"\0" in content
+                else "The token file is empty"
+            )
+            return TokenFileNotFound(problem, path=self.path)
+        if not os.path.isdir(folder):
+            advice = _HOME if self.path.startswith("~") else ""
+            return TokenFileNotFound(f"There is no folder {folder}", path=self.path, advice=advice)
+        problem = "" if os.path.isabs(self.path) else f"There is no token file here, in {folder}"
+        return TokenFileNotFound(problem, path=self.path)
 
-def _write_in_place(target: str, content: bytes, size: int) -> None:
-    file = os.open(target, os.O_RDWR | _OPEN_FLAGS)
-    try:
-        before = os.read(file, size)
-        if sys.platform != "win32":
-            with suppress(OSError):  # somebody else's file that we may write, or a file system without modes
-                os.fchmod(file, 0o600)
+    def failed(self, problem: str, error: OSError) -> TokenFileError:
+        """Return the error for a failed system call."""
+        from ._file_kinds import advice_for
+
+        what = error.strerror or type(error).__name__
+        is_home = self.path.startswith("~") and error.errno == errno.ENOENT
+        return TokenFileError(
+            f"{problem}: {what}", path=self.path, advice=_HOME if is_home else advice_for(error.errno)
+        )
+
+    # ---- the file itself ----
+
+    def _content(self) -> bytes | None:
         try:
-            # One write as long as what was there, then cut: between the two, it is a token with spaces behind it.
-            _write(file, content.ljust(size))
-            os.ftruncate(file, len(content))
-        except OSError:  # the disk is full
-            with suppress(OSError):
-                _write(file, before)
-            os.ftruncate(file, size)
-            raise
-    finally:
-        os.close(file)
+            file = os.open(self._absolute, os.O_RDONLY | OPEN_FLAGS)
+            try:
+                status = os.fstat(file)
+                self._check_regular(status)
+                if status.st_nlink == 0 and self._is_detached is False:
+                    self._is_detached = self._is_named(status)
+                with open(file, "rb", closefd=False) as stream:
+                    content = stream.read(_LARGEST_FILE + 1)
+            finally:
+                os.close(file)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self.failed("The token file cannot be read", error) from error
+        if len(content) > _LARGEST_FILE:
+            raise TokenFileError("Too large to be a token file", path=self.path)
+        return content
+
+    def _swap(self, before: str | None, content: bytes) -> bool:
+        target, status = self._target()
+        try:
+            try:
+                with temporary_file(target, content, status) as temporary:
+                    if self.read() != before:
+                        return False
+                    os.replace(temporary, target)
+                sync_folder(target)
+            except OSError as error:
+                if status is None or error.errno not in NO_RENAME:
+                    raise
+                if self.read() != before:
+                    return False
+                write_in_place(target, content, status)
+        except OSError as error:
+            raise self.failed("The token file cannot be written", error) from error
+        return True
+
+    def _target(self) -> tuple[str, os.stat_result | None]:
+        """Return the file to write, which is where links lead, and its status. A guarded store refuses a trap."""
+        if not os.path.basename(self._absolute):
+            raise TokenFileError("The path does not name a file", path=self.path)
+        status = None
+        try:
+            target, planted_link = follow_links(self._absolute)
+            with suppress(FileNotFoundError):
+                status = os.stat(target)
+            is_trap = status is not None and is_planted(os.path.dirname(target), status)
+        except OSError as error:
+            raise self.failed("The token file cannot be written", error) from error
+        if self._is_guarded and (is_trap or planted_link is not None):
+            what = "file" if planted_link is None else "link"
+            raise TokenFileError(
+                f"The {what} belongs to another user, in a folder that others can write",
+                path=planted_link or self.path,
+                advice="It may be a trap: use a folder of your own.",
+            )
+        if status is not None:
+            self._check_regular(status)
+        return target, status
+
+    def _is_named(self, status: os.stat_result) -> bool:
+        """Whether a file without a name has this one, which only a mount can give it."""
+        with suppress(OSError):
+            counts_links = os.stat(os.path.dirname(self._absolute)).st_nlink > 0  # some FUSE file systems do not
+            return counts_links and os.path.samestat(status, os.stat(self._absolute))
+        return False
+
+    def _check_regular(self, status: os.stat_result) -> None:
+        if stat.S_ISREG(status.st_mode):
+            return
+        from ._file_kinds import FOLDER
+
+        problem, advice = FOLDER if stat.S_ISDIR(status.st_mode) else ("it is not a regular file", "")
+        raise TokenFileError(f"Not a token file: {problem}", path=self.path, advice=advice)
 
 
-def _write(file: int, content: bytes) -> None:
-    os.lseek(file, 0, os.SEEK_SET)
-    while content:
-        content = content[os.write(file, content) :]
-    try:
-        os.fsync(file)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # a file system that cannot
+_UNTIL_RELEASED: Final = float("inf")
+
+
+class _Held:
+    """The lock of a store. A class, like the lock: see there."""
+
+    def __init__(self, store: FileStore, lock: AbstractContextManager[bool]) -> None:
+        self._store = store
+        self._lock = lock
+
+    def __enter__(self) -> float:
+        try:
+            if self._lock.__enter__():
+                self._store.clean()
+        except TimeoutError:
             raise
+        except OSError as error:
+            raise self._store.failed("The token file cannot be locked", error) from error
+        except BaseException:
+            self._lock.__exit__(None, None, None)
+            raise
+        return _UNTIL_RELEASED
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._lock.__exit__(kind, error, traceback)

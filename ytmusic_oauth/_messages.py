@@ -1,137 +1,240 @@
 # SPDX-License-Identifier: MIT
-"""A request and its answer as values, what an answer means that is no success, and what of it may be shown.
-
-Pure.
-"""
+"""Requests and responses as values, and the error that a response means. Pure."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from contextlib import suppress
-from typing import Final, NamedTuple
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Final, Literal, NamedTuple, TypeAlias
 
-from . import _validation
-from .exceptions import ERROR_CLASSES, MalformedResponse, RateLimited, ServerError, SlowDown, TransportError
+from ._redaction import redacted
+from ._validation import is_object, optional, wire_seconds
+from .exceptions import (
+    ERROR_CLASSES,
+    BadOAuthClient,
+    InvalidGrant,
+    MalformedResponse,
+    OAuthError,
+    RateLimited,
+    ServerError,
+    SlowDown,
+    TransportError,
+    UnauthorizedOAuthClient,
+)
 
-__all__ = [
-    "HttpResponse",
-    "Request",
-    "malformed",
-    "parse_retry_after",
-    "raise_for_error",
-    "redacted",
-    "redirected",
-    "sanitized",
-]
+__all__ = ["HttpResponse", "Kind", "Request", "malformed", "raise_for_error", "redirected"]
 
-# Passing troubles of a server that come with an OAuth error code (RFC 6749 4.1.2.1; the last one is Google's).
-_PASSING_ERRORS: Final = frozenset({"server_error", "temporarily_unavailable", "internal_failure"})
-# Characters. A sentence has a hundred.
-_LONGEST_TEXT: Final = 4000
-# Fields of a form that are no secret.
-_PUBLIC: Final = frozenset({"client_id", "scope", "grant_type"})
+#: What a request asks for. "": unknown.
+Kind: TypeAlias = Literal["device code", "device grant", "refresh", "revocation", ""]
+
+# Fields of a form that are not secret.
+_PUBLIC_FIELDS: Final = frozenset({"client_id", "scope", "grant_type", "audience", "resource", "response_type"})
+# The RFCs' own words. A secret that begins with `client-secret` has them in common with many sentences.
+_PUBLIC_WORDS: Final = ("client_secret", "client_assertion", "device_code", "refresh_token", "access_token")
+# The keys of a response whose values are secret.
+_SECRET_KEY: Final = re.compile(r"(token|secret|password|assertion|device_?code)$", re.IGNORECASE)
 
 
 class Request(NamedTuple):
-    """A form to be sent by POST. The form holds secrets and is not shown."""
+    """A form to be sent by POST. The form and the headers hold secrets, so `repr` omits them."""
 
     url: str
     form: Mapping[str, str]
+    #: the client id and secret to be sent by HTTP Basic
+    basic: tuple[str, str] | None = None
+    kind: Kind = ""
+    #: whether it goes to Google
+    is_google: bool = False
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The header fields that this request needs."""
+        if self.basic is None:
+            return {}
+        from base64 import b64encode
+        from urllib.parse import quote_plus
+
+        # RFC 6749 2.3.1: both are form-encoded before they become a user name and a password.
+        user_password = ":".join(map(quote_plus, self.basic))
+        return {"Authorization": f"Basic {b64encode(user_password.encode()).decode()}"}
+
+    def secrets(self) -> Iterator[str]:
+        """Return what must not be shown, should the server repeat it."""
+        yield from (value for key, value in self.form.items() if key not in _PUBLIC_FIELDS)
+        if self.basic is not None:
+            yield self.basic[1]
+            yield self.headers["Authorization"].partition(" ")[2]
+
+    def redacted(self, text: object, body: object = None) -> str | None:
+        """Return what may be shown of a server's text: no secret of this request, and none of the response's body."""
+        public = [value for key, value in self.form.items() if key in _PUBLIC_FIELDS]
+        return redacted(text, [*self.secrets(), *_secrets_in(body)], [*_PUBLIC_WORDS, *public])
 
     def __repr__(self) -> str:
         return f"Request(url={self.url!r})"
 
 
+def _secrets_in(body: object) -> Iterator[str]:
+    # Not recursive: a session of the caller's may have decoded a body of any depth.
+    rest = [("", body)]
+    while rest:
+        key, value = rest.pop()
+        if isinstance(value, str) and _SECRET_KEY.search(key):
+            yield value
+        elif is_object(value):
+            rest += [(key if _SECRET_KEY.search(key) else name, each) for name, each in value.items()]
+        elif isinstance(value, list):
+            rest += [(key, each) for each in value]
+
+
 class HttpResponse(NamedTuple):
-    """What came back. `body` is decoded JSON, or None where it was none; it may be secret and is not shown."""
+    """A response. `body` is decoded JSON, or None if it was not JSON. It may be secret, so `repr` omits it."""
 
     status: int
     body: object
     content_type: str = ""
+    #: the seconds that the server asked to wait
     retry_after: float | None = None
+    #: whether the body has no byte
+    is_empty: bool = False
+    #: whether it asks the client to authenticate: it has a WWW-Authenticate header
+    has_challenge: bool = False
+    #: where a redirect leads to, redacted
+    location: str | None = None
 
     def __repr__(self) -> str:
         return f"HttpResponse(status={self.status}, content_type={self.content_type!r}, retry_after={self.retry_after})"
 
 
-def raise_for_error(request: Request, answer: HttpResponse) -> None:
-    """Raise what a refusal means. A success is status 200 and no error: a token inside a 500 is none."""
-    status = answer.status
-    body: Mapping[str, object] = answer.body if _validation.is_object(answer.body) else {}
+# ---- errors --------------------------------------------------------------------------------------
+
+# OAuth error codes that mean a transient failure of the server (RFC 6749 4.1.2.1; the last one is Google's).
+_TRANSIENT_CODES: Final = frozenset({"server_error", "temporarily_unavailable", "internal_failure"})
+# Statuses of a gateway that got no answer in time: the server behind it may have acted on the request.
+_GATEWAY_STATUSES: Final = frozenset({408, 502, 504})
+
+# Error code -> the kinds of request that it answers. As the answer to any other it says nothing that we know.
+_ANSWERS: Final[Mapping[str, frozenset[Kind]]] = MappingProxyType(
+    {
+        **dict.fromkeys(
+            (
+                "authorization_pending", "slow_down", "access_denied", "authorization_declined", "expired_token",
+                "code_expired", "token_expired", "bad_verification_code", "incorrect_device_code",
+            ),
+            frozenset[Kind]({"device grant"}),
+        ),
+        **dict.fromkeys(
+            ("bad_refresh_token", "interaction_required", "consent_required", "login_required"),
+            frozenset[Kind]({"refresh"}),
+        ),
+        "invalid_grant": frozenset[Kind]({"device grant", "refresh"}),
+    }
+)  # fmt: skip
+
+_NOT_FOR_DEVICES: Final = (
+    "The server does not let this OAuth client log in with a device code",
+    "Enable the device authorization grant for this client. If the client is public, send no client secret.",
+)
+# What an error means, and what to do, where the request makes it something else than the class says.
+_WORDS: Final[Mapping[tuple[Kind, type[OAuthError]], tuple[str, str]]] = MappingProxyType(
+    {
+        ("device code", UnauthorizedOAuthClient): _NOT_FOR_DEVICES,
+        ("device grant", UnauthorizedOAuthClient): _NOT_FOR_DEVICES,
+        ("device grant", InvalidGrant): (
+            "The server does not know this device code, or it was already used",
+            "Log in again to get a new code.",
+        ),
+    }
+)
+# What Google's servers add to an error class.
+_GOOGLE_ADVICE: Final[Mapping[type[OAuthError], str]] = MappingProxyType(
+    {
+        InvalidGrant: (
+            "Log in again. Google ends a login when the user revokes it, after 6 months without use, and after 7 days "
+            'while the consent screen of the OAuth app is in "Testing".'
+        ),
+        BadOAuthClient: (
+            'Check the client id and secret, that the client is of the type "TVs and Limited Input devices", and that '
+            "the YouTube Data API is enabled in its project."
+        ),
+    }
+)
+
+
+def raise_for_error(request: Request, response: HttpResponse) -> None:
+    """Raise the error that a response means.
+
+    Success is status 200 without an error: a token in a 500 is not accepted.
+    """
+    status = response.status
+    body: Mapping[str, object] = response.body if is_object(response.body) else {}
     if 300 <= status < 400:
-        raise redirected(status)
+        raise redirected(status, response.location)
     code = body.get("error")
-    if status == 200 and code is None:
+    # RFC 7009 2.2: a revocation is confirmed by the status alone. Some servers send 204.
+    if code is None and (status == 200 or (request.kind == "revocation" and 200 <= status < 300)):
         return
-    if code is None:  # Google's quota errors are {"error_code": "rate_limit_exceeded"}
-        code = body.get("error_code")
-    name = code if isinstance(code, str) else ""  # Google's gateways put an object there
-    passing = status == 408 or status >= 500 or name in _PASSING_ERRORS
-    kind = ERROR_CLASSES.get(name, RateLimited if status == 429 else ServerError if passing or name else None)
-    if kind is None:
-        raise malformed(answer, "is neither a success nor an OAuth error", None if code is None else "error")
-    refusal = kind(
-        error=redacted(name, request),
-        error_description=redacted(body.get("error_description"), request),
+    if code is None and isinstance(body.get("error_code"), str):
+        code = body["error_code"]  # Google's quota errors are {"error_code": "rate_limit_exceeded"}
+    name = code if isinstance(code, str) else ""  # Google's gateways send an object
+    is_transient = status == 408 or status >= 500 or name in _TRANSIENT_CODES
+    error_class: type[OAuthError] | None
+    if name in ERROR_CLASSES and request.kind in {"", *_ANSWERS.get(name, {request.kind})}:
+        error_class = ERROR_CLASSES[name]
+    elif status == 429:
+        error_class = RateLimited
+    elif is_transient or name:
+        error_class = ServerError
+    else:
+        error_class = None if code is not None else _without_code(request, response)
+    if error_class is None:
+        raise malformed(response, "is neither a success nor an OAuth error", None if code is None else "error")
+    problem, advice = _WORDS.get((request.kind, error_class), ("", ""))
+    if request.is_google:
+        advice = advice or _GOOGLE_ADVICE.get(error_class, "")
+    error = error_class(
+        problem,
+        error=request.redacted(name, body),
+        error_description=request.redacted(body.get("error_description") or body.get("message"), body),
+        error_uri=request.redacted(body.get("error_uri"), body),
         status=status,
-        retry_after=answer.retry_after,
-        retryable=passing if kind is ServerError else None,
+        retry_after=response.retry_after,
+        retryable=is_transient if error_class is ServerError else None,
+        advice=advice,
     )
-    if isinstance(refusal, SlowDown):
-        with suppress(_validation.FieldError):
-            refusal.interval = _validation.field(body, "interval", _validation.wire_seconds)
-    raise refusal
+    if error_class is ServerError and request.kind == "refresh":
+        error.lost = status in _GATEWAY_STATUSES
+    if isinstance(error, SlowDown):
+        error.interval = optional(body, "interval", wire_seconds, 0) or None
+    raise error
 
 
-def redirected(status: int | None) -> TransportError:
-    """Make the error for a redirect, followed by somebody or not."""
-    return TransportError("The server redirects, and secrets do not follow", status=status, retryable=False)
-
-
-def malformed(answer: HttpResponse, problem: str, key: str | None = None) -> MalformedResponse:
-    """Make the error for an answer, known by its status and type, that has a problem."""
-    kind = f", {answer.content_type}" if answer.content_type else ""
-    return MalformedResponse(f"The answer (HTTP {answer.status}{kind}) {problem}", key=key, status=answer.status)
-
-
-def parse_retry_after(value: str, date: str, now: float) -> float | None:
-    """Read a Retry-After header (RFC 9110 10.2.3) as seconds.
-
-    A date counts from the answer's own Date header, or else from `now` (UNIX epoch), which a wrong clock may tell.
-    """
-    if re.fullmatch(r"[0-9]{1,9}", value):
-        return float(value)
-    until, since = _parse_date(value), _parse_date(date)
-    return None if until is None else max(0.0, until - (now if since is None else since))
-
-
-def _parse_date(value: str) -> float | None:
-    if not value:
+def _without_code(request: Request, response: HttpResponse) -> type[OAuthError] | None:
+    """Return what a response without an error code means."""
+    if request.is_google:  # Google always sends a code, so something else responded
         return None
-    from email.utils import mktime_tz, parsedate_tz
-
-    try:
-        date = parsedate_tz(value)
-        return None if date is None else mktime_tz(date)
-    except (ValueError, OverflowError):
-        return None
+    if response.status == 401 and (response.has_challenge or response.is_empty or response.body is not None):
+        return BadOAuthClient
+    if response.status == 400 and response.is_empty and request.kind == "refresh":  # glewlwyd
+        return InvalidGrant
+    return None
 
 
-def sanitized(said: str) -> str:
-    """Make a stranger's text fit for a terminal: one line, not long, nothing that drives it."""
-    return "".join(character if character.isprintable() else " " for character in said)[:300]
+def redirected(status: int | None, location: str | None = None) -> TransportError:
+    """Return the error for a redirect, whether or not the session followed it."""
+    target = f" to <{location}>" if location else ""
+    problem = f"The server sent a redirect{target}, which is never followed with secrets"
+    return TransportError(problem, status=status, retryable=False, reason="redirect")
 
 
-def redacted(said: object, request: Request) -> str | None:
-    """Make it fit for an error: without the secrets of the request, plain or percent-encoded.
-
-    None if it is no text, or so long that to search it would take long.
-    """
-    if not isinstance(said, str) or not 0 < len(said) <= _LONGEST_TEXT:
-        return None
-    secrets = [value for key, value in request.form.items() if key not in _PUBLIC and len(value) <= len(said)]
-    for secret in sorted(secrets, key=len, reverse=True):  # one may be a part of another
-        spellings = (f"(?:{re.escape(character)}|%{ord(character):02x})" for character in secret)
-        said = re.sub("".join(spellings), "[redacted]", said, flags=re.IGNORECASE)
-    return sanitized(said)
+def malformed(response: HttpResponse, problem: str, key: str | None = None) -> MalformedResponse:
+    """Return the error for a response, identified by its status and content type, that has this problem."""
+    content_type = f", {response.content_type}" if response.content_type else ""
+    body: Mapping[str, object] = response.body if is_object(response.body) else {}
+    return MalformedResponse(
+        f"The response (HTTP {response.status}{content_type}) {problem}",
+        key=key,
+        status=response.status,
+        has_token=any(body.get(token) is not None for token in ("access_token", "refresh_token")),
+    )

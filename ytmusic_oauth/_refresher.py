@@ -1,245 +1,308 @@
 # SPDX-License-Identifier: MIT
-"""How one token is kept fresh, in memory and in its file, among all threads and processes that hold it.
-
-A round: take the turn among threads and the lock among processes; adopt what somebody else has put into the file; if
-that is not fresh, refresh; save. A round that fails leaves what was there, or was adopted.
-"""
+"""Carries out the refresh cycle for one token, on its store, its server and the clocks. `_cycle` decides."""
 
 from __future__ import annotations
 
-import os
 import time
-import warnings
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext, suppress
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from copy import deepcopy
+from typing import Final
 
-from ._file_lock import locked
-from ._file_store import read_token, write_token
-from ._single_flight import SingleFlight, copy_error
-from ._snapshot import Snapshot
-from ._validation import FieldError
-from .credentials import Credentials
-from .exceptions import InvalidGrant, MalformedResponse, OAuthError, TokenFileError, TokenFileNotFound
+from ._cycle import LOOK_AGAIN, PAUSE, Cycle, Task, decide
+from ._file_lock import AlreadyLocked
+from ._file_store import FileStore
+from ._single_flight import CHANGES, SingleFlight, caller
+from ._state import State, parse_token_text
+from ._steps import FRESH, Ask, Event, Goal, Lock, Read, Step, Steps, Wait, Warn
+from ._store_reports import located, outlook, translated, warn, warn_of_file
+from ._validation import is_object
+from .credentials import Credentials, OAuthCredentials
+from .exceptions import OAuthError, TokenStoreError, TransportError
 from .models import RefreshableTokenDict
+from .store import TokenStore
 
-__all__ = ["Refresher", "SnapshotHolder"]
+__all__ = ["Refresher", "load_token"]
 
-# Seconds to leave a server, or a disk, exclusive after each failure in a row.
-_PAUSES: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
-# Seconds to wait for the lock: while the old token lives; and where a login would be lost, longer than three tries of
-# 30 s take with the waits between them.
-_SHORT_WAIT: Final = 10.0
-_LONG_WAIT: Final = 120.0
-
-
-class SnapshotHolder(Protocol):
-    """Who holds the values: a token. They are replaced as a whole."""
-
-    _snapshot: Snapshot
+_EMPTY: Final = "There is no token in the store"
+# Which thread has locked which store: if it wanted it again, it would wait for itself.
+_locked: Final[list[tuple[tuple[int, int], TokenStore]]] = []
 
 
 class Refresher:
-    """What is remembered between rounds: the file, if there is one, and what was last in it; and what failed."""
+    """Keeps one token fresh for all threads that share it, and in its store, if it has one."""
 
-    __slots__ = (
-        "_last_seen",
-        "_refused_tokens",
-        "_server_backoff",
-        "_single_flight",
-        "_store_backoff",
-        "is_unsaved",
-        "path",
-    )
+    __slots__ = ("_flight", "state", "store")
 
-    def __init__(
-        self, path: str | None = None, on_disk: RefreshableTokenDict | None = None, unsaved: bool = False
-    ) -> None:
-        # Where the file is now, wherever the process goes.
-        self.path: str | None = None if path is None else _absolute(path)
-        self._last_seen = on_disk
-        self.is_unsaved: bool = unsaved
-        self._single_flight = SingleFlight()
-        self._refused_tokens: Mapping[str, OAuthError] = {}
-        self._server_backoff = self._store_backoff = _NO_BACKOFF
+    def __init__(self, state: State, store: TokenStore | None = None) -> None:
+        self.state = state
+        self.store = store
+        self._flight = SingleFlight()
 
-    def __reduce__(self) -> tuple[type[Refresher], tuple[str | None, RefreshableTokenDict | None, bool]]:
-        # A copy, also one in another process, knows the file, and makes its own experience with the rest.
-        return Refresher, (self.path, self._last_seen, self.is_unsaved)
+    def __reduce__(self) -> tuple[type[Refresher], tuple[State, TokenStore | None]]:
+        # Copies (pickles too) share the store; a refresh that is under way is not copied.
+        return Refresher, (self.state, self.store)
 
-    def ensure_fresh(self, token: SnapshotHolder, credentials: Credentials, *, now: bool) -> None:
-        """Leave a token that can be used, or raise an `OAuthError`; with `now`, leave another one than there was."""
-        seen = self._single_flight.generation
-        before = token._snapshot
-        if not now and not self._is_due(before):
-            return
-        try:
-            # A turn that was not ours may have been about something else, such as a save.
-            while not self._single_flight.run(seen, lambda: self._round(token, credentials, now)):
-                if not now or not _same(token._snapshot, before) or seen == self._single_flight.generation:
-                    return
-                seen = self._single_flight.generation
-        except OAuthError as error:
-            if now or not error.retryable or not token._snapshot.valid.covers(time.time(), time.monotonic()):
-                raise
-            if isinstance(error, TokenFileError):
-                warnings.warn(f"{error} Until then the old access token is used.", RuntimeWarning, stacklevel=2)
+    def __deepcopy__(self, memo: dict[int, object]) -> Refresher:
+        return Refresher(deepcopy(self.state, memo), self.store)
 
-    def store(self, token: SnapshotHolder, path: str) -> None:
-        """Write the token to a file. Raises `TokenFileError`.
+    # ---- what a token asks for ----
 
-        If we have nothing that was not in its own file before, and somebody else has, that is adopted instead. In the
-        middle of a refresh of the same thread, such as in a signal handler, nothing is done: it ends with a save to the
-        token's own file.
+    def ensure(self, credentials: Credentials, goal: Goal = FRESH) -> None:
+        """See to it that the token is valid and, if that can be had without an error, meets the goal.
+
+        Raises an `OAuthError` if the token has expired and cannot be refreshed, and `InvalidGrant` in any case.
         """
-        self._single_flight.aside(lambda: self._store(token, path))
+        while True:
+            before, now, seen = self.state.snapshot, _now(), self._flight.generation
+            task = decide(self.state, goal, now, has_store=self.store is not None)
+            if task is Task.RETURN:
+                return
+            is_valid = before.valid.covers(now.wall, now.monotonic)
+            if self._flight.is_own():
+                self._check_own(is_valid)
+                return
+            if task is Task.SAVE:
+                self._fly(seen, Cycle.save, credentials, wait=False)
+            elif task is Task.REFRESH:
+                self._fly(seen, Cycle.refresh, credentials, goal, wait=not is_valid)
+            else:
+                if task is Task.LOOK:
+                    self._fly(seen, Cycle.look, credentials, wait=False)
+                if self.state.snapshot is before:
+                    raise located(self.store, (self.state.error or OAuthError(retryable=True)).copy())
+                continue
+            if self._is_valid(_now()):  # unless the machine slept, or another thread did something else
+                return
 
-    def move(self, token: SnapshotHolder, path: str | None) -> bool:
-        """Write the token to a file and keep it fresh there from now on, or in none. Raises `TokenFileError`.
+    def refresh(self, credentials: Credentials, rejected: str | None) -> None:
+        """Get another access token than the one rejected: by default, than the current one. Raises an `OAuthError`."""
+        responses = self.state.responses
+        goal = Goal(rejected=self.state.snapshot.access_token if rejected is None else rejected.split(" ")[-1])
+        while self.state.responses == responses:
+            now, seen = _now(), self._flight.generation
+            if decide(self.state, goal, now, has_store=False) is Task.RETURN:
+                return
+            if self._flight.is_own():
+                self._check_own(self._is_valid(now))
+                return
+            if self._fly(seen, Cycle.refresh, credentials, goal, wait=True):
+                return
 
-        False, and nothing is done, in the middle of a refresh, as above.
+    def save(self, credentials: Credentials) -> None:
+        """Save the token in its store, if it has one. Raises `TokenStoreError`.
+
+        Does nothing in the middle of this thread's own refresh, which ends with a save.
+        """
+        if self.store is None or self._flight.is_own():
+            return
+        if self.state.is_new_login and isinstance(self.store, FileStore):
+            self.store.guarded().prepare()
+        self._fly(None, Cycle.store, credentials, wait=True)
+
+    def save_copy(self, credentials: Credentials, store: TokenStore) -> None:
+        """Save the token in another store, over whatever token is there. Raises `TokenStoreError`."""
+        Refresher(State(self.state.snapshot, is_new_login=True), store).save(credentials)
+
+    def move(self, credentials: Credentials, store: TokenStore | None, *, must_save: bool) -> None:
+        """Save the token in another store, over whatever token is there, and keep it there from now on.
+
+        In the store that it is in already, that is a `save`: a newer token there is adopted instead.
+        Raises `TokenStoreError` if it `must_save` and cannot; else it warns, and saves later. Does nothing in the
+        middle of the thread's own refresh.
         """
 
         def work() -> None:
-            stored = None if path is None else self._store(token, path)
-            where = None if path is None else _absolute(path)
-            # The place first: with it exclusive, an interrupt costs one look at a file that holds our own token.
-            self.path, self._last_seen = where, stored
-            self.is_unsaved = stored is not None and stored != token._snapshot.token
+            # What was made by the constructor may be older than what another process has put there.
+            is_here = store is not None and _is_same(store, self.store) and (must_save or self.state.seen is not None)
+            there = self.state if is_here else State(self.state.snapshot, is_new_login=True)
+            problem: OAuthError | None = None
+            is_moved = True
+            try:
+                if store is not None:
+                    Refresher(there, store).save(credentials)
+            except TokenStoreError as error:
+                is_moved = not must_save
+                if must_save:
+                    raise
+                problem = error
+                there.store_backoff = there.store_backoff.after_failure(time.monotonic())
+            finally:  # also after Ctrl-C: the token may be there already
+                if is_moved:
+                    with CHANGES:
+                        if not is_here:
+                            self.state.moved(there)
+                        self.store = store
+            if problem is not None:
+                with suppress(RuntimeWarning):  # with -W error the warning raises: the login must survive that
+                    warn(f"{problem} The token is in use, but in memory only until it can be saved.{outlook(there)}")
 
-        return self._single_flight.aside(work)
+        if not self._flight.is_own():
+            self._flight.run(None, work)
 
-    def _store(self, token: SnapshotHolder, path: str) -> RefreshableTokenDict:
-        with locked(path, _LONG_WAIT) as exclusive:
-            held = token._snapshot
-            if self.path is None or not _is_one_file(path, self.path):
-                write_token(path, held.token, exclusive=exclusive)
-                return held.token
-            if held.token == self._last_seen:
-                self._reload_if_newer(token, path)
-                if token._snapshot is not held:
-                    return token._snapshot.token
-            self._write(held, path, exclusive)
-            return held.token
+    # ---- threads ----
 
-    def save_new_login(self, held: Snapshot, path: str) -> None:
-        """Write a new login to its file; if that fails, warn, and try again in later rounds."""
+    def _fly(
+        self,
+        seen: int | None,
+        way: Callable[[Cycle], Steps],
+        credentials: Credentials,
+        goal: Goal = FRESH,
+        *,
+        wait: bool,
+    ) -> bool:
+        return self._flight.run(
+            seen, lambda: self._carry_out(way(self._cycle(credentials, goal)), credentials), wait=wait
+        )
+
+    def _is_valid(self, now: Event) -> bool:
+        return self.state.snapshot.valid.covers(now.wall, now.monotonic)
+
+    @staticmethod
+    def _check_own(is_valid: bool) -> None:
+        if not is_valid:
+            raise OAuthError("This thread is in the middle of refreshing this token", retryable=True)
+
+    # ---- the steps of a cycle ----
+
+    def _cycle(self, credentials: Credentials, goal: Goal) -> Cycle:
+        return Cycle(self.state, _now(), rotates=_rotates(credentials), has_store=self.store is not None, goal=goal)
+
+    def _carry_out(self, steps: Steps, credentials: Credentials) -> None:
+        warning: Warn | None = None
+        held = ExitStack()
         try:
-            with locked(path, _LONG_WAIT) as exclusive:
-                self._write(held, path, exclusive)
-        except TokenFileError as error:
-            with suppress(RuntimeWarning):  # warnings may be errors; this one is no reason to lose a login
-                self._defer_save(error)
+            with CHANGES:
+                step = next(steps)
+            while not isinstance(step, Warn):
+                step = self._next(steps, step, held, credentials)
+            warning = step
+        except StopIteration:
+            pass
+        except TokenStoreError as error:
+            raise located(self.store, error) from None
+        finally:
+            with suppress(Exception):  # the token is saved: a lock that cannot be released is the store's to tell
+                held.close()
+        if warning is not None:
+            warn(f"{located(self.store, warning.error)} {warning.consequence}{outlook(self.state)}")
+        warn_of_file(self.store)
 
-    def _is_due(self, held: Snapshot) -> bool:
-        wall, monotonic = time.time(), time.monotonic()
-        patient = monotonic >= self._server_backoff.until
-        if held.fresh.covers(wall, monotonic):
-            return self.is_unsaved and patient and monotonic >= self._store_backoff.until
-        return patient or not held.valid.covers(wall, monotonic)
-
-    def _round(self, token: SnapshotHolder, credentials: Credentials, now: bool) -> None:
+    def _next(self, steps: Steps, step: Step, held: ExitStack, credentials: Credentials) -> Step:
         try:
-            before = token._snapshot
-            alive = before.valid.covers(time.time(), time.monotonic())
-            with self._locked(_SHORT_WAIT if alive else _LONG_WAIT) as exclusive:
-                trouble = None if self.path is None else self._reload_if_newer(token, self.path)
-                held = token._snapshot
-                if not held.fresh.covers(time.time(), time.monotonic()) or (now and _same(held, before)):
-                    held = self._refreshed(held, credentials)
-                    self.is_unsaved = self.path is not None
-                    token._snapshot = held
-                if self.path is not None and self.is_unsaved:
-                    try:
-                        if trouble is not None:  # whatever the file is now, it is not ours to replace
-                            raise trouble
-                        self._write(held, self.path, exclusive)
-                    except TokenFileError as error:
-                        self._defer_save(error)
-        except OAuthError as error:
-            if error.retryable:
-                self._server_backoff = self._server_backoff.after_failure(error.retry_after)
+            event = self._do(step, held, credentials)
+        except BaseException as error:  # Ctrl-C: the cycle saves what it has first
+            with CHANGES:
+                return steps.throw(error)
+        with CHANGES:
+            return steps.send(event)
+
+    def _do(self, step: Step, held: ExitStack, credentials: Credentials) -> Event:
+        if isinstance(step, Ask):
+            try:
+                if isinstance(self.store, FileStore) and _rotates(credentials):
+                    # The refresh token in the file is about to become invalid: without room for the new one, the login
+                    # would be lost with this process.
+                    self.store.prepare()
+                response = _ask(credentials, step)
+            except OAuthError as error:
+                return _now()._replace(error=error)
+            except Exception as error:  # a third-party `Credentials`: its message may quote what was sent
+                problem = f"credentials.refresh_token failed with {type(error).__name__}"
+                return _now()._replace(error=TransportError(problem))
+            return _now()._replace(response=response)
+        store = self.store
+        if isinstance(step, (Wait, Warn)) or store is None:  # without a store, a cycle only asks
+            time.sleep(step.seconds if isinstance(step, Wait) else 0.0)
+            return _now()
+        try:
+            with translated(store):
+                if isinstance(step, Lock):
+                    held.close()
+                    return self._lock(store, step.timeout, held)
+                # The time is that after the step: a store may be slow, and the machine may sleep.
+                if isinstance(step, Read):
+                    text = store.read()
+                    return _now()._replace(text=text)
+                swapped = self._replace(store, step.before, step.after)
+                return _now()._replace(swapped=swapped)
+        except TokenStoreError as error:
+            return _now()._replace(error=error)
+
+    def _replace(self, store: TokenStore, before: str | None, after: str) -> bool:
+        state, is_ours = self.state, False
+        if before is not None and not state.is_new_login:
+            with suppress(TokenStoreError):
+                is_ours = parse_token_text(before)["refresh_token"] in {state.snapshot.refresh_token, *state.superseded}
+        if isinstance(store, FileStore) and not is_ours:
+            return store.guarded().replace(before, after)
+        return store.replace(before, after)
+
+    def _lock(self, store: TokenStore, timeout: float, held: ExitStack) -> Event:
+        me = caller()
+        if any(owner == me and _is_same(other, store) for owner, other in _locked):
+            return _now()._replace(taken=True, error=_own())
+        lock = store.lock(timeout)
+        try:
+            until = held.enter_context(lock)
+        except AlreadyLocked:
+            return _now()._replace(taken=True, error=_own())
+        except TimeoutError:
+            return _now()._replace(taken=True)
+        except Exception:
             raise
-        self._server_backoff = _NO_BACKOFF
-
-    def _locked(self, timeout: float) -> AbstractContextManager[bool]:
-        return nullcontext(False) if self.path is None else locked(self.path, timeout)
-
-    def _reload_if_newer(self, token: SnapshotHolder, path: str) -> TokenFileError | None:
-        """Take on what is in the file if that is news; tell what is wrong with the file."""
-        try:
-            on_disk = read_token(path)
-        except TokenFileError as error:
-            return None if isinstance(error, TokenFileNotFound) else error
-        held = token._snapshot
-        there = Snapshot(time.time(), time.monotonic(), on_disk)
-        if self._last_seen is not None:
-            news = on_disk != self._last_seen
-        else:  # a file that we never saw may well be older than what we hold
-            fresher = on_disk["expires_at"] > held.token["expires_at"] and not _same(there, held)
-            news = fresher and not self.is_unsaved and there.valid.not_before <= time.time()
-        if news:
-            token._snapshot = there
-            self.is_unsaved = False
-        self._last_seen = on_disk
-        return None
-
-    def _refreshed(self, held: Snapshot, credentials: Credentials) -> Snapshot:
-        refresh_token = held.token["refresh_token"]
-        if refresh_token in self._refused_tokens:
-            raise copy_error(self._refused_tokens[refresh_token])
-        wall, monotonic = time.time(), time.monotonic()
-        try:
-            fresh_access = credentials.refresh_token(refresh_token)
-            return held.renewed(wall, monotonic, fresh_access)
-        except InvalidGrant as error:
-            self._refused_tokens = {refresh_token: copy_error(error)}
+        except BaseException as interrupt:  # it may have come after the lock was taken, and before `held` knew
+            with suppress(Exception):
+                lock.__exit__(type(interrupt), interrupt, None)
             raise
-        except FieldError as error:  # from credentials that are not ours
-            raise MalformedResponse(f"credentials.refresh_token answered no token: {error}", key=error.key) from None
-
-    def _write(self, held: Snapshot, path: str, exclusive: bool) -> None:
-        write_token(path, held.token, exclusive=exclusive)
-        self._last_seen, self.is_unsaved = held.token, False
-        self._store_backoff = _NO_BACKOFF
-
-    def _defer_save(self, error: TokenFileError) -> None:
-        first = self._store_backoff.failures == 0
-        self.is_unsaved = True
-        self._store_backoff = self._store_backoff.after_failure()
-        if first:
-            warnings.warn(
-                f"{error} The token is used, and in memory only until it can be saved.", RuntimeWarning, stacklevel=2
-            )
+        held.callback(_locked.remove, (me, store))  # first: an interrupt in between must not leave an entry
+        _locked.append((me, store))
+        return _now()._replace(until=until)
 
 
-def _absolute(path: str) -> str:
-    # Not `abspath`, which takes `link/..` for the folder that the link is in.
-    return os.path.join(os.getcwd(), path)
+def _is_same(store: TokenStore, other: TokenStore | None) -> bool:
+    return store is other or (isinstance(store, FileStore) and store == other)
 
 
-def _is_one_file(path: str, other: str) -> bool:
-    try:
-        return os.path.samefile(path, other)
-    except OSError:  # there is none yet
-        return _absolute(path) == other
+def _rotates(credentials: Credentials) -> bool:
+    rotates: bool = getattr(getattr(credentials, "endpoints", None), "rotates_refresh_tokens", True)
+    return rotates
 
 
-def _same(one: Snapshot, other: Snapshot) -> bool:
-    return one.token["access_token"] == other.token["access_token"]
+def _own() -> TokenStoreError:
+    problem = "This thread is in the middle of refreshing another token in the same store"
+    return TokenStoreError(problem, retryable=True)
 
 
-class Backoff(NamedTuple):
-    """Until when something that failed is left exclusive: for a pause that grows, or as long as a server asked for."""
-
-    failures: int = 0
-    until: float = float("-inf")
-
-    def after_failure(self, retry_after: float | None = None) -> Backoff:
-        """Return the backoff after one more failure."""
-        pause = _PAUSES[min(self.failures, len(_PAUSES) - 1)]
-        return Backoff(self.failures + 1, time.monotonic() + max(pause, retry_after or pause))
+def _now() -> Event:
+    return Event(time.time(), time.monotonic())
 
 
-# Where nothing has failed: one for all tokens.
-_NO_BACKOFF: Final = Backoff()
+def _ask(credentials: Credentials, step: Ask) -> Mapping[str, object]:
+    # A subclass with ytmusicapi's one-parameter method is called as ytmusicapi calls it.
+    if (
+        isinstance(credentials, OAuthCredentials)
+        and type(credentials).refresh_token is OAuthCredentials.refresh_token
+        and "refresh_token" not in vars(credentials)
+    ):
+        return credentials.refresh_within(step.refresh_token, tries=step.tries, seconds=step.seconds)
+    response: object = credentials.refresh_token(step.refresh_token)
+    return response if is_object(response) else {}
+
+
+def load_token(store: TokenStore) -> RefreshableTokenDict:
+    """Return the token in a store. Raises `TokenStoreError`; for a file that does not exist, `TokenFileNotFound`."""
+    give_up_at, token = time.monotonic() + LOOK_AGAIN, None
+    while token is None:
+        with translated(store):
+            text = store.read()
+            if text is None:
+                raise store.not_found() if isinstance(store, FileStore) else TokenStoreError(_EMPTY)
+            try:
+                token = parse_token_text(text)
+            except TokenStoreError:  # another program may be writing it
+                if time.monotonic() >= give_up_at:
+                    raise
+                time.sleep(PAUSE)
+    warn_of_file(store)
+    return token

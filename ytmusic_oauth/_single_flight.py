@@ -1,84 +1,103 @@
 # SPDX-License-Identifier: MIT
-"""Work that many threads ask for at once, and that is done once. The only module that knows of threads."""
+"""Single flight: concurrent callers share one execution. The only module that uses threads."""
 
 from __future__ import annotations
 
 import os
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from copy import copy
+from typing import Final, Protocol
 
 from .exceptions import OAuthError
 
-__all__ = ["SingleFlight", "copy_error"]
+__all__ = ["CHANGES", "SingleFlight", "caller"]
+
+
+class _Lock(Protocol):
+    def acquire(self, blocking: bool = ...) -> bool: ...
+    def release(self) -> None: ...
+
+
+class Mutex:
+    """A re-entrant lock: a signal handler does not wait for the thread that it interrupts."""
+
+    __slots__ = ("_locks",)
+
+    def __init__(self) -> None:
+        # One lock per process: a lock held by another thread at the time of a fork would stay locked in the child.
+        self._locks: dict[int, _Lock] = {}
+
+    def acquire(self, *, wait: bool = True) -> bool:
+        """Acquire the lock; without `wait`, return False if another thread has it."""
+        return self._locks.setdefault(os.getpid(), threading.RLock()).acquire(blocking=wait)
+
+    def release(self) -> None:
+        """Release the lock."""
+        self._locks[os.getpid()].release()
+
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+#: Guards the changes of all tokens, each of which reads the old values and installs new ones. Held for microseconds.
+CHANGES: Final = Mutex()
 
 
 class SingleFlight:
-    """Whoever comes first works; those who came meanwhile wait, and share what came of it.
+    """The first caller does the work. Callers that arrive meanwhile wait and share its outcome, or go away."""
 
-    Remember `number`, look whether there is work to do, and `take` a turn with what you remembered: if a turn has ended
-    since, it was yours too.
-    """
-
-    __slots__ = ("_error", "_locks", "_owner", "generation")
+    __slots__ = ("_error", "_mutex", "_owner", "generation")
 
     def __init__(self) -> None:
+        #: the number of executions whose outcome was shared
         self.generation: int = 0
         self._error: OAuthError | None = None
-        # Guard the work and the two above. One for each process: a lock that another thread of the parent held while
-        # it forked stays locked in the child for ever.
-        self._locks: dict[int, AbstractContextManager[bool]] = {}
+        # Guards the work, `generation` and `_error`. Re-entrant, because a signal handler may use the token after it is
+        # acquired and before `_owner` is set.
+        self._mutex = Mutex()
         self._owner: tuple[int, int] | None = None
 
-    def run(self, seen: int, work: Callable[[], None]) -> bool:
-        """Do the work, or wait until it is done; tell which it was. Raises what the work raised.
+    def is_own(self) -> bool:
+        """Whether this thread is in the middle of an execution: the caller is a session, or a signal handler."""
+        return self._owner == caller()
 
-        What is no `OAuthError`, such as Ctrl-C, ends nobody else's turn: the next in line does the work. The work may
-        come back here, from a session that uses the token or a signal handler that reads it: then nothing is done.
+    def run(self, seen: int | None, work: Callable[[], None], *, wait: bool = True) -> bool:
+        """Do the work, or wait for the execution that is under way. Returns whether this call did the work.
+
+        `seen` is `generation` as it was when the caller found work to do. If an execution has finished since,
+        its outcome is shared: an `OAuthError` is raised again. With None, the work is done in any case, and its outcome
+        is not shared. Other exceptions (KeyboardInterrupt) are not shared: the next waiting caller does the work.
+        Without `wait`, returns False at once if an execution is under way.
         """
-        me = (os.getpid(), threading.get_ident())
-        if self._owner == me:
+        if not self._mutex.acquire(wait=wait):
             return False
-        with self._lock():
-            if self.generation != seen:
-                if self._error is not None:
-                    raise copy_error(self._error)
+        try:
+            if seen is not None and self.generation != seen:
+                if self._error is not None and wait:
+                    raise self._error.copy()
                 return False
-            self._owner = me
+            self._owner = caller()
             try:
                 work()
             except OAuthError as error:
-                self._error = copy_error(error)  # without the traceback, which holds all that was at hand
-                self.generation += 1
+                self._share(seen, error.copy())
                 raise
             finally:
                 self._owner = None
-            self._error = None
-            self.generation += 1
+            self._share(seen, None)
             return True
+        finally:
+            self._mutex.release()
 
-    def aside(self, work: Callable[[], object]) -> bool:
-        """Do other work while nobody has a turn. False, and nothing is done, in the middle of a turn of one's own."""
-        me = (os.getpid(), threading.get_ident())
-        if self._owner == me:
-            return False
-        with self._lock():
-            self._owner = me
-            try:
-                work()
-            finally:
-                self._owner = None
-        return True
-
-    def _lock(self) -> AbstractContextManager[bool]:
-        # Re-entrant: a signal handler may read the token just before `_owner` tells that it is ours.
-        return self._locks.setdefault(os.getpid(), threading.RLock())
+    def _share(self, seen: int | None, error: OAuthError | None) -> None:
+        if seen is not None:
+            self._error = error
+            self.generation += 1
 
 
-def copy_error(error: OAuthError) -> OAuthError:
-    """Copy an error for another thread to raise; somebody's own subclass may not let itself be copy_error."""
-    try:
-        return copy(error)
-    except TypeError:
-        return error.with_traceback(None)
+def caller() -> tuple[int, int]:
+    """Return the process and the thread that are running."""
+    return os.getpid(), threading.get_ident()

@@ -1,45 +1,72 @@
 # SPDX-License-Identifier: MIT
-"""The values of a token at one moment, and how long they count. Pure: clocks are handed in."""
+"""An immutable snapshot of a token and its validity. Pure: the caller passes the time."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
 
-from . import _validation
-from ._expiry import freshness, validity
+from ._expiry import ASSUMED_LIFETIME, Validity, freshness, validity
+from ._validation import field, optional, secret, stored_seconds, text, token_dict, visible_ascii
+from .exceptions import InvalidGrant
+from .models import RefreshableTokenDict
 
 __all__ = ["Snapshot"]
 
 
 class Snapshot:
-    """A token as it was read or received, its life counted from that moment on both clocks.
+    """A token as read or received at the given wall-clock and monotonic time.
 
-    It is never changed, only replaced as a whole, by `renewed` for example. Raises `ValueError` naming an unfit key.
+    It is never changed, only replaced as a whole. `token` is validated already: see `_validation.token_dict`.
     """
 
-    __slots__ = ("access_token", "auth", "fresh", "token", "valid")
+    __slots__ = ("access_token", "authorization", "fresh", "token", "valid")
 
-    def __init__(self, wall: float, monotonic: float, raw: Mapping[str, object]) -> None:
-        token = _validation.token_dict(raw)
+    def __init__(
+        self, wall: float, monotonic: float, token: RefreshableTokenDict, valid: Validity | None = None
+    ) -> None:
         self.token: Final = token
         self.access_token: Final = token["access_token"]
         #: the value of an Authorization header (RFC 6750 2.1)
-        self.auth: Final = f"{token['token_type']} {token['access_token']}"
-        #: when it lives
-        self.valid: Final = validity(token["expires_at"], token["expires_in"], wall, monotonic)
-        #: when it is not yet expiring
+        self.authorization: Final = f"{token['token_type']} {token['access_token']}"
+        #: when it is valid
+        self.valid: Final = valid or validity(token["expires_at"], token["expires_in"], wall, monotonic)
+        #: when it is valid and not yet due for a refresh
         self.fresh: Final = freshness(self.valid, token["expires_in"])
 
-    def renewed(self, wall: float, monotonic: float, fresh_access: Mapping[str, object]) -> Snapshot:
-        """Take over what the answer to a refresh has: new access, and from servers that rotate a new refresh token.
+    @property
+    def refresh_token(self) -> str:
+        """The refresh token; empty without one."""
+        return self.token["refresh_token"]
 
-        The clocks tell when it was asked for. Raises `ValueError` naming the key.
+    def changed(self, wall: float, monotonic: float, name: str, value: object) -> Snapshot:
+        """Return this token with one value set by hand. Raises `FieldError`."""
+        token = token_dict({**self.token, name: value})
+        # A value that says nothing about the time does not start it anew.
+        valid = self.valid if name in {"scope", "token_type", "refresh_token"} else None
+        return Snapshot(wall, monotonic, token, valid)
+
+    def refreshed(self, wall: float, monotonic: float, response: Mapping[str, object]) -> Snapshot:
+        """Return this token with the new values of a refresh response: always an access token and its lifetime.
+
+        `wall` and `monotonic` are the times of the request. Raises `FieldError`.
         """
-        _validation.field(
-            fresh_access, "access_token", _validation.visible_ascii
-        )  # or the old one would be taken for new
-        expires_at = int(wall) + _validation.field(fresh_access, "expires_in", _validation.stored_seconds)
-        renewed = {**self.token, **fresh_access, "expires_at": expires_at}
-        renewed["scope"] = _validation.field(renewed, "scope", _validation.text) or self.token["scope"]
-        return Snapshot(wall, monotonic, renewed)
+        # Required here: the merge below would silently keep the old one.
+        field(response, "access_token", visible_ascii)
+        expires_at = int(wall) + field(response, "expires_in", stored_seconds)
+        merged = {**self.token, **response, "expires_at": expires_at}
+        merged["scope"] = field(merged, "scope", text) or self.token["scope"]
+        merged["refresh_token"] = optional(response, "refresh_token", secret, self.refresh_token)
+        return Snapshot(wall, monotonic, token_dict(merged))
+
+    def no_refresh_token(self) -> InvalidGrant:
+        """Return the error for the end of a token that cannot be refreshed."""
+        lifetime = self.token["expires_in"]
+        # The server may have said so, too: a stored token does not tell.
+        assumed = f" ({lifetime} s: assumed, if the server did not say)" if lifetime == ASSUMED_LIFETIME else ""
+        return InvalidGrant(
+            f"The server gave no refresh token, so the login ends with its access token{assumed}",
+            reason="no_refresh_token",
+            advice="Log in again. To stay logged in, ask for a refresh token: many servers want the scope "
+            "offline_access for it.",
+        )

@@ -1,8 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""A login by way of the terminal."""
+"""Talking to the user at a terminal: output, questions, the browser, and the library's login prompt.
+
+What is printed may come from a server: control characters become spaces, and characters that the terminal's encoding
+lacks become escapes.
+"""
 
 from __future__ import annotations
 
+import errno
+import json
+import os
 import sys
 from contextlib import suppress
 from typing import TextIO
@@ -11,36 +18,121 @@ from .credentials import OAuthCredentials
 from .models import RefreshableTokenDict
 from .protocol import verification_link
 
-__all__ = ["prompt", "say"]
+__all__ = [
+    "ask", "can_ask", "duration", "local_time", "open_browser", "prompt", "write_event", "write_message",
+    "write_result",
+]  # fmt: skip
 
 
-def prompt(credentials: OAuthCredentials, *, open_browser: bool) -> RefreshableTokenDict:
-    """Show link and code, wait for Enter, then for the server. Raises what `get_code` and `wait_for_token` raise."""
-    code = credentials.get_code()
-    link = verification_link(code)
-    say(f"Go to {link}")
-    say(f"and confirm there that the code is {code['user_code']}")
-    if open_browser:
-        with suppress(Exception):  # there may be none; the link is on the screen anyway
-            import webbrowser
-
-            webbrowser.open(link)
-    with suppress(EOFError, OSError, RuntimeError, ValueError):  # standard input is closed, or there is none
-        input("Press Enter when it is done, Ctrl-C to abort. ")
-    told = False
-
-    def tell(seconds_left: float) -> None:
-        nonlocal told
-        if not told:
-            say(f"Not confirmed yet. Waiting for it; the code lives for {seconds_left / 60:.0f} more minutes.")
-        told = True
-
-    return credentials.wait_for_token(code, on_wait=tell)
+# ---- output --------------------------------------------------------------------------------------
 
 
-def say(text: str, *, to: TextIO | None = None, end: str = "\n") -> None:
-    """Print a line, to standard output by default: whatever characters a terminal lacks, and nothing that drives it."""
-    stream = to or sys.stdout
+def write_result(line: str) -> None:
+    """Print a result on standard output. Raises `OSError` if it cannot be written."""
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF), "standard output")
+    try:
+        _write(line, sys.stdout)
+    except OSError as error:
+        error.filename = "standard output"
+        raise
+
+
+def write_event(name: str, **parts: object) -> None:
+    """Print an event, for a program that drives the login: one line of JSON on standard output."""
+    write_result(json.dumps({"event": name, **parts}))
+
+
+def write_message(line: str, *, end: str = "\n") -> None:
+    """Print a message on standard error. Never fails."""
+    if sys.stderr is not None:
+        with suppress(OSError):
+            _write(line, sys.stderr, end)
+
+
+def _write(text: str, stream: TextIO, end: str = "\n") -> None:
     encoding = getattr(stream, "encoding", None) or "ascii"
     shown = "".join(character if character.isprintable() else " " for character in text)
     print(shown.encode(encoding, "backslashreplace").decode(encoding), file=stream, end=end, flush=True)
+
+
+def duration(seconds: float) -> str:
+    """Format a number of seconds as hours, minutes and seconds."""
+    from datetime import timedelta
+
+    return str(timedelta(seconds=int(seconds)))
+
+
+def local_time(unix_time: int) -> str:
+    """Format a UNIX time as local time."""
+    from datetime import datetime, timezone
+
+    return datetime.fromtimestamp(unix_time, timezone.utc).astimezone().isoformat(" ", "minutes")
+
+
+# ---- questions -----------------------------------------------------------------------------------
+
+
+def can_ask() -> bool:
+    """Whether the user can see a question and answer it."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
+
+
+def ask(question: str, *, hidden: bool = False) -> str:
+    """Ask for a line of text. A `hidden` answer is not shown while it is typed."""
+    if hidden:
+        from getpass import getpass
+
+        return getpass(question).strip()
+    write_message(question, end="")
+    return input().strip()
+
+
+# ---- the browser ---------------------------------------------------------------------------------
+
+
+def open_browser(link: str) -> None:
+    """Open a link in a browser, if possible.
+
+    The browser gets a process of its own, so that it neither blocks the login nor writes to our output.
+    """
+    if hasattr(sys, "frozen"):  # by PyInstaller, say: `sys.executable` is the program, which would start again
+        return
+    with suppress(ImportError, OSError):  # a platform without processes
+        import subprocess
+
+        browser = subprocess.Popen(
+            [sys.executable or "python3", "-I", "-m", "webbrowser", link],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        browser.returncode = 0  # suppresses the ResourceWarning: it is meant to outlive us
+
+
+# ---- the login prompt ----------------------------------------------------------------------------
+
+
+def prompt(credentials: OAuthCredentials, *, browser: bool) -> RefreshableTokenDict:
+    """Show the link and the code, wait for Enter, then poll.
+
+    Raises what `get_code` and `wait_for_token` raise.
+    """
+    code = credentials.get_code()
+    link = verification_link(code)
+    _write(f"Go to {link}", sys.stdout)
+    _write(f"and confirm there that the code is {code['user_code']}", sys.stdout)
+    if browser:
+        open_browser(link)
+    with suppress(EOFError, OSError, RuntimeError, ValueError):  # standard input is closed or missing
+        input("Press Enter when done, or Ctrl-C to abort. ")
+    is_first = True
+
+    def on_wait(seconds_left: float) -> None:
+        nonlocal is_first
+        if is_first:
+            _write(f"Not confirmed yet; waiting. The code expires in {duration(seconds_left)}.", sys.stdout)
+        is_first = False
+
+    return credentials.wait_for_token(code, on_wait=on_wait)

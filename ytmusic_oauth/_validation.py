@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What a value must be: the checks that everything from outside passes once, and is trusted afterwards.
+"""Validation of values that come from outside: from a server, a file or a caller.
 
-A kind is a function that takes a server's value, a file's or a caller's, and answers it or raises `ValueError` with the
-reason. It never quotes the value, which may be a secret.
+A validator is a function that takes an untrusted value and returns it, converted if need be. It raises `ValueError`
+with the reason, which never contains the value: it may be a secret. Past this module, values are trusted.
 """
 
 from __future__ import annotations
@@ -10,23 +10,38 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Final, NoReturn, TypeGuard, TypeVar
 
-from .models import Bearer, RefreshableTokenDict
+from .models import Bearer, ClientAuthentication, RefreshableTokenDict
 
 # fmt: off
 __all__ = [
-    "FieldError", "bearer", "field", "is_object", "json_object", "printable", "stored_seconds", "text", "token_dict",
-    "unix_time", "validate", "visible_ascii", "web_link", "wire_seconds",
+    "FieldError", "bearer", "boolean", "client_authentication", "credential", "extra_parameters", "field", "is_object",
+    "json_object", "optional", "optional_secret", "printable", "safe_url", "secret", "stored_seconds", "stored_token",
+    "text", "token_dict", "unix_time", "user_code", "validate", "visible_ascii", "web_link", "wire_scope",
+    "wire_seconds",
 ]
 # fmt: on
 
-# Ten years: no server means more.
+# Ten years, in seconds: longer is a mistake of the server.
 _LONGEST: Final = 10 * 365 * 24 * 3600
-# The year 5138: today in milliseconds lies beyond it.
+# The year 5138, in UNIX time: catches timestamps in milliseconds.
 _LATEST: Final = 10**11
-# One is enough for all that we read; the rest is for keys that nobody knows, and for texts.
-_MOST_BRACKETS: Final = 100
+# What we read has one pair; the rest allows for unknown keys, and for brackets inside strings.
+_MAX_BRACKETS: Final = 100
+# A host name, or an IPv6 address. The underscore is not in RFC 1123, but in the names of internal hosts.
+_LABEL: Final = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9])?"
+_HOST: Final = rf"{_LABEL}(\.{_LABEL})*\.?|\[(?P<ipv6>[0-9a-f:.]+)\]"
+_BYTE: Final = r"(25[0-5]|2[0-4]\d|1?\d?\d)"
+_LOOPBACK: Final = rf"localhost|127(\.{_BYTE}){{3}}|\[::1\]"
+# https to any host, http to this machine only; no user name, no fragment (RFC 3986 3).
+_SAFE_URL: Final = re.compile(
+    rf"(https://({_HOST})|http://({_LOOPBACK}))(:(?P<port>\d{{1,5}}))?([/?][!-\"$-~]*)?", re.ASCII | re.IGNORECASE
+)
+
+
+# ---- validators ----------------------------------------------------------------------------------
 
 
 def text(value: object) -> str:
@@ -37,35 +52,148 @@ def text(value: object) -> str:
 
 
 def printable(value: object) -> str:
-    """Text with something to see in it, and nothing that drives a terminal."""
+    """Printable, non-blank text: no control characters."""
     if not text(value).strip() or not text(value).isprintable():
         raise ValueError("is not printable text")
     return text(value)
 
 
-def web_link(value: object) -> str:
-    """A link that a browser may be sent to: http or https, no `file:` and no `javascript:`."""
-    if not re.fullmatch(r"https?://[^/?#\s]\S*", printable(value), re.IGNORECASE):
-        raise ValueError("is not a web link")
+def user_code(value: object) -> str:
+    """What a user has to type, unchanged: printable text of at most 100 characters."""
+    if len(printable(value)) > 100:
+        raise ValueError("is too long for a code")
     return printable(value)
 
 
 def visible_ascii(value: object) -> str:
-    """Text that fits into a header and a form: visible ASCII, not empty (RFC 6749 appendix A)."""
+    """An access token, for a header: visible ASCII, not empty (RFC 6750 2.1)."""
     if not re.fullmatch(r"[!-~]+", text(value)):
         raise ValueError("is not visible ASCII")
     return text(value)
 
 
+def optional_secret(value: object) -> str:
+    """A refresh token as stored: as `secret`, or empty if the server gave none."""
+    if not re.fullmatch(r"[ -~]*", text(value)):
+        raise ValueError("is not printable ASCII")
+    return text(value)
+
+
+def secret(value: object) -> str:
+    """A refresh token or a device code, for a form: printable ASCII, not empty (VSCHAR, RFC 6749 appendix A)."""
+    if not text(value):
+        raise ValueError("is empty")
+    return optional_secret(value)
+
+
+def credential(value: object) -> str:
+    """A client id or secret: as `secret`. Blanks around it are a slip of copying."""
+    if text(value).strip() != value:
+        raise ValueError("is surrounded by blanks or line breaks" if text(value).strip() else "is blank")
+    return secret(value)
+
+
+def client_authentication(value: object) -> ClientAuthentication:
+    """How a client authenticates."""
+    ways: Mapping[object, ClientAuthentication] = {"post": "post", "basic": "basic", "none": "none"}
+    if text(value) not in ways:
+        raise ValueError("is not post, basic or none")
+    return ways[value]
+
+
+def boolean(value: object) -> bool:
+    """A boolean."""
+    if not isinstance(value, bool):
+        raise ValueError("is not true or false")
+    return value
+
+
+def extra_parameters(value: object) -> Mapping[str, str]:
+    """A server's own parameters for a device authorization request, which must not replace a standard one."""
+    if not isinstance(value, Mapping):
+        raise ValueError("is not a dictionary")
+    if standard := {"client_id", "client_secret", "scope"} & value.keys():
+        raise ValueError(f"is not free to set {min(standard)}, a standard parameter")
+    return {text(name): text(each) for name, each in value.items()}
+
+
 def bearer(value: object) -> Bearer:
-    """`Bearer`, in any case: the one type of token that we know how to send (RFC 6749 7.1, RFC 6750)."""
-    if text(value).lower() != "bearer":
+    """`Bearer`, in any case and with blanks around it: the only token type supported (RFC 6749 7.1, RFC 6750)."""
+    if text(value).strip().lower() != "bearer":
         raise ValueError("is not Bearer")
     return "Bearer"
 
 
+def wire_scope(value: object) -> str:
+    """A scope as sent. Twitch and Logto send a list."""
+    return " ".join(map(text, value)) if isinstance(value, (list, tuple)) else text(value)
+
+
+def web_link(value: object) -> str:
+    """A link that a browser may open: http or https, never `file:` or `javascript:`."""
+    if not re.fullmatch(r"https?://[^/?#\s]\S*", printable(value), re.IGNORECASE):
+        raise ValueError("is not a web link")
+    return printable(value)
+
+
+def safe_url(value: object) -> str:
+    """A URL to which secrets may be sent: https, or http to this machine."""
+    parts = _SAFE_URL.fullmatch(text(value))
+    if parts is None or int(parts["port"] or "0") > 65535 or not _is_ipv6(parts["ipv6"]):
+        raise ValueError(f"is not a valid endpoint: {_url_problem(text(value))}")
+    return text(value)
+
+
+def _url_problem(url: str) -> str:
+    """Say what is wrong with a URL. Quotes nothing but a host: the rest may be a secret."""
+    scheme, found, rest = url.partition("://")
+    authority = re.split(r"[/?#\\]", rest, maxsplit=1)[0]
+    host, _, port = authority.partition(":")
+    if not url:
+        return "it is empty"
+    if not url.isprintable() or " " in url:
+        return "it contains a blank, a line break or a control character"
+    if not found or scheme.lower() not in {"https", "http"}:
+        return "it does not begin with https://"
+    if "@" in authority:
+        return "it contains a user name"
+    if "#" in url:
+        return "it has a fragment, the part that begins with #"
+    if not authority or authority.startswith(":"):
+        return "it has no host"
+    if not host.isascii():
+        return f"its host is not ASCII: write it as {_punycode(host)}"
+    if not url.isascii():
+        return "it contains a character that is not ASCII: percent-encode it"
+    if scheme.lower() == "http" and not re.fullmatch(rf"({_LOOPBACK})(:.*)?", authority, re.IGNORECASE):
+        return "http is for this machine only (localhost, 127.0.0.1 or [::1]); use https"
+    if not authority.startswith("[") and port and not (port.isdigit() and int(port) <= 65535):
+        return "its port is not a number up to 65535"
+    return "its host or its path contains a character that is not allowed there"
+
+
+def _punycode(host: str) -> str:
+    from unicodedata import normalize
+
+    # Not the codec `idna`, which turns "ß" into "ss": that may be another host (RFC 5891).
+    labels = normalize("NFKC", host.lower()).split(".")
+    return ".".join(each if each.isascii() else f"xn--{each.encode('punycode').decode()}" for each in labels)
+
+
+def _is_ipv6(address: str | None) -> bool:
+    if address is None:
+        return True
+    from ipaddress import IPv6Address
+
+    try:
+        IPv6Address(address)
+    except ValueError:
+        return False
+    return True
+
+
 def wire_seconds(value: object) -> int:
-    """A time to live or to wait, from 1 s to ten years. Servers write `3599`, `3599.7` and `"3599"`."""
+    """A duration that a server sent, from 1 s to ten years. Servers write `3599`, `3599.7` and `"3599"`."""
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value):
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -76,86 +204,123 @@ def wire_seconds(value: object) -> int:
 
 
 def stored_seconds(value: object) -> int:
-    """A time to live as it is kept: whole seconds, 0 where nobody knows it."""
-    return _whole(value, _LONGEST)
+    """A lifetime as stored: whole seconds, 0 if unknown."""
+    return _whole_number(value, _LONGEST)
 
 
 def unix_time(value: object) -> int:
     """A time on the wall clock: whole seconds since 1970."""
-    return _whole(value, _LATEST)
+    return _whole_number(value, _LATEST)
 
 
-def _whole(value: object, most: int) -> int:
+def _whole_number(value: object, maximum: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError("is not a whole number")
-    if not 0 <= value <= most:
+    if not 0 <= value <= maximum:
         raise ValueError("is out of range")
     return value
 
+
+# ---- fields of an object -------------------------------------------------------------------------
 
 _T = TypeVar("_T")
 
 
 class FieldError(ValueError):
-    """The entry `key` is missing or of the wrong kind."""
+    """The field `key` is missing or invalid."""
 
     def __init__(self, key: str, reason: str) -> None:
         super().__init__(f"{key} {reason}")
         self.key = key
 
 
-def validate(name: str, value: object, kind: Callable[[object], _T]) -> _T:
-    """Pass one value through its kind. Raises `FieldError`."""
+def validate(name: str, value: object, validator: Callable[[object], _T]) -> _T:
+    """Validate one value. Raises `FieldError`."""
     try:
-        return kind(value)
+        return validator(value)
     except ValueError as error:
         raise FieldError(name, str(error)) from None
 
 
-def field(raw: Mapping[str, object], key: str, kind: Callable[[object], _T], default: _T | None = None) -> _T:
-    """Take one entry, which has to be there unless there is a default; null counts as missing. Raises `FieldError`."""
+def field(raw: Mapping[str, object], key: str, validator: Callable[[object], _T], default: _T | None = None) -> _T:
+    """Return `raw[key]`, validated. A missing or null field gives `default`, or raises `FieldError` without one."""
     value = raw.get(key)
     if value is not None:
-        return validate(key, value, kind)
+        return validate(key, value, validator)
     if default is None:
         raise FieldError(key, "is missing")
     return default
 
 
+def optional(raw: Mapping[str, object], key: str, validator: Callable[[object], _T], default: _T) -> _T:
+    """Return `raw[key]`, validated, or `default` if it is missing or invalid."""
+    with suppress(ValueError):
+        return validator(raw.get(key))
+    return default
+
+
 def token_dict(raw: Mapping[str, object]) -> RefreshableTokenDict:
-    """Make a whole token, in the order of the seed's files; other keys are ignored. Raises `FieldError`."""
+    """Return an entire token, its keys in the order of ytmusicapi's files. Ignores other keys. Raises `FieldError`."""
     return {
         "scope": field(raw, "scope", text),
         "token_type": field(raw, "token_type", bearer),
         "access_token": field(raw, "access_token", visible_ascii),
-        "refresh_token": field(raw, "refresh_token", visible_ascii),
+        "refresh_token": field(raw, "refresh_token", optional_secret),
         "expires_at": field(raw, "expires_at", unix_time),
         "expires_in": field(raw, "expires_in", stored_seconds),
     }
 
 
+def stored_token(raw: Mapping[str, object]) -> RefreshableTokenDict:
+    """Return a token that another program may have stored: whatever ytmusicapi reads. Raises `FieldError`.
+
+    Times may be floats or text; without them, the token has expired. A list of scopes is joined.
+    """
+    missing = [key for key in ("scope", "token_type", "access_token", "refresh_token") if raw.get(key) is None]
+    if len(missing) > 1:
+        error = FieldError(", ".join(missing), "are missing")
+        error.key = missing[0]
+        raise error
+    times = {key: _as_int(raw.get(key)) for key in ("expires_at", "expires_in")}
+    return token_dict({**raw, "scope": field(raw, "scope", wire_scope), **times})
+
+
+def _as_int(value: object) -> object:
+    if value is None:
+        return 0
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,20}", value):
+        return int(value)
+    return int(value) if isinstance(value, float) and 0 <= value <= _LATEST else value
+
+
+# ---- JSON ----------------------------------------------------------------------------------------
+
+
 def is_object(value: object) -> TypeGuard[Mapping[str, object]]:
-    """Tell whether a piece of decoded JSON is an object."""
+    """Whether a decoded JSON value is an object."""
     return isinstance(value, dict)
 
 
 def json_object(document: str) -> Mapping[str, object]:
-    """Read a JSON object (RFC 8259) strictly. Raises `ValueError`, in bounded time, without quoting the document."""
+    """Parse a JSON object (RFC 8259) strictly, in bounded time.
+
+    Raises `ValueError`, which never quotes the document.
+    """
     # Deep nesting raises RecursionError, but in WebAssembly it ends the whole interpreter.
-    if document.count("{") + document.count("[") > _MOST_BRACKETS:
+    if document.count("{") + document.count("[") > _MAX_BRACKETS:
         raise ValueError("has too many brackets")
     try:
         value: object = json.loads(
-            document, object_pairs_hook=_unique, parse_int=_short_int, parse_constant=_refuse_constant
+            document, object_pairs_hook=_unique_keys, parse_int=_short_int, parse_constant=_reject_constant
         )
-    except json.JSONDecodeError:  # it carries the document
-        raise ValueError("is not JSON") from None
+    except json.JSONDecodeError as error:  # its `doc` is the document
+        raise ValueError(f"is not JSON (line {error.lineno}, column {error.colno})") from None
     if not is_object(value):
         raise ValueError("is not a JSON object")
     return value
 
 
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     result = dict(pairs)
     if len(result) < len(pairs):
         raise ValueError("has a key twice")
@@ -163,11 +328,11 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _short_int(digits: str) -> int:
-    # To read n digits takes n squared steps, and no number that we want has more than a few.
+    # Parsing n digits takes O(n²), and no number that we need is long.
     if len(digits) > 20:
         raise ValueError("has a number that is too long")
     return int(digits)
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"has {name} for a number")
+def _reject_constant(name: str) -> NoReturn:
+    raise ValueError(f"contains {name}, which is not JSON")

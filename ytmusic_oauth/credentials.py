@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""An OAuth client and what it asks a server for: `protocol` said over a `session`."""
+"""An OAuth client: sends the requests of `protocol` over a `session`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TypeVar
 
 from . import protocol
 from ._messages import HttpResponse, Request
-from ._validation import printable, validate, visible_ascii
+from ._retries import TRIES, with_retries
+from ._validation import credential, extra_parameters, printable, validate
 from .models import AuthCodeDict, BaseTokenDict, RefreshableTokenDict
 from .protocol import OAUTH_SCOPE, YOUTUBE, Endpoints
-from .session import Session, check_proxies, is_requests, send, with_retries
+from .session import TIMEOUT, Session, check_proxies, is_requests, send
 
 __all__ = ["Credentials", "OAuthCredentials"]
 
@@ -23,9 +25,11 @@ _T = TypeVar("_T")
 
 @dataclass(repr=False)
 class Credentials(ABC):
-    """Base class representation of YouTubeMusicAPI OAuth Credentials (seed)."""
+    """Base class representation of YouTubeMusicAPI OAuth Credentials."""
 
+    #: the id of the OAuth client
     client_id: str
+    #: its secret; empty if it is a public client
     client_secret: str
 
     def __repr__(self) -> str:
@@ -50,30 +54,44 @@ class Credentials(ABC):
 class OAuthCredentials(Credentials):
     """An OAuth client of the type "TVs and Limited Input devices", or one of any RFC 8628 server.
 
-    `session` is what sends (see `session.Session`); without one it is a `UrllibSession` with `proxies`. Threads may
-    share one object. Raises `ValueError` or `TypeError` on an argument that can never work.
+    `session` sends the requests (see `session.Session`); by default, a `UrllibSession` with `proxies`. `scope` is what
+    a login asks for: by default, YouTube's at Google's endpoints, and none elsewhere. `parameters` are the server's own
+    parameters of a device authorization request, such as `audience` or `resource`. Only a public client, one whose
+    endpoints have `client_authentication="none"`, has no secret. Instances are thread-safe. Raises `ValueError` or
+    `TypeError` on an argument that can never work.
 
-    Every method asks the server, and raises what can happen to any request: `TransportError`, `RateLimited`,
-    `ServerError`, `BadOAuthClient`, `MalformedResponse`; and what else it says below.
+    Every method makes a request and may raise `TransportError`, `RateLimited`, `ServerError`, `BadOAuthClient` and
+    `MalformedResponse`; each lists what else it raises.
     """
 
     def __init__(
         self,
         client_id: str,
-        client_secret: str,
+        client_secret: str | None = None,
         session: Session | None = None,
         proxies: dict[str, str] | None = None,
         *,
         endpoints: Endpoints = YOUTUBE,
-        scope: str = OAUTH_SCOPE,
+        scope: str | None = None,
+        parameters: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        super().__init__(
-            validate("client_id", client_id, visible_ascii), validate("client_secret", client_secret, visible_ascii)
-        )
         if not hasattr(endpoints, "device_code_url"):
             raise TypeError("endpoints must be Endpoints")
+        validate("client_id", client_id, credential)
+        if client_secret or endpoints.client_authentication != "none":
+            validate("client_secret", client_secret or "", credential)
+        super().__init__(client_id, client_secret or "")
+        #: the server
         self.endpoints = endpoints
-        self.scope: str = validate("scope", scope, printable)
+        if scope is None:
+            scope = OAUTH_SCOPE if endpoints.is_google else ""
+        #: the scope that a login asks for; empty for none
+        self.scope: str = scope and validate("scope", scope, printable)
+        #: the server's own parameters of a device authorization request
+        self.parameters: Mapping[str, str] = validate("parameters", parameters, extra_parameters)
+        #: When the server will end the last login (UNIX time); None if it did not say. Google says so, and ends a login
+        #: after 7 days, while the consent screen of the OAuth app is in "Testing".
+        self.login_ends_at: int | None = None
         self._session = session
         self._proxies = proxies
         if session is None:
@@ -83,31 +101,42 @@ class OAuthCredentials(Credentials):
         elif is_requests(session):
             session.proxies.update(proxies or {})  # as ytmusicapi does
         elif proxies:
-            raise ValueError("proxies go into the session that you made, or leave the session out")
-        # When the last device code was asked for, on the monotonic clock: its life counts from there.
-        self._asked: Mapping[str, float] = {}
+            raise ValueError("pass proxies to your own session, or omit session")
+        # The last device code, and the monotonic times of its request and of the response.
+        self._last_code: tuple[str, float, float] = ("", 0.0, 0.0)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, OAuthCredentials) or not super().__eq__(other):
+            return False
+        return self.endpoints == other.endpoints and self.scope == other.scope
 
     def get_code(self) -> AuthCodeDict:
-        """Ask for a code for the user. First step of token creation. In passing trouble it is tried three times."""
-        request = protocol.device_authorization_request(self.endpoints, self.client_id, self.client_secret, self.scope)
+        """Request a code for the user. First step of token creation. Tries up to three times on transient failures."""
+        request = protocol.device_authorization_request(
+            self.endpoints, self.client_id, self.client_secret, self.scope, self.parameters
+        )
 
-        def ask() -> AuthCodeDict:
+        def ask(seconds: float) -> AuthCodeDict:
             sent = time.monotonic()
-            code = protocol.parse_device_authorization(request, self._send(request))
-            self._asked = {code["device_code"]: sent}
+            code = protocol.parse_device_authorization(request, self._send(request, seconds))
+            self._last_code = (code["device_code"], sent, time.monotonic())
             return code
 
         return self._retried(ask)
 
     def token_from_code(self, device_code: str) -> RefreshableTokenDict:
-        """Ask once whether the user has confirmed.
+        """Poll once for the token.
 
-        Raises `AuthorizationPending` or `SlowDown` if not yet, `AccessDenied`, `DeviceCodeExpired`, and `InvalidGrant`
-        for a code that was never given, or was answered before.
+        Its refresh token is empty if the server gave none: then the login ends with the access token.
+        Raises `AuthorizationPending` or `SlowDown` while the user has not responded, `AccessDenied`,
+        `DeviceCodeExpired`, and `InvalidGrant` for a code that is unknown or already used.
         """
         request = protocol.token_request(self.endpoints, self.client_id, self.client_secret, device_code)
         sent = time.time()
-        return protocol.parse_token(request, self._send(request), sent=sent, scope=self.scope)
+        response = self._send(request)
+        token = protocol.parse_token(request, response, sent=sent, scope=self.scope)
+        self.login_ends_at = protocol.parse_login_end(response, sent=sent)
+        return token
 
     def wait_for_token(
         self,
@@ -116,18 +145,22 @@ class OAuthCredentials(Credentials):
         on_wait: Callable[[float], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> RefreshableTokenDict:
-        """Ask until the user has confirmed, at the server's pace (RFC 8628 3.5), through passing troubles.
+        """Poll until the user has confirmed, at the server's interval (RFC 8628 3.5), retrying transient failures.
 
-        `on_wait` is called after each poll that brought no answer yet, with the seconds that the code still lives.
-        `cancelled` is called four times a second between polls, and ends the wait when it answers True.
+        Strange responses, such as those of a captive portal, do not end the wait: see `device.DevicePoll`.
+        `on_wait` is called after each poll while authorization is pending, with the seconds until the code expires.
+        `cancelled` is called four times a second between polls, and ends the wait when it returns True.
 
         Raises `AccessDenied`, `DeviceCodeExpired`, `InvalidGrant` and `LoginCancelled`.
         """
         from .device import DevicePoll, poll
 
+        last_code, sent, received = self._last_code
+        is_last = last_code == code["device_code"]
+        schedule = DevicePoll(code, sent, received) if is_last else DevicePoll(code, time.monotonic())
         return poll(
             lambda: self.token_from_code(code["device_code"]),
-            DevicePoll(code, self._asked.get(code["device_code"], time.monotonic())),
+            schedule,
             monotonic=time.monotonic,
             sleep=time.sleep,
             on_wait=on_wait,
@@ -135,37 +168,53 @@ class OAuthCredentials(Credentials):
         )
 
     def refresh_token(self, refresh_token: str) -> BaseTokenDict:
-        """Ask for a new access token. Token must have been created by the same OAuth client (seed).
+        """Request a new access token. Token must have been created by the same OAuth client.
 
-        Where the server sent a new refresh token too, the answer is a `RefreshableTokenDict`, and the old one is dead.
-        Where it sent no scope, that is empty, and the token keeps its own.
-        In passing trouble it is tried three times. Raises `InvalidGrant` and `UnauthorizedOAuthClient`.
+        If the server rotates refresh tokens, returns a `RefreshableTokenDict`; the old refresh token is then invalid.
+        `scope` is empty if the server omitted it: the scope is unchanged. Tries up to three times on transient
+        failures. Raises `InvalidGrant` and `UnauthorizedOAuthClient`. A `MalformedResponse` has the new refresh token,
+        if one came with it: keep that.
         """
+        return self.refresh_within(refresh_token)
+
+    def refresh_within(self, refresh_token: str, *, tries: int = TRIES, seconds: float = TIMEOUT) -> BaseTokenDict:
+        """Request a new access token, in at most so many tries and seconds: see `refresh_token`."""
         request = protocol.refresh_request(self.endpoints, self.client_id, self.client_secret, refresh_token)
 
-        def ask() -> BaseTokenDict:
+        def ask(seconds: float) -> BaseTokenDict:
             sent = time.time()
-            return protocol.parse_refresh(request, self._send(request), sent=sent)
+            return protocol.parse_refresh(request, self._send(request, seconds), sent=sent)
 
-        return self._retried(ask, repeatable=not self.endpoints.rotates_refresh_tokens)
+        repeatable = not self.endpoints.rotates_refresh_tokens
+        return self._retried(ask, repeatable=repeatable, tries=tries, seconds=seconds)
 
     def revoke_token(self, token: str) -> None:
-        """End a login, by its refresh token or an access token of it. In passing trouble it is tried three times.
+        """End a login, given its refresh token or an access token. Tries up to three times on transient failures.
 
-        Google ends every grant that the user gave to the whole Cloud project, not this one exclusive.
+        Google ends every grant that the user gave to the whole Cloud project, not this one alone.
         Raises `ValueError` if the endpoints have no `revoke_url`.
         """
         request = protocol.revocation_request(self.endpoints, self.client_id, self.client_secret, token)
-        self._retried(lambda: protocol.parse_revocation(request, self._send(request)))
+        self._retried(lambda seconds: protocol.parse_revocation(request, self._send(request, seconds)))
 
-    def _send(self, request: Request) -> HttpResponse:
+    def _send(self, request: Request, seconds: float = TIMEOUT) -> HttpResponse:
         if self._session is None:
             from .transport import UrllibSession
 
             self._session = UrllibSession(self._proxies)
-        return send(self._session, request)
+        return send(self._session, request, seconds)
 
-    def _retried(self, ask: Callable[[], _T], *, repeatable: bool = False) -> _T:
+    def _retried(
+        self, ask: Callable[[float], _T], *, repeatable: bool = False, tries: int = TRIES, seconds: float = TIMEOUT
+    ) -> _T:
         from random import uniform
 
-        return with_retries(ask, repeatable=repeatable, sleep=time.sleep, jitter=lambda: uniform(0.9, 1.1))
+        return with_retries(
+            ask,
+            tries=tries,
+            seconds=seconds,
+            repeatable=repeatable,
+            monotonic=time.monotonic,
+            sleep=time.sleep,
+            jitter=lambda: uniform(0.9, 1.1),
+        )

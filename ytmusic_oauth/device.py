@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""When to ask whether the user has confirmed: the polling of RFC 8628 3.5.
+"""Device authorization polling (RFC 8628 3.5).
 
-`DevicePoll` is the schedule, for those who have an event loop of their own; `poll` is the loop for everybody else. Both
-live on a monotonic clock, in seconds, that is handed in: nothing here waits or reads the time by itself.
+`DevicePoll` is the schedule, for use in your own event loop; `poll` is a blocking loop over it. Pure: the caller passes
+the time, on a monotonic clock in seconds, and the sleep.
 """
 
 from __future__ import annotations
@@ -10,48 +10,87 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from .exceptions import AuthorizationPending, DeviceCodeExpired, LoginCancelled, OAuthError, SlowDown
+from .exceptions import (
+    AuthorizationPending,
+    DeviceCodeExpired,
+    LoginCancelled,
+    MalformedResponse,
+    OAuthError,
+    SlowDown,
+)
 from .models import AuthCodeDict, RefreshableTokenDict
 
 __all__ = ["DevicePoll", "poll"]
 
 # RFC 8628 3.5: "the interval MUST be increased by 5 seconds for this and all subsequent requests".
 _SLOW_DOWN: Final = 5
-# RFC 8628 3.5 recommends exponential backoff after a failure; a user who has confirmed should not wait for minutes.
-_LONGEST_BACKOFF: Final = 60
-# How long a cancelled login goes unnoticed at most, in seconds.
+# Seconds. RFC 8628 3.5 recommends exponential backoff after a failure, but a user who has confirmed should not wait
+# long: from here on, the interval grows by half.
+_MAX_BACKOFF: Final = 60
+# Captive portals and inspecting proxies respond in the server's place for a while. So many strange responses in a row
+# are no accident.
+_MAX_STRANGE: Final = 10
+# Statuses that say that this URL does not take polls at all.
+_WRONG_URL: Final = frozenset({404, 405, 410, 415})
+# Seconds between two checks of `cancelled`.
 _CANCEL_CHECK: Final = 0.25
 
 
 class DevicePoll:
-    """The schedule of one login: `wait`, ask, and if that raises, `failed`; again, until it does not raise.
+    """The schedule of one login.
 
-    `sent` is when the code was requested. The first poll comes one interval later: no user can be faster.
+    Wait for `delay()` seconds and poll. If that raises, pass the error to `failed()` and repeat. `sent` and `received`
+    are the monotonic times at which the code was requested and came: it expires relative to the request. The first poll
+    is due one interval after the response: no user is faster.
     """
 
-    def __init__(self, code: AuthCodeDict, sent: float) -> None:
+    def __init__(self, code: AuthCodeDict, sent: float, received: float | None = None) -> None:
+        #: seconds between polls; it only grows
         self.interval: float = code["interval"]
+        #: the monotonic time at which the code expires
         self.deadline: float = sent + code["expires_in"]
-        self._next = sent + self.interval
+        self._next_poll = (sent if received is None else received) + self.interval
+        # How long the server asked to wait, if that is longer than the interval.
+        self._retry_after: float | None = None
+        self._strange = 0
 
     def delay(self, now: float) -> float:
-        """Return the seconds to wait before the next poll, 0 if it is due.
+        """Return the seconds until the next poll, 0 if it is due.
 
-        Raises `DeviceCodeExpired` if the code will not live until then.
+        Raises `DeviceCodeExpired` if the code expires first.
         """
-        if max(now, self._next) > self.deadline:
+        if max(now, self._next_poll) <= self.deadline:
+            return max(0.0, self._next_poll - now)
+        if self._retry_after is None or now > self.deadline:
             raise DeviceCodeExpired
-        return max(0.0, self._next - now)
+        raise DeviceCodeExpired(
+            "The server asks to wait longer than the code is valid",
+            retry_after=self._retry_after,
+            advice="Wait, then log in again to get a new code.",
+        )
 
     def failed(self, error: OAuthError, now: float) -> None:
-        """Take what a poll raised. Raises it again if it ends the login."""
+        """Record the error of a poll and schedule the next one. Re-raises an error that ends the login."""
+        self._strange = self._strange + 1 if _is_strange(error) else 0
         if isinstance(error, SlowDown):
             self.interval = max(self.interval + _SLOW_DOWN, error.interval or self.interval)
+        elif self._strange:
+            if self._strange == _MAX_STRANGE:
+                raise error
         elif not error.retryable:
             raise error
         elif not isinstance(error, AuthorizationPending):
-            self.interval = max(self.interval, min(2 * self.interval, _LONGEST_BACKOFF))
-        self._next = now + max(self.interval, error.retry_after or self.interval)
+            self.interval = max(self.interval, min(2 * self.interval, max(_MAX_BACKOFF, 1.5 * self.interval)))
+        is_longer = error.retry_after is not None and error.retry_after > self.interval
+        self._retry_after = error.retry_after if is_longer else None
+        self._next_poll = now + max(self.interval, error.retry_after or self.interval)
+
+
+def _is_strange(error: OAuthError) -> bool:
+    """Whether the response probably did not come from the server."""
+    if isinstance(error, MalformedResponse):
+        return not error.has_token and error.status not in _WRONG_URL
+    return error.reason == "redirect"
 
 
 def poll(
@@ -63,16 +102,16 @@ def poll(
     on_wait: Callable[[float], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> RefreshableTokenDict:
-    """Ask until there is a token. The parameters are those of `OAuthCredentials.wait_for_token`.
+    """Call `ask` on schedule until it returns a token. `OAuthCredentials.wait_for_token` explains the parameters.
 
-    The first success ends the loop: there are servers that end the login if its code is used again.
+    The first success ends the loop: some servers revoke the login if its code is used again.
     """
     while True:
-        left = schedule.delay(monotonic())
+        delay = schedule.delay(monotonic())
         if cancelled is not None and cancelled():
             raise LoginCancelled
-        if left > 0:
-            sleep(left if cancelled is None else min(left, _CANCEL_CHECK))
+        if delay > 0:
+            sleep(delay if cancelled is None else min(delay, _CANCEL_CHECK))
             continue
         try:
             return ask()

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""Everything that this package raises on purpose, and the table from OAuth error codes to classes.
+"""The exceptions of this package, and the table from OAuth error codes to them.
 
-One base, `OAuthError`; below it, one class for each thing that a caller can do next. The parts of what happened are
-attributes. The sentence is composed from them in one place, `OAuthError.__str__`, and ends with the next step. No part
-holds a secret: whoever puts a server's text into an error has taken the secrets out of it.
+There is one base class, `OAuthError`, and below it one class for each action that is open to the caller. Details are
+attributes. `OAuthError.__str__` composes the message from them and ends with the next step. Attributes never hold a
+secret: text from a server is redacted before it gets here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy as _copy
 from errno import ENOENT
 from types import MappingProxyType
 from typing import ClassVar, Final
@@ -17,24 +18,29 @@ from typing import ClassVar, Final
 __all__ = [
     "ERROR_CLASSES", "AccessDenied", "AuthorizationPending", "BadOAuthClient", "DeviceCodeExpired", "InvalidGrant",
     "LoginCancelled", "MalformedResponse", "OAuthError", "RateLimited", "ServerError", "SlowDown", "TokenFileError",
-    "TokenFileNotFound", "TransportError", "UnauthorizedOAuthClient",
+    "TokenFileNotFound", "TokenStoreError", "TransportError", "UnauthorizedOAuthClient",
 ]
 # fmt: on
 
 
 class OAuthError(Exception):
-    """The base of every error of this package.
+    """The base class of every exception in this package.
 
-    The parts are None where nothing is known: `error` and `error_description` as the server sent them (RFC 6749 5.2),
-    the `status` of the HTTP answer, and `retry_after`, the seconds for which the server asked to be left exclusive.
-    `retryable` tells whether the same call may succeed later with nothing changed.
+    A detail that is not known is None.
     """
 
+    #: The first sentence of the message, unless the raiser gives a better one.
     summary: ClassVar[str] = "OAuth failed"
-    #: where the same call may succeed later
+    #: Why, in one word that stays the same in every release: for programs and for translators.
+    reason: str = "unknown"
+    #: The last sentence of the message, where trying again does not help.
+    advice: str = "See the documentation of the OAuth server."
+    #: The last sentence of the message, where trying again may help.
     retry_advice: ClassVar[str] = "Try again later."
-    advice: ClassVar[str] = retry_advice
+    #: Whether the same call may succeed later with nothing changed.
     retryable: bool = False
+    #: Whether the server may have acted on the request although its own response did not arrive.
+    lost: bool = False
 
     def __init__(
         self,
@@ -42,196 +48,293 @@ class OAuthError(Exception):
         *,
         error: str | None = None,
         error_description: str | None = None,
+        error_uri: str | None = None,
         status: int | None = None,
         retry_after: float | None = None,
         retryable: bool | None = None,
+        reason: str | None = None,
+        advice: str | None = None,
     ) -> None:
         super().__init__(problem or self.summary)
+        #: What went wrong, as a sentence without a full stop.
         self.problem: str = problem or self.summary
+        #: The OAuth error code that the server sent (RFC 6749 5.2).
         self.error = error
+        #: The server's own explanation, redacted: its `error_description` (RFC 6749 5.2) or `message`.
         self.error_description = error_description
+        #: The page at which the server explains the error, redacted (RFC 6749 5.2).
+        self.error_uri = error_uri
+        #: The status of the HTTP response.
         self.status = status
+        #: The seconds that the server asked to wait (RFC 9110 10.2.3).
         self.retry_after = retry_after
         if retryable is not None:
             self.retryable = retryable
+        self.reason = reason or self.reason
+        self.advice = advice or self.advice
+
+    def copy(self) -> OAuthError:
+        """Return a copy without the traceback, whose frames hold secrets; itself, if it cannot be copied."""
+        try:
+            return _copy(self)
+        except TypeError:
+            return self.with_traceback(None)
 
     def __str__(self) -> str:
-        parts = [part for part in (self.error, self.status and f"HTTP {self.status}") if part]
+        status = f"HTTP {self.status}" if self.status else ""
+        parts = [part for part in (self.error, "" if status in self.problem else status) if part]
         codes = f" ({', '.join(parts)})" if parts else ""
-        words = f': "{self.error_description.rstrip(".")}"' if self.error_description else ""
-        wait = f" The server asks to wait {self.retry_after:.0f} s." if self.retry_after else ""
-        return f"{self.problem}{codes}{words}.{wait} {self.retry_advice if self.retryable else self.advice}"
+        description = (self.error_description or "").rstrip(" .")
+        sentences = [
+            self.problem.rstrip(" .") + codes + (f': "{description}"' if description else ""),
+            f"The server refers to <{self.error_uri}>" if self.error_uri else "",
+            f"The server asks to wait {self.retry_after:.0f} s" if self.retry_after else "",
+            self.retry_advice if self.retryable else self.advice,
+        ]
+        return " ".join(f"{sentence.rstrip(' .')}." for sentence in sentences if sentence)
 
 
-# Try later.
+# ---- try again later -----------------------------------------------------------------------------
 
 
 class TransportError(OAuthError):
-    """No answer that could be believed: no connection, a time-out, a TLS failure, or a redirect.
+    """No usable response: a connection failure, a timeout, a TLS failure or a redirect."""
 
-    `sent` is true where the request may have reached the server, which then may have acted on it.
-    """
-
-    summary = "There was no answer from the server"
-    advice = "Check what stands between here and the server: the address, proxies, certificates."
-    retry_advice = "Try again later; if that does not help, check the address, proxies and certificates."
+    summary = "No response from the server"
+    reason = "network"
+    advice = "Check the connection: URL, proxies, certificates."
+    retry_advice = "Try again later. If that does not help, check the connection: URL, proxies, certificates."
     retryable = True
 
     def __init__(
-        self, problem: str = "", *, sent: bool = True, status: int | None = None, retryable: bool = True
+        self,
+        problem: str = "",
+        *,
+        sent: bool = True,
+        status: int | None = None,
+        retryable: bool = True,
+        reason: str | None = None,
+        advice: str | None = None,
     ) -> None:
-        super().__init__(problem, status=status, retryable=retryable)
-        self.sent = sent
+        super().__init__(problem, status=status, retryable=retryable, reason=reason, advice=advice)
+        #: Whether the request may have reached the server, which then may have acted on it.
+        self.sent = self.lost = sent
 
 
 class RateLimited(OAuthError):
     """Too many requests, or the quota of the project is used up."""
 
     summary = "The server is limiting requests"
+    reason = "rate_limited"
     retryable = True
 
 
 class ServerError(OAuthError):
-    """Any other refusal, named by `error`; or, where `retryable` is true, the server's own passing trouble."""
+    """Any other OAuth error (see `error`), or a transient failure of the server (then `retryable` is true)."""
 
-    summary = "The server failed or refused the request"
-    advice = "Look up the code in the documentation of the OAuth server."
+    summary = "The server failed or rejected the request"
+    reason = "server_error"
+    advice = "Look up the error code in the documentation of the OAuth server."
 
 
-# Keep polling (RFC 8628 3.5).
+# ---- keep polling (RFC 8628 3.5) -----------------------------------------------------------------
 
 
 class AuthorizationPending(OAuthError):
-    """The user has not answered yet: ask again after the interval."""
+    """The user has not responded yet: poll again after the interval."""
 
-    summary = "The user has not answered yet"
+    summary = "The user has not responded yet"
+    reason = "authorization_pending"
     retryable = True
 
 
 class SlowDown(AuthorizationPending):
-    """The same, and the polls come too fast: the interval is now 5 seconds longer, or `interval` if that is more."""
+    """Still pending, and polled too often: increase the interval by 5 seconds, or to `interval` if that is longer."""
 
-    summary = "The user has not answered yet, and the server is asked too often"
+    summary = "The user has not responded yet, and the polls come too often"
+    reason = "slow_down"
+    #: The interval that the server asks for, in seconds.
     interval: int | None = None
 
 
-# Log in again.
+# ---- log in again --------------------------------------------------------------------------------
 
 
 class InvalidGrant(OAuthError):
-    """The refresh token, or the device code, is revoked, expired, used up or unknown."""
+    """The refresh token or the device code is revoked, expired, already used or unknown."""
 
     summary = "The login has ended"
-    advice = (
-        "Log in again. (Google ends a login when its user takes it back, after 6 months without use, and after 7 days "
-        'while the consent screen of the OAuth app is in "Testing".)'
-    )
+    reason = "invalid_grant"
+    advice = "Log in again."
 
 
 class AccessDenied(OAuthError):
-    """The user, or an administrator, said no."""
+    """The user or an administrator denied the request."""
 
     summary = "The login was denied"
+    reason = "access_denied"
     advice = "Log in again, and approve the request this time."
 
 
 class DeviceCodeExpired(OAuthError):
-    """The user did not answer while the code lived."""
+    """The user did not respond before the code expired."""
 
-    summary = "The code has expired before it was confirmed"
+    summary = "The code expired before it was confirmed"
+    reason = "expired_token"
     advice = "Log in again to get a new code."
 
 
 class LoginCancelled(OAuthError):
-    """The caller's own `cancelled` ended the wait."""
+    """The caller's `cancelled` callback ended the wait."""
 
     summary = "The login was cancelled"
+    reason = "cancelled"
     advice = "Log in again to get a new code."
 
 
-# Fix the configuration.
+# ---- fix the configuration -----------------------------------------------------------------------
 
 
 class BadOAuthClient(OAuthError):
-    """OAuth client request failure: an unknown client id, a wrong secret, or the wrong type of client (seed)."""
+    """OAuth client request failure: the client id is unknown, the secret wrong, or the client of the wrong type."""
 
     summary = "The server does not accept this OAuth client"
-    advice = (
-        'Check the client id and secret, that the client is of the type "TVs and Limited Input devices", and that the '
-        "YouTube Data API is enabled in its project."
-    )
+    reason = "invalid_client"
+    advice = "Check the client id and secret, and how the client authenticates: post, basic or none."
 
 
 class UnauthorizedOAuthClient(OAuthError):
-    """OAuth client lacks permissions for the token: only the client that obtained it can refresh it (seed)."""
+    """OAuth client lacks permissions for the token: only the client that obtained a token can refresh it."""
 
     summary = "The token belongs to another OAuth client"
-    advice = "Use the client id and secret with which the token was made, or log in again."
+    reason = "unauthorized_client"
+    advice = "Use the client id and secret that the token was obtained with, or log in again."
 
 
-# Fix the file.
+# ---- fix the store -------------------------------------------------------------------------------
 
 
-class TokenFileError(OAuthError):
-    """The token file cannot be read, written or locked, or is no token file: `path` names it, `key` the wrong entry."""
+class TokenStoreError(OAuthError):
+    """The token store cannot be read, written or locked, or does not hold a token."""
+
+    summary = "The token store cannot be used"
+    reason = "token_store"
+    advice = "Check the store. If it holds something else, move that away and log in again."
+    retry_advice = "Try again later. If that does not help, check the store."
+
+    def __init__(
+        self, problem: str = "", *, key: str | None = None, retryable: bool | None = None, advice: str = ""
+    ) -> None:
+        super().__init__(problem, retryable=retryable, advice=advice)
+        #: The key of the JSON object that is missing or invalid.
+        self.key = key
+
+
+class TokenFileError(TokenStoreError):
+    """The token file cannot be read, written or locked, or is not a token file."""
 
     summary = "The token file cannot be used"
-    advice = "Check the path, the permissions and the disk; move away what is no token file, and log in again."
+    reason = "token_file"
+    advice = (
+        "Check the path, the permissions and the disk. If the file is something else, move it away and log in again."
+    )
 
-    def __init__(self, problem: str = "", *, path: str = "", key: str | None = None, retryable: bool = False) -> None:
-        super().__init__(problem, retryable=retryable)
+    def __init__(
+        self,
+        problem: str = "",
+        *,
+        path: str = "",
+        key: str | None = None,
+        retryable: bool | None = None,
+        advice: str = "",
+    ) -> None:
+        super().__init__(problem, key=key, retryable=retryable, advice=advice)
+        #: The path of the file, as the caller gave it.
         self.path = path
-        self.key = key
 
     def __str__(self) -> str:
         return f"{self.path}: {super().__str__()}"
 
 
 class TokenFileNotFound(TokenFileError, FileNotFoundError):
-    """There is no file at `path`, or nothing in it."""
+    """The token file does not exist, or is empty."""
 
     summary = "There is no token file here"
-    advice = "Log in to make one, or check the path."
-    # OSError's own two are lost when it is pickled.
+    reason = "token_file_not_found"
+    advice = "Log in to create one, or check the path."
+    # OSError's own attributes do not survive pickling.
     errno: int | None = ENOENT
     filename: str = ""
 
-    def __init__(self, problem: str = "", *, path: str = "") -> None:
-        super().__init__(problem, path=path)
+    def __init__(self, problem: str = "", *, path: str = "", advice: str = "") -> None:
+        super().__init__(problem, path=path, advice=advice)
         self.filename = path
 
 
-# Report a bug of the server.
+# ---- report a bug of the server ------------------------------------------------------------------
 
 
 class MalformedResponse(OAuthError):
-    """The answer makes no sense; `key` names the wrong entry, if it is one.
+    """The server's response is malformed. Its body is never quoted: it may contain secrets."""
 
-    What the answer says is not told, for it may be secret.
-    """
+    # Neither `vars` nor a copy shows what is in a slot.
+    __slots__ = ("refresh_token",)
 
-    summary = "The server's answer makes no sense"
+    summary = "The server's response is malformed"
+    reason = "malformed"
     advice = (
-        "Check that nothing between here and the server, such as a captive portal, answers in its place; "
-        "if nothing does, report it to whoever runs the server."
+        "Check that nothing between this machine and the server, such as a captive portal, responds in its place. If "
+        "nothing does, report it to the operator of the server."
     )
 
-    def __init__(self, problem: str = "", *, key: str | None = None, status: int | None = None) -> None:
-        super().__init__(problem, status=status)
+    def __init__(
+        self,
+        problem: str = "",
+        *,
+        key: str | None = None,
+        status: int | None = None,
+        has_token: bool = False,
+        refresh_token: str | None = None,
+    ) -> None:
+        super().__init__(
+            problem, status=status, advice="Report it to the operator of the server." if has_token else None
+        )
+        #: The key of the JSON object that is missing or invalid.
         self.key = key
+        #: Whether a token came with it. Then a device code is used up.
+        self.has_token = has_token
+        #: The new refresh token that came with it, if it is valid: a secret. The one that was sent may be invalid now.
+        #: A copy does not have it.
+        self.refresh_token = refresh_token
 
 
-# "The error in the body decides, not the status": servers disagree about statuses.
+#: OAuth error code -> class. The status does not matter: servers disagree about statuses.
 ERROR_CLASSES: Final[Mapping[str, type[OAuthError]]] = MappingProxyType(
     {
+        # RFC 6749 5.2, RFC 8628 3.5
         "authorization_pending": AuthorizationPending,
         "slow_down": SlowDown,
         "access_denied": AccessDenied,
         "expired_token": DeviceCodeExpired,
         "invalid_grant": InvalidGrant,
         "invalid_client": BadOAuthClient,
-        "deleted_client": BadOAuthClient,
         "unauthorized_client": UnauthorizedOAuthClient,
+        # Google
+        "deleted_client": BadOAuthClient,
         "rate_limit_exceeded": RateLimited,
+        # Entra ID; the first one OpenAM, too
+        "authorization_declined": AccessDenied,
+        "code_expired": DeviceCodeExpired,
+        "bad_verification_code": InvalidGrant,
+        "interaction_required": InvalidGrant,
+        "consent_required": InvalidGrant,
+        "login_required": InvalidGrant,
+        # GitHub
+        "token_expired": DeviceCodeExpired,
+        "incorrect_device_code": InvalidGrant,
+        "bad_refresh_token": InvalidGrant,
+        "incorrect_client_credentials": BadOAuthClient,
+        # other servers
+        "disabled_client": BadOAuthClient,
     }
 )

@@ -1,44 +1,53 @@
 # SPDX-License-Identifier: MIT
-"""The dictionaries of the seed. Every key is required: no `KeyError` hides behind a type."""
+"""The TypedDicts of `ytmusicapi.auth.oauth`. Every key is required."""
 
 from typing import Literal, TypeAlias, TypedDict
 
-__all__ = ["AuthCodeDict", "BaseTokenDict", "Bearer", "DefaultScope", "LinkedAuthCodeDict", "RefreshableTokenDict"]
+# fmt: off
+__all__ = [
+    "AuthCodeDict", "BaseTokenDict", "Bearer", "ClientAuthentication", "DefaultScope", "LinkedAuthCodeDict",
+    "RefreshableTokenDict",
+]
+# fmt: on
 
+#: A scope; by default, that of the YouTube Data API.
 DefaultScope: TypeAlias = str | Literal["https://www.googleapis.com/auth/youtube"]
+#: A token type (RFC 6749 7.1); here always `Bearer`.
 Bearer: TypeAlias = str | Literal["Bearer"]
+#: How a client authenticates: with its secret in the form, with HTTP Basic, or not at all (a public client).
+ClientAuthentication: TypeAlias = Literal["post", "basic", "none"]
 
 
 class BaseTokenDict(TypedDict):
-    """Limited token, without a refresh token: the answer to a refresh (RFC 6749 5.1).
+    """Limited token, without a refresh token: the response to a refresh (RFC 6749 5.1).
 
-    Where a server rotates refresh tokens, the answer is a `RefreshableTokenDict`, which is one of these too.
+    From a server that rotates refresh tokens it is a `RefreshableTokenDict`.
     """
 
     access_token: str  #: for the Authorization header
-    expires_in: int  #: seconds until expiration from request timestamp
-    scope: DefaultScope  #: should be 'https://www.googleapis.com/auth/youtube'
-    token_type: Bearer  #: should be 'Bearer'
+    expires_in: int  #: seconds until expiration, from the time of the request
+    scope: DefaultScope  #: what the token gives access to
+    token_type: Bearer  #: `Bearer`
 
 
 class RefreshableTokenDict(BaseTokenDict):
-    """Entire token, including refresh: the end of a login, and the content of a token file."""
+    """Entire token, including the refresh token: the result of a login, and the content of a token file."""
 
-    expires_at: int  #: UNIX epoch timestamp in seconds
-    refresh_token: str  #: used to obtain a new access token upon expiration
+    expires_at: int  #: UNIX time in seconds
+    refresh_token: str  #: obtains a new access token once this one has expired; empty if the server gave none
 
 
 class AuthCodeDict(TypedDict):
-    """The answer to a code request (RFC 8628 3.2)."""
+    """The response to a device authorization request (RFC 8628 3.2)."""
 
     device_code: str  #: what the device polls with: a secret
-    user_code: str  #: what the user enters, as it is: up to 15 characters, upper and lower case differ
-    expires_in: int  #: seconds from original request timestamp
-    interval: int  #: least seconds between two polls
-    verification_url: str  #: where the user enters it
+    user_code: str  #: what the user enters, verbatim: up to 15 characters, case-sensitive
+    expires_in: int  #: seconds until the codes expire, from the time of the request
+    interval: int  #: minimum seconds between polls
+    verification_url: str  #: where the user enters the code
 
 
 class LinkedAuthCodeDict(AuthCodeDict):
-    """The same from a server that sent a link with the code in it already."""
+    """The same, from a server that also sent a link containing the code."""
 
-    verification_uri_complete: str
+    verification_uri_complete: str  #: the link

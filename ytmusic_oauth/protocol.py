@@ -1,78 +1,98 @@
 # SPDX-License-Identifier: MIT
-"""What is said on the wire, in pairs: a function that builds a request, and one that reads its answer.
+"""The wire protocol, in pairs: a function that builds each request, and one that parses its response.
 
-Pure: a `Request` goes to whoever can send it, an `HttpResponse` comes back, and a parser turns it into a complete dictionary
-or raises what is wrong with it. Follows RFC 6749 (OAuth 2.0), RFC 8628 (device grant) and RFC 7009 (revocation); where
-a real server does otherwise, the line that deals with it names the server.
+Pure: the caller sends the `Request`, and the parser turns the `HttpResponse` into a complete dictionary or raises an
+`OAuthError`. Follows RFC 6749 (OAuth 2.0), RFC 8628 (device grant) and RFC 7009 (revocation). Where a real server
+deviates, the line that handles it names the server.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass
+from types import MappingProxyType
 from typing import Final, TypeVar
 
-from . import _validation
-from ._messages import HttpResponse, Request, malformed, raise_for_error
-from ._validation import field, validate, visible_ascii
-from .models import AuthCodeDict, BaseTokenDict, LinkedAuthCodeDict, RefreshableTokenDict
+from ._expiry import ASSUMED_LIFETIME
+from ._messages import HttpResponse, Kind, Request, malformed, raise_for_error
+from ._validation import (
+    FieldError,
+    bearer,
+    client_authentication,
+    extra_parameters,
+    field,
+    is_object,
+    optional,
+    safe_url,
+    secret,
+    text,
+    user_code,
+    validate,
+    visible_ascii,
+    web_link,
+    wire_scope,
+    wire_seconds,
+)
+from .models import AuthCodeDict, BaseTokenDict, ClientAuthentication, LinkedAuthCodeDict, RefreshableTokenDict
 
 # fmt: off
 __all__ = [
-    "GOOGLE", "OAUTH_SCOPE", "YOUTUBE", "Endpoints", "device_authorization_request", "parse_device_authorization", "parse_refresh", "parse_revocation",
-    "parse_token", "refresh_request", "revocation_request", "token_request", "verification_link",
+    "GOOGLE", "OAUTH_SCOPE", "YOUTUBE", "Endpoints", "device_authorization_request", "parse_device_authorization",
+    "parse_login_end", "parse_refresh", "parse_revocation", "parse_token", "refresh_request", "revocation_request",
+    "token_request", "verification_link",
 ]
 # fmt: on
 
+#: The scope that YouTube Music needs.
 OAUTH_SCOPE: Final = "https://www.googleapis.com/auth/youtube"
 
-# https to anywhere, http to this machine only; no user name, no fragment.
-_LABEL: Final = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9])?"
-_BYTE: Final = r"(25[0-5]|2[0-4]\d|1?\d?\d)"
-_SAFE_URL: Final = re.compile(
-    rf"(https://({_LABEL}(\.{_LABEL})*\.?|\[(?P<ipv6>[0-9a-f:.]+)\])|http://(localhost|127(\.{_BYTE}){{3}}|\[::1\]))"
-    r"(:(?P<port>\d{1,5}))?([/?][!-\"$-~]*)?",
-    re.ASCII | re.IGNORECASE,
-)
+
+# Seconds that a device code is valid, if the server does not say. RFC 8628 3.2 requires it to.
+_ASSUMED_CODE_LIFETIME: Final = 900
+# Seconds between polls, if the server does not say (RFC 8628 3.2), or says what would end the login unconfirmed.
+_INTERVAL: Final = 5
+_MAX_INTERVAL: Final = 300
 
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Where an OAuth server listens, and in what it differs from RFC 8628. Raises `ValueError` on an unsafe URL."""
+    """The URLs of an OAuth server, how a client authenticates there, and how it deviates from RFC 8628.
 
+    Raises `ValueError` for a URL that is neither https nor http to this machine.
+    """
+
+    #: the device authorization endpoint (RFC 8628 3.1)
     device_code_url: str
+    #: the token endpoint (RFC 6749 3.2)
     token_url: str
+    #: the revocation endpoint (RFC 7009 2), if there is one
     revoke_url: str | None = None
     _: KW_ONLY
+    #: how the client authenticates (RFC 6749 2.3): "post" sends the secret in the form (`client_secret_post`), "basic"
+    #: by HTTP Basic (`client_secret_basic`), and "none" sends no secret (a public client)
+    client_authentication: ClientAuthentication = "post"
+    #: the `grant_type` of a token request
     device_grant: str = "urn:ietf:params:oauth:grant-type:device_code"
+    #: the name of the device code in a token request
     device_code_parameter: str = "device_code"
-    #: RFC 8628 3.1, RFC 7009 2.1: a confidential client shows its secret everywhere, not to the token endpoint exclusive.
+    #: whether the client authenticates at every endpoint, not only the token endpoint (RFC 8628 3.1, RFC 7009 2.1)
     authenticate_everywhere: bool = True
-    #: Whether a refresh may be sent twice. A server that rotates can take the second one for theft and end the login.
+    #: Whether a refresh may return a new refresh token and invalidate the old one. Such a server may take a second use
+    #: of the old one for token theft and revoke the login, so a refresh is not retried if its response was lost.
     rotates_refresh_tokens: bool = True
+    #: Whether it is Google's server. Then errors come with Google's advice, and YouTube's scope is the default.
+    is_google: bool = False
 
     def __post_init__(self) -> None:
-        validate("device_code_url", self.device_code_url, _safe_url)
-        validate("token_url", self.token_url, _safe_url)
+        validate("device_code_url", self.device_code_url, safe_url)
+        validate("token_url", self.token_url, safe_url)
         if self.revoke_url is not None:
-            validate("revoke_url", self.revoke_url, _safe_url)
+            validate("revoke_url", self.revoke_url, safe_url)
+        validate("client_authentication", self.client_authentication, client_authentication)
 
 
-def _safe_url(value: object) -> str:
-    parts = _SAFE_URL.fullmatch(_validation.text(value))
-    with suppress(ValueError):
-        if parts is not None and int(parts["port"] or "0") <= 65535:
-            if parts["ipv6"]:
-                from ipaddress import IPv6Address
-
-                IPv6Address(parts["ipv6"])
-            return _validation.text(value)
-    raise ValueError("is neither an https URL nor one to this machine (http://localhost, 127.0.0.1 or [::1])")
-
-
-#: What ytmusicapi uses, and so what is proven with YouTube Music.
+#: The endpoints that ytmusicapi uses, proven with YouTube Music.
 YOUTUBE: Final = Endpoints(
     "https://www.youtube.com/o/oauth2/device/code",
     "https://oauth2.googleapis.com/token",
@@ -81,161 +101,195 @@ YOUTUBE: Final = Endpoints(
     device_code_parameter="code",
     authenticate_everywhere=False,
     rotates_refresh_tokens=False,
+    is_google=True,
 )
-#: What Google documents for "TVs and Limited Input devices".
+#: The endpoints that Google documents for "TVs and Limited Input devices".
 GOOGLE: Final = Endpoints(
     "https://oauth2.googleapis.com/device/code",
     "https://oauth2.googleapis.com/token",
     "https://oauth2.googleapis.com/revoke",
     authenticate_everywhere=False,
     rotates_refresh_tokens=False,
+    is_google=True,
 )
 
 
-# ---- a code for the user: RFC 8628 3.1, 3.2 ------------------------------------------------------
+# ---- device authorization: RFC 8628 3.1, 3.2 -----------------------------------------------------
 
 
-def device_authorization_request(endpoints: Endpoints, client_id: str, client_secret: str, scope: str) -> Request:
-    """Ask for a code for the user."""
-    form = {"client_id": client_id, "scope": scope}
-    return Request(endpoints.device_code_url, _authenticated(endpoints, form, client_id, client_secret))
+def device_authorization_request(
+    endpoints: Endpoints,
+    client_id: str,
+    client_secret: str,
+    scope: str,
+    parameters: Mapping[str, str] = MappingProxyType({}),
+) -> Request:
+    """Build a device authorization request. `parameters` are the server's own; they replace no standard one."""
+    validate("parameters", parameters, extra_parameters)
+    form = {**parameters, "client_id": client_id, **({"scope": scope} if scope else {})}
+    return _request(endpoints, "device code", endpoints.device_code_url, form, (client_id, client_secret))
 
 
-def parse_device_authorization(request: Request, answer: HttpResponse) -> AuthCodeDict:
-    """Read it; a `LinkedAuthCodeDict` if the server sent a link with the code in it. Raises an `OAuthError`."""
-    return _parse(request, answer, _code)
+def parse_device_authorization(request: Request, response: HttpResponse) -> AuthCodeDict:
+    """Parse the response; a `LinkedAuthCodeDict` if it has `verification_uri_complete`. Raises an `OAuthError`."""
+    return _parse(request, response, _codes)
 
 
-def _code(body: Mapping[str, object]) -> AuthCodeDict:
+def _codes(body: Mapping[str, object]) -> AuthCodeDict:
     # RFC 8628 says verification_uri, Google verification_url.
     link = "verification_uri" if body.get("verification_url") is None else "verification_url"
+    expires_in = optional(body, "expires_in", wire_seconds, _ASSUMED_CODE_LIFETIME)
+    interval = optional(body, "interval", wire_seconds, _INTERVAL)
     code: AuthCodeDict = {
-        "device_code": field(body, "device_code", visible_ascii),
-        "user_code": field(body, "user_code", _validation.printable),
-        "expires_in": field(body, "expires_in", _validation.wire_seconds),
-        # RFC 8628 3.2: "If no value is provided, clients MUST use 5 as the default."
-        "interval": field(body, "interval", _validation.wire_seconds, default=5),
-        "verification_url": field(body, link, _validation.web_link),
+        "device_code": field(body, "device_code", secret),
+        "user_code": field(body, "user_code", user_code),
+        "expires_in": expires_in,
+        "interval": interval if interval <= min(_MAX_INTERVAL, expires_in / 2) else _INTERVAL,
+        "verification_url": field(body, link, web_link),
     }
-    if body.get("verification_uri_complete") is None:
-        return code
-    linked: LinkedAuthCodeDict = {
-        **code,
-        "verification_uri_complete": field(body, "verification_uri_complete", _validation.web_link),
-    }
-    return linked
+    if complete := optional(body, "verification_uri_complete", web_link, ""):
+        linked: LinkedAuthCodeDict = {**code, "verification_uri_complete": complete}
+        return linked
+    return code
 
 
 def verification_link(code: AuthCodeDict) -> str:
-    """Return the link on which the user confirms the code: the server's own with the code in it, or one made like it.
+    """Return the link at which the user confirms the code: `verification_uri_complete`, or one built from the code.
 
-    Raises `ValueError` if that is no web link.
+    Raises `ValueError` if that is not a web link.
     """
     from urllib.parse import quote, urlencode
 
-    page = field(code, "verification_url", _validation.web_link)
-    if complete := field(code, "verification_uri_complete", _validation.text, default=""):
-        return validate("verification_uri_complete", complete, _validation.web_link)
+    page = field(code, "verification_url", web_link)
+    if complete := field(code, "verification_uri_complete", text, default=""):
+        return validate("verification_uri_complete", complete, web_link)
     page, hash_sign, fragment = page.partition("#")
-    joint = "&" if "?" in page else "?"
+    separator = "&" if "?" in page else "?"
     query = urlencode({"user_code": code["user_code"]}, quote_via=quote)  # a space as %20
-    return f"{page}{joint}{query}{hash_sign}{fragment}"
+    return f"{page}{separator}{query}{hash_sign}{fragment}"
 
 
-# ---- a token for the code: RFC 8628 3.4, 3.5 -----------------------------------------------------
+# ---- token: RFC 8628 3.4, 3.5 --------------------------------------------------------------------
 
 
 def token_request(endpoints: Endpoints, client_id: str, client_secret: str, device_code: str) -> Request:
-    """Ask whether the user has confirmed."""
-    form = {"client_id": client_id, "client_secret": client_secret, "grant_type": endpoints.device_grant}
-    return Request(
-        endpoints.token_url,
-        {**form, endpoints.device_code_parameter: validate("device_code", device_code, visible_ascii)},
-    )
+    """Build a device access token request: the poll."""
+    form = {
+        "grant_type": endpoints.device_grant,
+        endpoints.device_code_parameter: validate("device_code", device_code, secret),
+    }
+    return _request(endpoints, "device grant", endpoints.token_url, form, (client_id, client_secret))
 
 
-def parse_token(request: Request, answer: HttpResponse, *, sent: float, scope: str) -> RefreshableTokenDict:
-    """Read the token; `sent` is the time of the request (UNIX epoch), `scope` what was asked for.
+def parse_token(request: Request, response: HttpResponse, *, sent: float, scope: str) -> RefreshableTokenDict:
+    """Parse the response. `sent` is when the request was made (UNIX time); `scope` is the scope requested.
 
-    Raises an `OAuthError`: `AuthorizationPending` or `SlowDown` if there is none yet.
+    The refresh token is empty if the server gave none. Raises an `OAuthError`: `AuthorizationPending` or `SlowDown`
+    while the user has not responded.
     """
-    return _parse(request, answer, lambda body: _token(body, sent, scope))
+
+    def build(body: Mapping[str, object]) -> RefreshableTokenDict:
+        has_one = body.get("refresh_token") not in (None, "")
+        return _token(body, scope, sent, field(body, "refresh_token", secret) if has_one else "")
+
+    return _parse(request, response, build)
 
 
-# ---- a new access token: RFC 6749 6 --------------------------------------------------------------
+def parse_login_end(response: HttpResponse, *, sent: float) -> int | None:
+    """Return when the server will end the login (UNIX time), or None if it does not say.
+
+    Google's `refresh_token_expires_in` says so while the consent screen of the OAuth app is in "Testing".
+    """
+    with suppress(FieldError):
+        body: Mapping[str, object] = response.body if is_object(response.body) else {}
+        return int(sent) + field(body, "refresh_token_expires_in", wire_seconds)
+    return None
+
+
+# ---- refresh: RFC 6749 6 -------------------------------------------------------------------------
 
 
 def refresh_request(endpoints: Endpoints, client_id: str, client_secret: str, refresh_token: str) -> Request:
-    """Ask for a new access token."""
-    form = {"client_id": client_id, "client_secret": client_secret, "grant_type": "refresh_token"}
-    return Request(
-        endpoints.token_url, {**form, "refresh_token": validate("refresh_token", refresh_token, visible_ascii)}
-    )
+    """Build a refresh request."""
+    form = {"grant_type": "refresh_token", "refresh_token": validate("refresh_token", refresh_token, secret)}
+    return _request(endpoints, "refresh", endpoints.token_url, form, (client_id, client_secret))
 
 
-def parse_refresh(request: Request, answer: HttpResponse, *, sent: float) -> BaseTokenDict:
-    """Read it, as `parse_token`; it is a whole `RefreshableTokenDict` if the server rotated the refresh token.
+def parse_refresh(request: Request, response: HttpResponse, *, sent: float) -> BaseTokenDict:
+    """Parse the response; a `RefreshableTokenDict` if the server rotated the refresh token.
 
-    An empty `scope` is the one that the token has already.
+    `sent` is when the request was made (UNIX time). An empty `scope` means that the scope is unchanged. Raises an
+    `OAuthError`; a `MalformedResponse` has the new refresh token, if the server sent one.
     """
 
-    def token(body: Mapping[str, object]) -> BaseTokenDict:
+    def build(body: Mapping[str, object]) -> BaseTokenDict:
         # RFC 6749 6: "if omitted is treated as equal to the scope originally granted", which only the token knows.
-        return _access(body, "") if body.get("refresh_token") is None else _token(body, sent, "")
+        refresh_token = optional(body, "refresh_token", secret, "")
+        return _token(body, "", sent, refresh_token) if refresh_token else _access(body, "")
 
-    return _parse(request, answer, token)
+    return _parse(request, response, build)
 
 
 def _access(body: Mapping[str, object], scope: str) -> BaseTokenDict:
     return {
         "access_token": field(body, "access_token", visible_ascii),
-        # RFC 6749 5.1 lets a server leave it out; an hour is what Google means.
-        "expires_in": field(body, "expires_in", _validation.wire_seconds, default=3600),
+        "expires_in": optional(body, "expires_in", wire_seconds, ASSUMED_LIFETIME),
         # RFC 6749 5.1: "OPTIONAL, if identical to the scope requested by the client".
-        "scope": field(body, "scope", _validation.text, default=scope),
-        "token_type": field(body, "token_type", _validation.bearer, default="Bearer"),
+        "scope": optional(body, "scope", wire_scope, scope),
+        # RFC 6749 7.1: "The client MUST NOT use an access token if it does not understand the token type."
+        "token_type": field(body, "token_type", bearer, default="Bearer"),
     }
 
 
-def _token(body: Mapping[str, object], sent: float, scope: str) -> RefreshableTokenDict:
+def _token(body: Mapping[str, object], scope: str, sent: float, refresh_token: str) -> RefreshableTokenDict:
     access = _access(body, scope)
-    refresh_token = field(body, "refresh_token", visible_ascii)
     return {**access, "expires_at": int(sent) + access["expires_in"], "refresh_token": refresh_token}
 
 
-# ---- the end of a login: RFC 7009 ----------------------------------------------------------------
+# ---- revocation: RFC 7009 ------------------------------------------------------------------------
 
 
 def revocation_request(endpoints: Endpoints, client_id: str, client_secret: str, token: str) -> Request:
-    """Ask that a login ends. Raises `ValueError` if the server has no such endpoint."""
+    """Build a revocation request. Raises `ValueError` if the server has no such endpoint."""
     if endpoints.revoke_url is None:
-        raise ValueError("these endpoints have no revoke_url: the token can't be revoked from here")
-    # No token_type_hint: there are servers that revoke nothing, with 200, when it is wrong.
-    form = {"token": validate("token", token, visible_ascii)}
-    return Request(endpoints.revoke_url, _authenticated(endpoints, form, client_id, client_secret))
+        raise ValueError("these endpoints have no revoke_url, so the token cannot be revoked")
+    # No token_type_hint: some servers revoke nothing, with 200, if it is wrong.
+    form = {"token": validate("token", token, secret)}
+    return _request(endpoints, "revocation", endpoints.revoke_url, form, (client_id, client_secret))
 
 
-def parse_revocation(request: Request, answer: HttpResponse) -> None:
-    """RFC 7009 2.2: the status tells, whatever the body is; unless it is an error all the same."""
-    raise_for_error(request, answer)
+def parse_revocation(request: Request, response: HttpResponse) -> None:
+    """Check the response. Raises an `OAuthError`."""
+    raise_for_error(request, response)
 
 
-# ---- what they have in common --------------------------------------------------------------------
+# ---- shared --------------------------------------------------------------------------------------
 
 
-def _authenticated(endpoints: Endpoints, form: dict[str, str], client_id: str, client_secret: str) -> Mapping[str, str]:
-    client = {"client_id": client_id, "client_secret": client_secret}
-    return {**form, **client} if endpoints.authenticate_everywhere else form
+def _request(endpoints: Endpoints, kind: Kind, url: str, form: Mapping[str, str], client: tuple[str, str]) -> Request:
+    """Add the client's authentication. RFC 6749 2.3: "MUST NOT use more than one authentication method"."""
+    way = endpoints.client_authentication
+    if not endpoints.authenticate_everywhere and kind in {"device code", "revocation"}:
+        return Request(url, form, None, kind, endpoints.is_google)
+    if way == "basic":
+        return Request(url, form, client, kind, endpoints.is_google)
+    client_id, client_secret = client
+    form = {**form, "client_id": client_id, **({"client_secret": client_secret} if way == "post" else {})}
+    return Request(url, form, None, kind, endpoints.is_google)
 
 
 _T = TypeVar("_T")
 
 
-def _parse(request: Request, answer: HttpResponse, build: Callable[[Mapping[str, object]], _T]) -> _T:
-    raise_for_error(request, answer)
-    if not _validation.is_object(answer.body):
-        raise malformed(answer, "is not a JSON object")
+def _parse(request: Request, response: HttpResponse, build: Callable[[Mapping[str, object]], _T]) -> _T:
+    raise_for_error(request, response)
+    if not is_object(response.body):
+        raise malformed(response, "is not a JSON object")
     try:
-        return build(answer.body)
-    except _validation.FieldError as error:
-        raise malformed(answer, f"is wrong: {error}", error.key) from None
+        return build(response.body)
+    except FieldError as error:
+        invalid, body = error, response.body
+    shown = request.redacted(body.get(invalid.key), body) if invalid.key == "token_type" else None
+    problem = malformed(response, f"is invalid: {invalid}" + (f', but "{shown}"' if shown else ""), invalid.key)
+    problem.refresh_token = optional(body, "refresh_token", secret, "") or None
+    raise problem

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The tokens of the seed: a plain one, one that knows when it expires, and one that keeps itself fresh.
+"""The token classes of `ytmusicapi.auth.oauth`: `Token`, `OAuthToken`, `RefreshingToken`.
 
-A token holds one `Snapshot`, which is replaced as a whole: another thread sees all of a refresh or nothing of it. Its
-fields are descriptors that read from it, and so does all that describes a token (`repr`, `==`, `as_dict`, a copy).
-Only `access_token` asks first for one that can be used: that is where a `RefreshingToken` refreshes.
+A token's values are one immutable `Snapshot`, which a refresh replaces: other threads see the old values or the new
+ones, never a mixture. The fields are descriptors that read from the snapshot, and so do `repr`, `==`, `as_dict` and
+copies. Only `access_token` and `as_auth()` make sure first that the token can be used: that is where a
+`RefreshingToken` refreshes.
 """
 
 from __future__ import annotations
@@ -12,16 +13,23 @@ import json
 import os
 import time
 from collections.abc import Callable, KeysView, Mapping
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Generic, TypeVar, overload
 
-from ._file_store import check_writable, read_token
-from ._refresher import Refresher
+from ._file_store import FileStore
+from ._refresher import Refresher, load_token
+from ._single_flight import CHANGES
 from ._snapshot import Snapshot
+from ._state import State, parse_token_text
+from ._steps import Goal
+from ._validation import stored_token, token_dict
 from .credentials import Credentials, OAuthCredentials
+from .exceptions import TokenFileNotFound
 from .models import BaseTokenDict, Bearer, DefaultScope, RefreshableTokenDict
+from .store import TokenStore
 
 __all__ = ["OAuthToken", "RefreshingToken", "Token"]
 
@@ -29,14 +37,19 @@ _T = TypeVar("_T")
 
 
 class _Field(Generic[_T]):
-    """A field of a token. To set one by hand is to take on a token that differs in it, as of now."""
+    """A field of a token, read from its `Snapshot`.
+
+    Assigning to it installs a new snapshot that differs in this one value, and is saved when the token is next used.
+    """
 
     def __init__(self, read: Callable[[Token], _T], default: _T | None = None) -> None:
         self._read, self._default = read, default
 
     def __set_name__(self, owner: type[object], name: str) -> None:
         self._name = name
-        if self._default is None:  # then the class has nothing to show, and a property is what Python reads fastest
+        if (
+            self._default is None
+        ):  # no class-level default to return, so a property will do: it is a third faster to read
             setattr(owner, name, property(self._read, self.__set__))
 
     @overload
@@ -47,18 +60,26 @@ class _Field(Generic[_T]):
         return self._default if token is None else self._read(token)
 
     def __set__(self, token: Token, value: _T) -> None:
-        token._snapshot = Snapshot(time.time(), time.monotonic(), {**token.as_dict(), self._name: value})
+        with CHANGES:  # a refresh that ends now must not be lost
+            held = token._snapshot
+            token._state.set_by_hand(held.changed(time.time(), time.monotonic(), self._name, value))
 
 
 @dataclass(kw_only=True, init=False, repr=False, eq=False)
 class Token:
-    """Base class representation of the YouTubeMusicAPI OAuth token (seed). Raises `ValueError` on an unfit value."""
+    """Base class representation of the YouTubeMusicAPI OAuth token. Raises `ValueError` for an invalid value."""
 
+    #: what the token gives access to
     scope: _Field[DefaultScope] = _Field(lambda token: token._snapshot.token["scope"])
+    #: `Bearer`
     token_type: _Field[Bearer] = _Field(lambda token: token._snapshot.token["token_type"])
+    #: for the Authorization header; reading it may refresh the token
     access_token: _Field[str] = _Field(lambda token: token._usable().access_token)
+    #: obtains a new access token
     refresh_token: _Field[str] = _Field(lambda token: token._snapshot.token["refresh_token"])
+    #: when the access token expires (UNIX time); 0 if unknown
     expires_at: _Field[int] = _Field(lambda token: token._snapshot.token["expires_at"], 0)
+    #: the lifetime of the access token, in seconds from the time of the request; 0 if unknown
     expires_in: _Field[int] = _Field(lambda token: token._snapshot.token["expires_in"], 0)
 
     def __init__(
@@ -71,7 +92,7 @@ class Token:
         expires_at: int = 0,
         expires_in: int = 0,
     ) -> None:
-        token: RefreshableTokenDict = {
+        values: dict[str, object] = {
             "scope": scope,
             "token_type": token_type,
             "access_token": access_token,
@@ -79,28 +100,36 @@ class Token:
             "expires_at": expires_at,
             "expires_in": expires_in,
         }
-        self._snapshot: Snapshot = Snapshot(time.time(), time.monotonic(), token)
+        self._state = _state(token_dict(values))
+
+    def __getstate__(self) -> dict[str, object]:
+        with CHANGES:
+            return {**vars(self), "_state": copy(self._state)}
+
+    @property
+    def _snapshot(self) -> Snapshot:
+        return self._state.snapshot
 
     @staticmethod
     def members() -> KeysView[str]:
-        """The names of the six values, in the order of the file."""
+        """Return the names of the six fields, in the order of the token file."""
         return dict.fromkeys(field.name for field in fields(Token)).keys()
 
     def as_dict(self) -> RefreshableTokenDict:
-        """The values that are held, without refreshing them."""
+        """Return the current values, as a copy. Never refreshes."""
         return self._snapshot.token.copy()
 
     def as_json(self) -> str:
-        """The same as JSON."""
+        """Return the current values as JSON. Never refreshes."""
         return json.dumps(self._snapshot.token)
 
     def as_auth(self) -> str:
-        """The value of an Authorization header (RFC 6750 2.1)."""
-        return self._usable().auth
+        """Return the value of an Authorization header (RFC 6750 2.1). May refresh the token first."""
+        return self._usable().authorization
 
     @property
     def is_expiring(self) -> bool:
-        """Whether it should be refreshed: see `expiry`."""
+        """Whether the token is due for a refresh: a minute or less is left, or half its lifetime if that is shorter."""
         return not self._snapshot.fresh.covers(time.time(), time.monotonic())
 
     def __repr__(self) -> str:
@@ -115,35 +144,39 @@ class Token:
 
 
 class OAuthToken(Token):
-    """A token that can be read from a file and updated, with nobody to refresh it."""
+    """A token that can be loaded from a file and updated, but does not refresh itself."""
 
     @staticmethod
     def is_oauth(headers: Mapping[str, object]) -> bool:
-        """Whether a dictionary, such as that of a token file, has all six values."""
+        """Whether a dictionary, such as that of a token file, has all six fields."""
         return all(key in headers for key in Token.members())
 
     @classmethod
     def from_json(cls, file_path: Path) -> OAuthToken:
-        """Read a token file. Raises `TokenFileError`, or `TokenFileNotFound`, which is a `FileNotFoundError` too."""
-        return OAuthToken(**read_token(os.fspath(file_path)))
+        """Load a token file. Raises `TokenFileError`, or `TokenFileNotFound`, which is also a `FileNotFoundError`."""
+        token = OAuthToken.__new__(OAuthToken)
+        token._state = _state(load_token(FileStore(file_path)))
+        return token
 
     def update(self, fresh_access: BaseTokenDict) -> None:
-        """Take on a refreshed token that was asked for just now: its life counts from the present (seed).
+        """Apply the response of a refresh made just now; `expires_at` is computed from the current time.
 
-        Takes a new refresh token, too, where the server sent one. All or nothing: `ValueError` on an unfit value.
+        Includes a new refresh token, if the server sent one. All or nothing: raises `ValueError` for an invalid value.
         """
-        self._snapshot = self._snapshot.renewed(time.time(), time.monotonic(), fresh_access)
+        with CHANGES:
+            self._state.supersede(self._snapshot.refreshed(time.time(), time.monotonic(), fresh_access))
 
 
 @dataclass(init=False, repr=False, eq=False)
 class RefreshingToken(OAuthToken):
-    """A token that refreshes itself when its `access_token` is read and a minute or less is left of its life (seed).
+    """A token that refreshes itself when its `access_token` is read with a minute or less to go.
 
-    With a `local_cache`, the file there is kept fresh, too, together with every other process that uses it.
-    `access_token` and `as_auth()` raise `InvalidGrant` when the user has to log in again, and whatever else
-    `Credentials.refresh_token` raises; but through passing trouble the old token is answered while it lives.
+    With a token file or another store, refreshed tokens are saved there and shared with every other process that uses
+    it. `access_token` and `as_auth()` raise `InvalidGrant` when the user has to log in again, and whatever else
+    `Credentials.refresh_token` raises; but during any other failure the old token is returned as long as it is valid.
     """
 
+    #: what refreshes the token
     credentials: Credentials
     _local_cache: Path | None = None
 
@@ -167,79 +200,139 @@ class RefreshingToken(OAuthToken):
             expires_at=expires_at,
             expires_in=expires_in,
         )
+        self._connect(credentials, None if _local_cache is None else FileStore(_local_cache))
+
+    def _connect(self, credentials: Credentials, store: TokenStore | None) -> None:
         if not callable(getattr(credentials, "refresh_token", None)):
             raise TypeError("credentials must be a Credentials")
         self.credentials = credentials
-        self._local_cache = None if _local_cache is None else Path(_local_cache)
-        self._refresher = Refresher(None if _local_cache is None else os.fspath(_local_cache))
+        self._local_cache = _path_of(store)
+        self._refresher = Refresher(self._state, store)
 
     def __getstate__(self) -> dict[str, object]:
-        upkeep = copy(self._refresher)  # first: it may be older than the values, and not newer
-        return {**vars(self), "_refresher": upkeep}
+        with CHANGES:
+            state = copy(self._state)  # one for both: a copy must not share what the original remembers
+            return {**vars(self), "_state": state, "_refresher": Refresher(state, self._refresher.store)}
 
     @classmethod
-    def load(cls, credentials: Credentials, path: str | os.PathLike[str]) -> RefreshingToken:
-        """Read a token file, and keep the token fresh in it from now on. Raises as `from_json` does."""
-        on_disk = read_token(os.fspath(path))
-        token = cls(credentials, Path(path), **on_disk)
-        token._refresher = Refresher(os.fspath(path), on_disk)
+    def load(cls, credentials: Credentials, store: str | os.PathLike[str] | TokenStore) -> RefreshingToken:
+        """Load the token in a file, or in another store, and keep it fresh there from now on.
+
+        Raises `TokenFileError` or `TokenStoreError`, and `TokenFileNotFound`, which is also a `FileNotFoundError`.
+        """
+        token, kept_in = cls.__new__(cls), _as_store(store)
+        values = load_token(kept_in)
+        token._state = _state(values, seen=values)
+        token._connect(credentials, kept_in)
         return token
+
+    @classmethod
+    def from_dict(cls, credentials: Credentials, values: Mapping[str, object]) -> RefreshingToken:
+        """Make a token from a dictionary that a database, say, or another program has kept.
+
+        Reads what may be in a token file: other keys are ignored, and numbers may be floats or text. Without times, the
+        token is refreshed at first use. Raises `ValueError`.
+        """
+        return cls(credentials, **stored_token(values))
+
+    @classmethod
+    def from_json_text(cls, credentials: Credentials, text: str) -> RefreshingToken:
+        """Make a token from the text of a token file, in an environment variable, say. Raises `TokenStoreError`."""
+        return cls(credentials, **parse_token_text(text))
 
     @classmethod
     def prompt_for_token(
         cls, credentials: OAuthCredentials, open_browser: bool = False, to_file: str | None = None
     ) -> RefreshingToken:
-        """Log in by way of the terminal: show link and code, wait for Enter, then for the server (seed).
+        """Log in at the terminal: show the link and the code, wait for Enter, then for the server.
 
-        With `open_browser` the link is opened, too; with `to_file` the token is stored there and kept fresh.
-        Raises what `get_code` and `wait_for_token` raise; before that, `TokenFileError` where nothing can be stored.
+        With `open_browser`, also opens the link; with `to_file`, stores the token there and keeps it fresh.
+        Raises what `get_code` and `wait_for_token` raise; before that, `TokenFileError` if nothing can be stored.
         """
         from ._terminal import prompt
 
-        if to_file is not None:
-            check_writable(to_file)
-        values = prompt(credentials, open_browser=open_browser)
-        token = cls(credentials, None if to_file is None else Path(to_file), **values)
-        if to_file is not None:
-            token._refresher.save_new_login(token._snapshot, to_file)
+        store = None if to_file is None else FileStore(to_file)
+        if store is not None:
+            with suppress(TokenFileNotFound):
+                load_token(store)
+            store.check_writable()
+        token = cls(credentials, **prompt(credentials, browser=open_browser))
+        if store is not None:
+            token.keep_in(store)
         return token
+
+    def keep_in(self, store: str | os.PathLike[str] | TokenStore) -> None:
+        """Save a new login in a file, or in another store, and keep it fresh there from now on.
+
+        Replaces the token that is there. If it cannot be saved, warns, and saves it when the token is next used.
+        """
+        self._move(_as_store(store), must_save=False)
 
     @property
     def local_cache(self) -> Path | None:
-        """The file that is kept fresh. To set it stores the token there."""
+        """The file in which the token is kept. Assigning a path also writes the token to it."""
         return self._local_cache
 
     @local_cache.setter
     def local_cache(self, path: Path | None) -> None:
-        if self._refresher.move(self, None if path is None else os.fspath(path)):
-            self._local_cache = None if path is None else Path(path)
+        self._move(None if path is None else FileStore(path), must_save=True)
+
+    def _move(self, store: TokenStore | None, *, must_save: bool) -> None:
+        try:
+            self._refresher.move(self.credentials, store, must_save=must_save)
+        finally:
+            self._local_cache = _path_of(self._refresher.store)
 
     def store_token(self, path: str | None = None) -> None:
-        """Write the token, as it is, to a file, or to the `local_cache` if there is one. Raises `TokenFileError`.
+        """Write the current values to a file, or to the token's own store if it has one. Raises `TokenStoreError`.
 
-        In the middle of a refresh of the same thread, as in a signal handler, this and a new `local_cache` do nothing.
+        A newer token in its own store is adopted instead. During a refresh by the same thread (from a signal handler,
+        say), which ends with a save, this does nothing, and so does assigning `local_cache`.
         """
-        if (target := self._refresher.path if path is None else path) is not None:
-            self._refresher.store(self, target)
+        store = None if path is None else FileStore(path)
+        if store is None or store == self._refresher.store:
+            self._refresher.save(self.credentials)
+        else:
+            self._refresher.save_copy(self.credentials, store)
 
-    def refresh(self) -> None:
-        """Get another access token, whatever the clock says: for a caller who got a 401. Raises if it fails."""
-        self._tend(now=True)
+    def refresh(self, rejected: str | None = None) -> None:
+        """Get another access token, even if this one has not expired: for use after a 401. Raises an `OAuthError`.
+
+        Pass what the server rejected, the access token or the Authorization header: if another thread or process has
+        refreshed the token since, nothing is sent.
+        """
+        self._refresher.refresh(self.credentials, rejected)
+
+    def refresh_ahead(self, seconds: float) -> None:
+        """Refresh the token if it expires in fewer seconds, at most half its lifetime: for a timer of your own.
+
+        With it, no read ever waits. During a failure it returns without an error as long as the token is valid.
+        """
+        self._refresher.ensure(self.credentials, Goal(ahead=seconds))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, RefreshingToken) or not super().__eq__(other):
             return False
-        return self.credentials == other.credentials and self.local_cache == other.local_cache
+        return self.credentials == other.credentials and self._refresher.store == other._refresher.store
 
     def _usable(self) -> Snapshot:
-        held = self._snapshot
-        fresh = held.fresh  # asked before every request, and so without a call of `covers`
-        wall, monotonic = time.time(), time.monotonic()
-        within = fresh.not_before <= wall < fresh.not_after and monotonic < fresh.deadline
-        if within and not self._refresher.is_unsaved:
-            return held
-        self._tend()
-        return self._snapshot
+        state = self._state
+        snapshot = state.snapshot
+        fresh = snapshot.fresh  # inlined `covers`: this runs before every request
+        is_fresh = fresh.not_before <= time.time() < fresh.not_after and time.monotonic() < fresh.deadline
+        if is_fresh and (snapshot.token is state.saved or self._refresher.store is None):
+            return snapshot
+        self._refresher.ensure(self.credentials)
+        return state.snapshot
 
-    def _tend(self, *, now: bool = False) -> None:
-        self._refresher.ensure_fresh(self, self.credentials, now=now)
+
+def _state(values: RefreshableTokenDict, seen: RefreshableTokenDict | None = None) -> State:
+    return State(Snapshot(time.time(), time.monotonic(), values), seen=seen, saved=values)
+
+
+def _as_store(store: str | os.PathLike[str] | TokenStore) -> TokenStore:
+    return FileStore(store) if isinstance(store, (str, os.PathLike)) else store
+
+
+def _path_of(store: TokenStore | None) -> Path | None:
+    return Path(store.path) if isinstance(store, FileStore) else None

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""Beside what others wrote: `make interop` installs that, and runs these. `make test` knows nothing of them."""
+"""Tests with third-party software, which `make interop` installs. `make test` leaves them out."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A server made of Authlib, the way its documentation says: its grants and endpoints, a memory, and one page."""
+"""An OAuth server made with Authlib as its documentation shows: its grants and endpoints, memory, and one page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from werkzeug.serving import make_server
 
 __all__ = ["Authlib"]
 
-# Here its own default is the Authorization header alone.
+# Authlib's own default here is the Authorization header only.
 _IN_THE_FORM = ["client_secret_post"]
 
 
@@ -66,7 +66,7 @@ class _Credential(DeviceCredentialMixin):
 
 @dataclass
 class _Grant:
-    """One consent, and what came of it: the refresh tokens, of which the last is in force, and the access tokens."""
+    """One consent with its tokens. Of the refresh tokens, only the last is valid."""
 
     client: object
     scope: str
@@ -81,7 +81,7 @@ class _Grant:
         return client == self.client
 
 
-_PAGE = """<!doctype html><title>Device</title><p>{said}</p>
+_PAGE = """<!doctype html><title>Device</title><p>{text}</p>
 <form method="post"><input name="user_code" value="{user_code}"><button name="allow" value="yes">Allow</button>
 <button name="allow" value="no">Deny</button></form>"""
 
@@ -116,7 +116,7 @@ class Authlib:
 
             def query_user_grant(self, user_code: str) -> tuple[str, bool] | None:
                 [credential] = [each for each in credentials.values() if each.user_code == user_code]
-                return None if credential.allowed is None else ("a person", credential.allowed)
+                return None if credential.allowed is None else ("the user", credential.allowed)
 
             def should_slow_down(self, credential: _Credential) -> bool:
                 before, credential.polled_at = credential.polled_at, clock()
@@ -129,14 +129,14 @@ class Authlib:
             def authenticate_refresh_token(self, refresh_token: str) -> _Grant | None:
                 grant = by_token(refresh_token)
                 if grant is not None and refresh_token != grant.refresh_tokens[-1]:
-                    grant.revoked = True  # RFC 9700 4.14.2: somebody has stolen it
+                    grant.revoked = True  # RFC 9700 4.14.2: it was stolen
                 return None if grant is None or grant.revoked else grant
 
             def authenticate_user(self, refresh_token: _Grant) -> str:
-                return "a person"
+                return "the user"
 
             def revoke_old_credential(self, refresh_token: _Grant) -> None:
-                """`_save` has put the new one behind it."""
+                """Nothing: `save` adds the new one, and only the last is valid."""
 
         class Revoke(RevocationEndpoint):
             CLIENT_AUTH_METHODS = _IN_THE_FORM
@@ -147,13 +147,13 @@ class Authlib:
             def revoke_token(self, token: _Grant, request: object) -> None:
                 token.revoked = True
 
-        def save(token: dict[str, str], asked: OAuth2Request) -> None:
-            if isinstance(asked.refresh_token, _Grant):
-                grant = asked.refresh_token
+        def save(token: dict[str, str], request: OAuth2Request) -> None:
+            if isinstance(request.refresh_token, _Grant):
+                grant = request.refresh_token
             else:
-                grant = _Grant(asked.client, token["scope"])
+                grant = _Grant(request.client, token["scope"])
                 grants.append(grant)
-                for code in [code for code, credential in credentials.items() if credential is asked.credential]:
+                for code in [code for code, credential in credentials.items() if credential is request.credential]:
                     del credentials[code]
             grant.access_tokens.append(token["access_token"])
             if "refresh_token" in token:
@@ -167,16 +167,16 @@ class Authlib:
                 user_code = request.form["user_code"]
                 [credential] = [each for each in credentials.values() if each.user_code == user_code]
                 credential.allowed = request.form["allow"] == "yes"
-                return _PAGE.format(said="Done.", user_code="")
-            return _PAGE.format(said="Is this you?", user_code=request.args.get("user_code", ""))
+                return _PAGE.format(text="Done.", user_code="")
+            return _PAGE.format(text="Is this you?", user_code=request.args.get("user_code", ""))
 
         def me() -> tuple[str, int]:
             grant = by_token(request.headers["Authorization"].removeprefix("Bearer "))
-            return ("a person", 200) if grant is not None and not grant.revoked else ("", 401)
+            return ("the user", 200) if grant is not None and not grant.revoked else ("", 401)
 
         server = AuthorizationServer(app, client, save)
-        for part in (Poll, Refresh):
-            server.register_grant(part)
+        for grant in (Poll, Refresh):
+            server.register_grant(grant)
         for endpoint in (Device, Revoke):
             server.register_endpoint(endpoint)
         device, revoke = Device.ENDPOINT_NAME, Revoke.ENDPOINT_NAME

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// A browser as BROWSER names one: Chromium without a window, and a person at it who answers what a device asks for.
-// node chromium.mjs FOLDER_WITH_NODE_MODULES CHROMIUM ANSWER FILE LINK; at the end, the file has what the last page says.
+// A program for the variable BROWSER: opens a link in Chromium without a window, and presses a button on its pages.
+// node chromium.mjs FOLDER_WITH_NODE_MODULES CHROMIUM BUTTON FILE LINK; writes the text of the last page to FILE.
 
 import { renameSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
-const [folder, executablePath, answer, file, link] = process.argv.slice(2);
+const [folder, executablePath, label, file, link] = process.argv.slice(2);
 const { chromium } = createRequire(`${folder}/`)("playwright-core");
 const args = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"];
 args.push("--disable-component-update", "--disable-sync");
@@ -15,7 +15,7 @@ try {
   page.setDefaultTimeout(30_000);
   await page.goto(link);
   const done = page.getByText(/Done with|Success|interrupted/).first();
-  const button = page.getByRole("button", { name: new RegExp(`^(${answer}|Sign-in)$`) });
+  const button = page.getByRole("button", { name: new RegExp(`^(${label}|Sign-in)$`) });
   for (let pages = 0; pages < 5; pages += 1) {
     await done.or(button).first().waitFor();
     if (await done.isVisible()) break;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is here to be run against, in which version; at the end, the table of what ran."""
+"""The third-party software that the tests run with, and its versions. At the end, prints a table of what was tested."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ NODE_MODULES: Final = Path(sys.prefix) / "node_modules"
 
 @pytest.fixture(autouse=True)
 def _no_certificates_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whom to trust is what a test says."""
+    """Each test says which certificates to trust."""
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "NETRC"):
         monkeypatch.delenv(name, raising=False)
 
 
 def found(program: str) -> str:
-    """The program's path; skip the test where it is missing."""
+    """Return the path of a program, or skip the test if it is missing."""
     path = shutil.which(program)
     if path is None:
         pytest.skip(f"there is no {program}")
@@ -49,21 +49,22 @@ def _npm(package: str) -> str:
     return text(json_object(manifest.read_text("utf-8"))["version"]) if manifest.exists() else "missing"
 
 
-# The table of the README: what is named in a test's mark `beside`, and what it shows.
+# By the name in a test's mark `beside`: what its tests show.
 SHOWN: Final[Mapping[str, str]] = {
-    "ytmusicapi": "its `YTMusic` with our credentials or our token inside; its files read by us, ours by it",
-    "requests": "a `requests.Session` as `session=`: proxies, TLS, no redirect followed",
+    "ytmusicapi": "its `YTMusic` works with our credentials and our token; each reads the other's token files",
+    "google-auth": "each reads what the other exports in Google's authorized_user form, with the recipe",
+    "requests": "a `requests.Session` as `session=`: proxies, TLS, redirects are refused",
     "httpx": "an `httpx.Client` as `session=`: the same",
     "httpx2": "an `httpx2.Client` as `session=`: the same",
-    "oidc-provider": "a certified server: each turn of a login, a refresh, a revocation",
-    "Authlib": "a server made of it: the same",
-    "django-oauth-toolkit": "a server with pages of its own: the same, but for what it leaves to its clients",
+    "oidc-provider": "a certified server: a login with each outcome, a refresh, a revocation",
+    "Authlib": "a server made with it: the same",
+    "django-oauth-toolkit": "a server made with it: the same, except what it leaves to its clients",
     "proxy.py": "a proxy with CONNECT and a password",
-    "playwright-core": "Chromium confirms the code that `login --open-browser` leads to",
+    "playwright-core": "Chromium confirms the code that `login --open-browser` opens",
     "pyright": "every public name has a type",
-    "mypy": "the slices in `typings/` are true of the real packages",
+    "mypy": "the stubs in `typings/` match the real packages",
 }
-HEAD: Final = ("| beside | version | what is shown |", "|---|---|---|")
+HEAD: Final = ("| software | version | what its tests show |", "|---|---|---|")
 _NPM: Final = frozenset({"oidc-provider", "playwright-core", "pyright"})
 _passed: Final[Counter[str]] = Counter()
 _failed: Final[set[str]] = set()
@@ -71,17 +72,22 @@ _left_out: Final[Counter[str]] = Counter()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "beside(name): what it is run against, a row of the README's table")
+    config.addinivalue_line("markers", "beside(name): the third-party software that a test needs, a key of SHOWN")
 
 
 def is_there(name: str) -> bool:
-    """Whether it was installed; what comes from npm is not, where there is no npm."""
+    """Whether it is installed. Without npm, its packages are missing."""
     return name not in _NPM or _npm(name) != "missing"
+
+
+def version_of(name: str) -> str:
+    """The version that is installed."""
+    return _npm(name) if name in _NPM else version(name)
 
 
 def row(name: str) -> str:
     """The row of the table."""
-    return f"| {name} | {_npm(name) if name in _NPM else version(name)} | {SHOWN[name]} |"
+    return f"| {name} | {version_of(name)} | {SHOWN[name]} |"
 
 
 @pytest.hookimpl(wrapper=True)
@@ -102,7 +108,7 @@ def pytest_runtest_makereport(
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     say = terminalreporter.write_line
     system = [f"Python {sys.version.split()[0]}", f"Node {_says('node')}", f"Chromium {_says('chromium')}"]
-    terminalreporter.section("what ran beside what")
+    terminalreporter.section("tested with")
     say(f"On {', '.join(system)}.\n")
     for line in HEAD:
         say(line)

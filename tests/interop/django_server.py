@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The server of django-oauth-toolkit, with its own pages and Django's own login, on a free port of 127.0.0.1.
 
-python -m tests.interop.django_server [rotating]   # prints the port; POST /hands?seconds=60 moves its clock
+python -m tests.interop.django_server [rotating]   # prints the port; POST /advance?seconds=60 advances its clock
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _PROCESSORS += [f"django.contrib.{name}.context_processors.{name}" for name in (
 
 class _Silent(WSGIRequestHandler):
     def log_message(self, *_: object) -> None:
-        """Nothing."""
+        """Log nothing."""
 
 
 def _configured(rotating: bool, port: int) -> None:
@@ -56,7 +56,7 @@ def _configured(rotating: bool, port: int) -> None:
     )
     import_module("django").setup()
     import_module("django.core.management").call_command("migrate", run_syncdb=True, verbosity=0)
-    user = import_module("django.contrib.auth").get_user_model().objects.create_superuser("somebody", password=SECRET)
+    user = import_module("django.contrib.auth").get_user_model().objects.create_superuser("user", password=SECRET)
     for client_id in ("device", "another"):
         import_module("oauth2_provider.models").Application.objects.create(
             client_id=client_id,
@@ -74,21 +74,21 @@ def _routes() -> list[object]:
     ahead = [timedelta()]
     vars(timezone)["now"] = lambda: now() + ahead[0]
 
-    def hands(request: object) -> object:
+    def advance(request: object) -> object:
         ahead.append(ahead.pop() + timedelta(seconds=float(vars(request)["environ"]["QUERY_STRING"].split("=")[1])))
         return http.HttpResponse()
 
     protected = import_module("oauth2_provider.decorators").protected_resource()
     return [
-        urls.path("hands", import_module("django.views.decorators.csrf").csrf_exempt(hands)),
-        urls.path("me", protected(lambda request: http.HttpResponse("somebody"))),
+        urls.path("advance", import_module("django.views.decorators.csrf").csrf_exempt(advance)),
+        urls.path("me", protected(lambda request: http.HttpResponse("user"))),
         urls.path("o/", urls.include("oauth2_provider.urls")),
         urls.path("admin/", import_module("django.contrib.admin").site.urls),
     ]
 
 
 def main(rotating: bool) -> None:
-    """Serve until it is ended."""
+    """Serve until the process is ended."""
     server = make_server("127.0.0.1", 0, lambda environment, start: [], handler_class=_Silent)
     _configured(rotating, server.server_port)
     globals()["urlpatterns"] = _routes()

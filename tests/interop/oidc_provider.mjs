@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The certified server of the npm package oidc-provider, with its own pages and its own memory, on a free port of
-// 127.0.0.1. Run in the folder that has node_modules; prints the port. POST /hands?seconds=60 moves its clock.
+// The certified server of the npm package oidc-provider, with its own pages and its own store in memory, on a free port
+// of 127.0.0.1. Run it in the folder that has node_modules. Prints the port; POST /advance?seconds=60 advances its clock.
 
 import { AsyncLocalStorage } from "node:async_hooks";
 import { randomBytes } from "node:crypto";
@@ -35,12 +35,12 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
   rotateRefreshToken: process.argv[2] === "rotating",
 });
 
-// It has the error but leaves it to its users to say when: here, in less than the 5 seconds of RFC 8628 3.2.
+// It has the error slow_down, but leaves it to its users when to send it: here, within the 5 seconds of RFC 8628 3.2.
 const { find } = provider.DeviceCode;
-const asked = new AsyncLocalStorage();
+const path = new AsyncLocalStorage();
 const polls = new Map();
 provider.DeviceCode.find = function paced(code, ...rest) {
-  if (asked.getStore() === "/token") {
+  if (path.getStore() === "/token") {
     const before = polls.get(code) ?? 0;
     polls.set(code, Date.now());
     if (Date.now() - before < 5000) throw new errors.SlowDown();
@@ -48,10 +48,10 @@ provider.DeviceCode.find = function paced(code, ...rest) {
   return find.call(this, code, ...rest);
 };
 
-const answer = provider.callback();
+const respond = provider.callback();
 server.on("request", (request, response) => {
   const { pathname, searchParams } = new URL(request.url, "http://127.0.0.1");
-  if (pathname !== "/hands") return asked.run(pathname, () => answer(request, response));
+  if (pathname !== "/advance") return path.run(pathname, () => respond(request, response));
   ahead += 1000 * Number(searchParams.get("seconds"));
   return response.end();
 });

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A person with a browser: opens links, keeps cookies, fills in forms. No JavaScript."""
+"""A user with a browser without JavaScript, who opens links, keeps cookies and fills in forms."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Page", "Person"]
 
 @dataclass
 class Page(HTMLParser):
-    """A page and its one form. Buttons are pressed by naming them in `Person.submit`."""
+    """A page and its form. `Person.submit` presses the buttons that are named."""
 
     address: str
     text: str
@@ -27,29 +27,29 @@ class Page(HTMLParser):
         self.feed(self.text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
+        attributes = {name: value or "" for name, value in attrs}
         if tag == "form":
-            self.action = urljoin(self.address, given.get("action", ""))
-        elif tag == "input" and "name" in given and given.get("type") != "submit":
-            self.fields[given["name"]] = given.get("value", "")
+            self.action = urljoin(self.address, attributes.get("action", ""))
+        elif tag == "input" and "name" in attributes and attributes.get("type") != "submit":
+            self.fields[attributes["name"]] = attributes.get("value", "")
 
 
 class Person:
-    """Somebody whom no server knows yet."""
+    """A user without cookies."""
 
     def __init__(self) -> None:
         self._opener = build_opener(ProxyHandler({}), HTTPCookieProcessor(CookieJar()))
 
     def open(self, link: str, form: dict[str, str] | None = None) -> Page:
-        """Go there, wherever it leads; with a form, send that."""
+        """Open a link and follow its redirects; with a form, send that."""
         try:
-            answer = self._opener.open(link, None if form is None else urlencode(form).encode(), 10)
+            response = self._opener.open(link, None if form is None else urlencode(form).encode(), 10)
         except HTTPError as error:
-            answer = error
-        with answer:
-            return Page(answer.url, answer.read().decode())
+            response = error
+        with response:
+            return Page(response.url, response.read().decode())
 
-    def submit(self, page: Page, **filled_in: str) -> Page:
-        """Send the page's form, with these fields filled in or buttons pressed."""
+    def submit(self, page: Page, **values: str) -> Page:
+        """Send the form of a page, with these fields filled in or buttons pressed."""
         assert page.action, page.text
-        return self.open(page.action, {**page.fields, **filled_in})
+        return self.open(page.action, {**page.fields, **values})

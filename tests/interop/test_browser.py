@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A real browser follows the link of `login --open-browser`, and somebody answers in it."""
+"""A real browser opens the link of `login --open-browser`, and the user decides in it."""
 
 from __future__ import annotations
 
@@ -25,38 +25,38 @@ SCRIPT: Final = Path(__file__).with_name("chromium.mjs")
 
 
 def login(
-    endpoints: Endpoints, answer: str, file: Path, *, client_id: str, client_secret: str, scope: str
+    endpoints: Endpoints, button: str, file: Path, *, client_id: str, client_secret: str, scope: str
 ) -> tuple[int, str]:
-    """The command's exit status, in the hands of somebody who presses the button named `answer`, and the last page."""
+    """Log in while the user presses the button `button`. Returns the exit status and the text of the last page."""
     node, chromium = found("node"), found("chromium")
     if not (NODE_MODULES / "playwright-core").exists():
-        pytest.skip("npm installed nothing")
+        pytest.skip("the npm packages are not installed")
     page = file.with_suffix(".page")
     command = [sys.executable, "-m", "ytmusic_oauth", "login", "--open-browser", "--file", str(file), "--scope", scope]
     command += ["--endpoints", endpoints.device_code_url, endpoints.token_url]
     environment = {
         **os.environ,
-        "BROWSER": f"{node} {SCRIPT} {NODE_MODULES.parent} {chromium} {answer} {page} %s",
+        "BROWSER": f"{node} {SCRIPT} {NODE_MODULES.parent} {chromium} {button} {page} %s",
         "YTMUSIC_OAUTH_CLIENT_ID": client_id,
         "YTMUSIC_OAUTH_CLIENT_SECRET": client_secret,
     }
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
     until = time.monotonic() + 60
-    while not page.exists():  # the browser is closed a moment after the login has ended
+    while not page.exists():  # the browser closes a moment after the login ends
         assert time.monotonic() < until, done.stderr
         time.sleep(0.05)
     return done.returncode, page.read_text("utf-8")
 
 
 @pytest.mark.parametrize("links", [("verification_uri",), ("verification_uri", "verification_uri_complete")])
-@pytest.mark.parametrize("answer", ["Allow", "Deny"])
-def test_a_person_answers_on_the_page_of_the_fake(answer: str, links: tuple[str, ...], tmp_path: Path) -> None:
+@pytest.mark.parametrize("button", ["Allow", "Deny"])
+def test_the_user_decides_on_the_page_of_the_fake_server(button: str, links: tuple[str, ...], tmp_path: Path) -> None:
     dialect = replace(DIALECTS["rfc"], links=links)
     with FakeGoogle(interval=1, dialect=dialect) as server:
         endpoints = Endpoints(server.device_code_url, server.token_url)
         exit_status, page = login(
             endpoints,
-            answer,
+            button,
             tmp_path / "oauth.json",
             client_id=CLIENT_ID,
             client_secret=CLIENT_SECRET,
@@ -64,16 +64,16 @@ def test_a_person_answers_on_the_page_of_the_fake(answer: str, links: tuple[str,
         )
         assert "Done with ABCD-0001" in page
         [decision] = [each for each in server.requests_to("page") if each.method == "POST"]
-        assert decision.form == {"user_code": "ABCD-0001", "decision": answer}
+        assert decision.form == {"user_code": "ABCD-0001", "decision": button}
         assert "Chrome/" in decision.headers["user-agent"]
-        assert exit_status == (DONE if answer == "Allow" else LOG_IN_AGAIN)
-        if answer == "Allow":
+        assert exit_status == (DONE if button == "Allow" else LOG_IN_AGAIN)
+        if button == "Allow":
             assert server.is_live(OAuthToken.from_json(tmp_path / "oauth.json").access_token)
-        assert (tmp_path / "oauth.json").exists() == (answer == "Allow")
+        assert (tmp_path / "oauth.json").exists() == (button == "Allow")
 
 
 @pytest.mark.beside("oidc-provider")
-def test_a_person_answers_on_the_pages_of_a_real_server(tmp_path: Path) -> None:
+def test_the_user_decides_on_the_pages_of_a_real_server(tmp_path: Path) -> None:
     with oidc_provider(rotating=False) as server:
         file = tmp_path / "oauth.json"
         exit_status, page = login(
@@ -81,4 +81,4 @@ def test_a_person_answers_on_the_pages_of_a_real_server(tmp_path: Path) -> None:
         )
         assert "Sign-in Success" in page
         assert exit_status == DONE
-        assert server.takes(OAuthToken.from_json(file).as_auth())
+        assert server.accepts(OAuthToken.from_json(file).as_auth())

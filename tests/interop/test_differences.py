@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What differs from ytmusicapi, line by line of the README's table: what it does, and what is done here."""
+"""Differences from ytmusicapi: what it does, and what this package does. The README has the most important ones."""
 
 from __future__ import annotations
 
@@ -42,21 +42,23 @@ pytestmark = pytest.mark.beside("ytmusicapi")
 
 _README: Final = (ROOT / "README.md").read_text("utf-8")
 _RELEASE: Final = version("ytmusicapi").rpartition(".")[0]
-_TABLE: Final = _README.partition(f"| ytmusicapi {_RELEASE} | here |\n|---|---|\n")[2].partition("\n\n")[0]
-LINES: Final[list[str]] = re.findall(r"^\| (.+?) \| .* \|$", _TABLE, re.MULTILINE)
+_TABLES: Final = [
+    rest.partition("\n\n")[0] for rest in _README.split(f"| ytmusicapi {_RELEASE} | here |\n|---|---|\n")[1:]
+]
+ROWS: Final[list[str]] = re.findall(r"^\| (.+?) \| .* \|$", "\n".join(_TABLES), re.MULTILINE)
 _proven: Final[list[str]] = []
 _Test = TypeVar("_Test")
 
 
-def differs(line: str) -> Callable[[_Test], _Test]:
-    """Marks the test of a line, which is named by what ytmusicapi does."""
-    _proven.append(line)
+def differs(row: str) -> Callable[[_Test], _Test]:
+    """Marks the test of a row in the README's tables, by what the row says of ytmusicapi."""
+    _proven.append(row)
     return lambda test: test
 
 
-def test_every_line_of_the_table_is_proven_here() -> None:
-    assert len(LINES) > 15
-    assert sorted(_proven) == sorted(LINES)
+def test_every_row_in_the_readme_is_tested_here() -> None:
+    assert len(_TABLES) == 2
+    assert sorted(_proven) == sorted(ROWS)
 
 
 @pytest.fixture
@@ -67,7 +69,7 @@ def server(server: FakeGoogle, clock: Clock, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture
 def theirs(server: FakeGoogle, tmp_path: Path) -> its.RefreshingToken:
-    """One of its own, freshly made, with a file."""
+    """A fresh token of ytmusicapi, with a file."""
     held = logged_in(server).as_dict()
     token = its.RefreshingToken(its.OAuthCredentials(CLIENT_ID, CLIENT_SECRET), tmp_path / "theirs.json", **held)
     token.store_token()
@@ -76,41 +78,43 @@ def theirs(server: FakeGoogle, tmp_path: Path) -> its.RefreshingToken:
 
 @pytest.fixture
 def ours(server: FakeGoogle, tmp_path: Path) -> RefreshingToken:
-    """The same of ours."""
+    """The same, of this package."""
     token = logged_in(server)
     token.local_cache = tmp_path / "ours.json"
     return token
 
 
-def said_of(server: FakeGoogle) -> int:
+def requests_to(server: FakeGoogle) -> int:
     return len(server.requests_to("token"))
 
 
 # ---- errors --------------------------------------------------------------------------------------
 
 
-@differs("a revoked login ends in a `KeyError`")
-def test_a_revoked_login(server: FakeGoogle, clock: Clock, theirs: its.RefreshingToken, ours: RefreshingToken) -> None:
+@differs("a login that has ended raises `KeyError: 'access_token'`")
+def test_ended_login_raises_an_error_that_says_so(
+    server: FakeGoogle, clock: Clock, theirs: its.RefreshingToken, ours: RefreshingToken
+) -> None:
     clock.advance(3600)
     server.revoke(ours.refresh_token)
-    before = said_of(server)
+    before = requests_to(server)
     with pytest.raises(KeyError, match="access_token"):
         assert theirs.access_token
     with pytest.raises(KeyError, match="access_token"):
         assert theirs.access_token
-    assert said_of(server) == before + 2
+    assert requests_to(server) == before + 2
 
     stored = (ours.local_cache or Path()).read_bytes()
     for _ in range(2):
         with pytest.raises(InvalidGrant, match="Log in again"):
             assert ours.access_token
-    assert said_of(server) == before + 3
+    assert requests_to(server) == before + 3
     assert (ours.local_cache or Path()).read_bytes() == stored
 
 
-@differs("only 401 is looked at; any other error is returned as if it were a token")
+@differs("any error but 401 is returned as if it were a token")
 @pytest.mark.parametrize("status", [400, 403])
-def test_refusals_of_any_status(server: FakeGoogle, status: int) -> None:
+def test_error_of_any_status_is_raised(server: FakeGoogle, status: int) -> None:
     refusal = {"error": "invalid_client", "error_description": "Invalid client type."}
     server.script("token", Reply(status, refusal), Reply(status, refusal))
     answer: object = its.OAuthCredentials(CLIENT_ID, CLIENT_SECRET).refresh_token("1//fake-refresh")
@@ -120,7 +124,7 @@ def test_refusals_of_any_status(server: FakeGoogle, status: int) -> None:
 
 
 @differs('`token_from_code` returns `{"error": "authorization_pending"}`')
-def test_a_code_that_waits(server: FakeGoogle, clock: Clock) -> None:
+def test_pending_code_raises_authorization_pending(server: FakeGoogle, clock: Clock) -> None:
     credentials = its.OAuthCredentials(CLIENT_ID, CLIENT_SECRET)
     answer: object = credentials.token_from_code(credentials.get_code()["device_code"])
     assert isinstance(answer, dict)
@@ -134,8 +138,8 @@ def test_a_code_that_waits(server: FakeGoogle, clock: Clock) -> None:
     assert server.is_live(granted["access_token"])
 
 
-@differs("Enter pressed too early: `KeyError`, start again")
-def test_an_impatient_user(
+@differs("pressing Enter too early raises `KeyError`")
+def test_enter_pressed_too_early_waits(
     server: FakeGoogle, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(builtins, "input", lambda prompt: "")
@@ -149,8 +153,8 @@ def test_an_impatient_user(
     assert len([each for each in server.requests_to("token") if each.error == "slow_down"]) == 0
 
 
-@differs("a server in trouble: `JSONDecodeError`")
-def test_a_server_in_trouble(
+@differs("a server failure raises `JSONDecodeError`")
+def test_server_failure_is_retried(
     server: FakeGoogle, clock: Clock, theirs: its.RefreshingToken, ours: RefreshingToken
 ) -> None:
     clock.advance(3600)
@@ -158,10 +162,10 @@ def test_a_server_in_trouble(
     with pytest.raises(JSONDecodeError):
         assert theirs.access_token
 
-    before = said_of(server)
+    before = requests_to(server)
     server.script("token", FAULTS["503"], FAULTS["503"])
     assert server.is_live(ours.access_token)
-    assert said_of(server) == before + 3
+    assert requests_to(server) == before + 3
     clock.advance(3600)
     server.script("token", *[FAULTS["503"]] * 3)
     with pytest.raises(ServerError) as error:
@@ -169,8 +173,10 @@ def test_a_server_in_trouble(
     assert error.value.retryable
 
 
-@differs("no network: an error of requests, also while the token still lives")
-def test_no_network(server: FakeGoogle, clock: Clock, theirs: its.RefreshingToken, ours: RefreshingToken) -> None:
+@differs("without a network, reading a token in its last minute raises an error")
+def test_valid_token_is_returned_without_a_network(
+    server: FakeGoogle, clock: Clock, theirs: its.RefreshingToken, ours: RefreshingToken
+) -> None:
     clock.advance(3600 - 30)  # half a minute is left
     server.script("token", *[FAULTS["hang-up"]] * 4)
     with pytest.raises(requests.ConnectionError):
@@ -186,8 +192,8 @@ def test_no_network(server: FakeGoogle, clock: Clock, theirs: its.RefreshingToke
 # ---- the network ---------------------------------------------------------------------------------
 
 
-@differs("redirects are followed, secrets and all")
-def test_redirects(server: FakeGoogle) -> None:
+@differs("redirects are followed, with all secrets")
+def test_redirects_are_refused(server: FakeGoogle) -> None:
     with FakeGoogle() as elsewhere:
         over_there = redirect(f"{elsewhere.url}/elsewhere")
         server.script("token", over_there)
@@ -202,15 +208,15 @@ def test_redirects(server: FakeGoogle) -> None:
         assert len(elsewhere.transcript) == 1
 
 
-@differs("waits for ever on a dead server")
-def test_a_dead_server(server: FakeGoogle) -> None:
+@differs("a server that never responds blocks forever")
+def test_request_ends_after_the_timeout(server: FakeGoogle) -> None:
     theirs = its.OAuthCredentials(CLIENT_ID, CLIENT_SECRET)
     impatient = OAuthCredentials(CLIENT_ID, CLIENT_SECRET, UrllibSession(timeout=0.1), endpoints=endpoints(server))
     code = theirs.get_code()["device_code"]
     with ThreadPoolExecutor() as pool, server.hold("token"):
         waiting = pool.submit(theirs.token_from_code, code)
         server.wait_for_requests(1, "token")
-        with pytest.raises(TransportError, match="did not answer in time"):
+        with pytest.raises(TransportError, match="did not respond in time"):
             impatient.token_from_code(code)
         assert not waiting.done()
     assert UrllibSession().timeout == 30
@@ -220,7 +226,7 @@ def test_a_dead_server(server: FakeGoogle) -> None:
 
 
 @differs("`repr` shows all secrets")
-def test_repr(theirs: its.RefreshingToken, ours: RefreshingToken) -> None:
+def test_repr_shows_no_secret(theirs: its.RefreshingToken, ours: RefreshingToken) -> None:
     for token in (theirs, ours):
         shown, held = repr(token) + repr(token.credentials), token.as_dict()
         secrets = (held["access_token"], held["refresh_token"], CLIENT_SECRET)
@@ -228,48 +234,51 @@ def test_repr(theirs: its.RefreshingToken, ours: RefreshingToken) -> None:
     assert "[redacted]" in repr(ours)
 
 
-@differs("`repr` and `==` can send a refresh")
-def test_looking(server: FakeGoogle, clock: Clock, theirs: its.RefreshingToken, ours: RefreshingToken) -> None:
+def test_repr_and_comparison_send_no_refresh(
+    server: FakeGoogle, clock: Clock, theirs: its.RefreshingToken, ours: RefreshingToken
+) -> None:
     clock.advance(3600)
-    before = said_of(server)
+    before = requests_to(server)
     assert repr(theirs)
-    assert said_of(server) == before + 1
+    assert requests_to(server) == before + 1
     clock.advance(3600)
-    assert theirs != copy(theirs)  # each has just got another token
-    assert said_of(server) == before + 3
+    assert theirs != copy(theirs)  # the comparison refreshes both
+    assert requests_to(server) == before + 3
 
-    before = said_of(server)
+    before = requests_to(server)
     assert repr(ours)
     assert ours == copy(ours)
-    assert said_of(server) == before
+    assert requests_to(server) == before
     assert ours.as_auth()
-    assert said_of(server) == before + 1
+    assert requests_to(server) == before + 1
 
 
 @differs("16 threads send 16 refreshes")
-def test_threads(server: FakeGoogle, clock: Clock, theirs: its.RefreshingToken, ours: RefreshingToken) -> None:
+def test_threads_send_one_refresh(
+    server: FakeGoogle, clock: Clock, theirs: its.RefreshingToken, ours: RefreshingToken
+) -> None:
     clock.advance(3600)
     assert read_by_sixteen(lambda: theirs.access_token, server, arriving=16) == 16
     assert read_by_sixteen(lambda: ours.access_token, server, arriving=1) == 1
 
 
 def read_by_sixteen(read: Callable[[], str], server: FakeGoogle, *, arriving: int) -> int:
-    """How many refreshes are sent by sixteen threads that read while so many of them are under way."""
-    before = said_of(server)
+    """Read the token in 16 threads while `arriving` refreshes are in progress; return how many refreshes were sent."""
+    before = requests_to(server)
     with ThreadPoolExecutor(16) as pool:
         with server.hold("token"):
             reads = [pool.submit(read) for _ in range(16)]
             server.wait_for_requests(before + arriving, "token")
         assert all(server.is_live(each.result(10)) for each in reads)
-    return said_of(server) - before
+    return requests_to(server) - before
 
 
 # ---- the file ------------------------------------------------------------------------------------
 
 
-@differs("the file is world-readable, and written in place")
-@pytest.mark.skipif(os.name == "nt", reason="there are no modes")
-def test_the_file(theirs: its.RefreshingToken, ours: RefreshingToken) -> None:
+@differs("every user can read the token file; it is written in place")
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no file modes")
+def test_file_is_private_and_replaced(theirs: its.RefreshingToken, ours: RefreshingToken) -> None:
     before = os.umask(0o022)
     try:
         for token in (theirs, ours):
@@ -287,8 +296,10 @@ def test_the_file(theirs: its.RefreshingToken, ours: RefreshingToken) -> None:
         os.umask(before)
 
 
-@differs("a new refresh token is forgotten")
-def test_rotation(server: FakeGoogle, clock: Clock, theirs: its.RefreshingToken, ours: RefreshingToken) -> None:
+@differs("a new refresh token is dropped")
+def test_new_refresh_token_is_kept(
+    server: FakeGoogle, clock: Clock, theirs: its.RefreshingToken, ours: RefreshingToken
+) -> None:
     server.rotate, server.dialect = True, GOOGLE_DIALECT
     for token in (theirs, ours):
         before = token.refresh_token
@@ -299,8 +310,8 @@ def test_rotation(server: FakeGoogle, clock: Clock, theirs: its.RefreshingToken,
     assert OAuthToken.from_json(ours.local_cache or Path()).refresh_token == ours.refresh_token
 
 
-@differs("a failed save is raised in place of the token")
-def test_a_failed_save(
+@differs("a failed save raises an error in place of the token")
+def test_failed_save_is_a_warning(
     server: FakeGoogle, clock: Clock, theirs: its.RefreshingToken, ours: RefreshingToken, tmp_path: Path
 ) -> None:
     folder = tmp_path / "mounted"
@@ -323,8 +334,9 @@ def test_a_failed_save(
     assert OAuthToken.from_json(folder / "ours.json").access_token == refreshed
 
 
-@differs("after a login, `expires_in` in the file is the refresh token's life")
-def test_two_lives(server: FakeGoogle, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_expires_in_is_the_access_tokens_after_a_login(
+    server: FakeGoogle, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server.refresh_token_lifetime = 604799
     monkeypatch.setattr(builtins, "input", lambda prompt: server.approve(server.user_codes()[0]))
     mixed_up = its.RefreshingToken.prompt_for_token(its.OAuthCredentials(CLIENT_ID, CLIENT_SECRET))
@@ -336,8 +348,8 @@ def test_two_lives(server: FakeGoogle, clock: Clock, tmp_path: Path, monkeypatch
     assert stored.expires_at == int(clock.time()) + 3599
 
 
-@differs("a file with one key more is a `TypeError`")
-def test_a_key_more(tmp_path: Path, ours: RefreshingToken) -> None:
+@differs("an unknown key in the file raises `TypeError`")
+def test_unknown_key_in_the_file_is_ignored(tmp_path: Path, ours: RefreshingToken) -> None:
     file = tmp_path / "more.json"
     file.write_text(ours.as_json()[:-1] + ', "refresh_token_expires_in": 604799}', "utf-8")
     with pytest.raises(TypeError):
@@ -345,8 +357,7 @@ def test_a_key_more(tmp_path: Path, ours: RefreshingToken) -> None:
     assert OAuthToken.from_json(file).as_dict() == ours.as_dict()
 
 
-@differs("`from_json` called on `RefreshingToken` fails")
-def test_from_json(theirs: its.RefreshingToken) -> None:
+def test_from_json_works_on_refreshing_token(theirs: its.RefreshingToken) -> None:
     file = theirs.local_cache or Path()
     with pytest.raises(TypeError):
         its.RefreshingToken.from_json(file)
@@ -356,8 +367,7 @@ def test_from_json(theirs: its.RefreshingToken) -> None:
 # ---- time and types ------------------------------------------------------------------------------
 
 
-@differs("expiring at less than 60 s")
-def test_expiring(clock: Clock, ours: RefreshingToken) -> None:
+def test_token_is_expiring_at_60_seconds_or_half_its_lifetime(clock: Clock, ours: RefreshingToken) -> None:
     theirs = its.OAuthToken(**ours.as_dict())
     clock.advance(ours.expires_at - clock.time() - 61)
     assert (theirs.is_expiring, ours.is_expiring) == (False, False)
@@ -372,8 +382,7 @@ def test_expiring(clock: Clock, ours: RefreshingToken) -> None:
     assert not OAuthToken(**values).is_expiring
 
 
-@differs("any key of its dictionaries may be missing, by type")
-def test_required_keys() -> None:
+def test_every_key_of_the_typeddicts_is_required() -> None:
     for name in ("AuthCodeDict", "BaseTokenDict", "RefreshableTokenDict"):
         mine, known = getattr(models, name), getattr(its_models, name)
         assert known.__required_keys__ == frozenset()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A real proxy, with CONNECT and a password, and a certificate that only a private authority vouches for."""
+"""A real proxy with CONNECT and a password, and a server certificate from a private CA."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import pytest
 import requests
 
 from tests.interop.conftest import ROOT
-from tests.interop.test_sessions import AUTHORITY, CERTIFICATES
+from tests.interop.test_sessions import CA_FILE, CERTIFICATES
 from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, DIALECTS, FakeGoogle
 from tests.support import Clock
 from ytmusic_oauth import Endpoints, OAuthCredentials, OAuthToken, TransportError, UrllibSession
@@ -34,7 +34,7 @@ QUOTED: Final = "fake%3Ap%40ss%2Fword"
 
 @dataclass(frozen=True)
 class RealProxy:
-    """One that runs, and what it has noted."""
+    """A running proxy and its log."""
 
     port: int
     log: Path
@@ -43,10 +43,10 @@ class RealProxy:
         return f"http://{USER}:{password}@127.0.0.1:{self.port}"
 
     def has_connected(self, server: FakeGoogle) -> bool:
-        """Whether somebody has gone through it to the server; it notes that when the connection ends."""
+        """Whether a client has connected to the server through it. It logs that when the connection ends."""
         return f"CONNECT localhost:{server.port} " in self.log.read_text("utf-8")
 
-    def waits_for(self, server: FakeGoogle) -> None:
+    def wait_for(self, server: FakeGoogle) -> None:
         until = time.monotonic() + 10
         while not self.has_connected(server):
             assert time.monotonic() < until, self.log.read_text("utf-8")
@@ -69,7 +69,7 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealProxy]:
             time.sleep(0.05)
         yield RealProxy(int((folder / "port").read_text("utf-8")), folder / "log")
     finally:
-        process.send_signal(signal.SIGINT)  # so that it ends its workers, too
+        process.send_signal(signal.SIGINT)  # ends its workers, too
         process.wait(20)
 
 
@@ -86,63 +86,75 @@ def endpoints(server: FakeGoogle) -> Endpoints:
     return Endpoints(f"{base}/device/code", f"{base}/token", f"{base}/revoke")
 
 
-# ---- the ways through ----------------------------------------------------------------------------
+# ---- ways to set the proxy -----------------------------------------------------------------------
 
 
 def trusting() -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=AUTHORITY)
+    return ssl.create_default_context(cafile=CA_FILE)
 
 
 Client = tuple[OAuthCredentials, Callable[[], None]]
 
 
 def by_proxies(url: str, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch) -> Client:
-    monkeypatch.setenv("SSL_CERT_FILE", AUTHORITY)
+    monkeypatch.setenv("SSL_CERT_FILE", CA_FILE)
     proxies = {"https": url}
-    return OAuthCredentials(CLIENT_ID, CLIENT_SECRET, proxies=proxies, endpoints=endpoints(server)), lambda: None
+    return OAuthCredentials(
+        CLIENT_ID, CLIENT_SECRET, proxies=proxies, endpoints=endpoints(server), scope="music"
+    ), lambda: None
 
 
 def by_ssl_context(url: str, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch) -> Client:
     ours = UrllibSession({"https": url}, ssl_context=trusting())
-    return OAuthCredentials(CLIENT_ID, CLIENT_SECRET, ours, endpoints=endpoints(server)), lambda: None
+    return OAuthCredentials(CLIENT_ID, CLIENT_SECRET, ours, endpoints=endpoints(server), scope="music"), lambda: None
 
 
 def by_environment(url: str, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch) -> Client:
-    monkeypatch.setenv("SSL_CERT_FILE", AUTHORITY)
+    monkeypatch.setenv("SSL_CERT_FILE", CA_FILE)
     monkeypatch.setenv("HTTPS_PROXY", url)
-    return OAuthCredentials(CLIENT_ID, CLIENT_SECRET, endpoints=endpoints(server)), lambda: None
+    return OAuthCredentials(CLIENT_ID, CLIENT_SECRET, endpoints=endpoints(server), scope="music"), lambda: None
 
 
 def by_requests(url: str, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch) -> Client:
-    its = requests.Session()
-    its.verify = AUTHORITY
-    return OAuthCredentials(CLIENT_ID, CLIENT_SECRET, its, {"https": url}, endpoints=endpoints(server)), its.close
+    session = requests.Session()
+    session.verify = CA_FILE
+    return OAuthCredentials(
+        CLIENT_ID, CLIENT_SECRET, session, {"https": url}, endpoints=endpoints(server), scope="music"
+    ), session.close
 
 
 def by_requests_in_the_environment(url: str, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch) -> Client:
     monkeypatch.setenv("HTTPS_PROXY", url)
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", AUTHORITY)
-    its = requests.Session()
-    return OAuthCredentials(CLIENT_ID, CLIENT_SECRET, its, endpoints=endpoints(server)), its.close
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", CA_FILE)
+    session = requests.Session()
+    return OAuthCredentials(
+        CLIENT_ID, CLIENT_SECRET, session, endpoints=endpoints(server), scope="music"
+    ), session.close
 
 
 def by_httpx(url: str, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch) -> Client:
-    its = httpx.Client(proxy=url, verify=trusting())
-    return OAuthCredentials(CLIENT_ID, CLIENT_SECRET, session=its, endpoints=endpoints(server)), its.close
+    session = httpx.Client(proxy=url, verify=trusting())
+    return OAuthCredentials(
+        CLIENT_ID, CLIENT_SECRET, session=session, endpoints=endpoints(server), scope="music"
+    ), session.close
 
 
 def by_httpx_in_the_environment(url: str, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch) -> Client:
     monkeypatch.setenv("HTTPS_PROXY", url)
-    monkeypatch.setenv("SSL_CERT_FILE", AUTHORITY)
-    its = httpx.Client()
-    return OAuthCredentials(CLIENT_ID, CLIENT_SECRET, session=its, endpoints=endpoints(server)), its.close
+    monkeypatch.setenv("SSL_CERT_FILE", CA_FILE)
+    session = httpx.Client()
+    return OAuthCredentials(
+        CLIENT_ID, CLIENT_SECRET, session=session, endpoints=endpoints(server), scope="music"
+    ), session.close
 
 
 def by_httpx2_in_the_environment(url: str, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch) -> Client:
     monkeypatch.setenv("HTTPS_PROXY", url)
-    monkeypatch.setenv("SSL_CERT_FILE", AUTHORITY)
-    its = httpx2.Client()
-    return OAuthCredentials(CLIENT_ID, CLIENT_SECRET, session=its, endpoints=endpoints(server)), its.close
+    monkeypatch.setenv("SSL_CERT_FILE", CA_FILE)
+    session = httpx2.Client()
+    return OAuthCredentials(
+        CLIENT_ID, CLIENT_SECRET, session=session, endpoints=endpoints(server), scope="music"
+    ), session.close
 
 
 IN_THE_ENVIRONMENT: Final = [
@@ -168,17 +180,17 @@ def test_a_login_goes_through_the_proxy(
     client, close = way(proxy.url(), server, monkeypatch)
     code = client.get_code()
     server.approve(code["user_code"])
-    granted = client.wait_for_token(code)
-    client.refresh_token(granted["refresh_token"])
+    token = client.wait_for_token(code)
+    client.refresh_token(token["refresh_token"])
     close()
-    proxy.waits_for(server)
-    noted = proxy.log.read_text("utf-8")
-    assert not [secret for secret in (CLIENT_SECRET, granted["refresh_token"], code["device_code"]) if secret in noted]
+    proxy.wait_for(server)
+    log = proxy.log.read_text("utf-8")
+    assert not [secret for secret in (CLIENT_SECRET, token["refresh_token"], code["device_code"]) if secret in log]
     assert not [each for each in server.transcript if "proxy-authorization" in each.headers]
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_who_has_the_wrong_password_stays_outside(
+def test_a_wrong_password_is_a_transport_error(
     way: Way, proxy: RealProxy, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client, close = way(proxy.url("wrong-password"), server, monkeypatch)
@@ -201,7 +213,7 @@ def test_no_proxy_is_honoured(
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_nobody_is_believed_whom_no_authority_vouches_for(
+def test_a_certificate_for_another_host_is_rejected(
     way: Way, proxy: RealProxy, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -214,16 +226,16 @@ def test_nobody_is_believed_whom_no_authority_vouches_for(
         assert impostor.transcript == []
 
 
-def test_the_command_line_takes_proxy_and_authority_from_the_environment(
+def test_the_command_line_takes_the_proxy_and_the_ca_from_the_environment(
     proxy: RealProxy, server: FakeGoogle, tmp_path: Path
 ) -> None:
     server.clock, server.interval, server.approve_after = time.monotonic, 1, 0
     file, urls = tmp_path / "oauth.json", endpoints(server)
-    environment = {**os.environ, "HTTPS_PROXY": proxy.url(), "SSL_CERT_FILE": AUTHORITY}
+    environment = {**os.environ, "HTTPS_PROXY": proxy.url(), "SSL_CERT_FILE": CA_FILE}
     environment |= {"YTMUSIC_OAUTH_CLIENT_ID": CLIENT_ID, "YTMUSIC_OAUTH_CLIENT_SECRET": CLIENT_SECRET}
     command = [sys.executable, "-m", "ytmusic_oauth", "login", "--file", str(file)]
-    command += ["--endpoints", urls.device_code_url, urls.token_url]
+    command += ["--endpoints", urls.device_code_url, urls.token_url, "--scope", "music"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert server.is_live(OAuthToken.from_json(file).access_token)
-    proxy.waits_for(server)
+    proxy.wait_for(server)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""OAuth servers that nobody here wrote: a login, its troubles and its end, through their own pages.
+"""Third-party OAuth servers: a login through their own pages, its failures and its end.
 
-Nothing in `Endpoints` is said about any of them but where they listen.
+Their `Endpoints` have URLs only, and all else is the default.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class ServerClock(Clock):
 
 @dataclass(frozen=True)
 class Server:
-    """One that runs, and a person who knows its pages."""
+    """A running server, and functions by which the user decides on its pages."""
 
     clock: Clock
     endpoints: Endpoints
@@ -78,23 +78,23 @@ class Server:
         self.allow(verification_link(code))
         return RefreshingToken(client, **client.wait_for_token(code))
 
-    def takes(self, authorization: str) -> bool:
-        """Whether the API lets one in."""
-        with _OPENER.open(Request(self.me, headers={"Authorization": authorization}), timeout=10) as answer:
-            assert answer.status in {200, 401, 403}
-            return bool(answer.status == 200)
+    def accepts(self, authorization: str) -> bool:
+        """Whether the server's API accepts the header."""
+        with _OPENER.open(Request(self.me, headers={"Authorization": authorization}), timeout=10) as response:
+            assert response.status in {200, 401, 403}
+            return bool(response.status == 200)
 
 
 @contextmanager
 def started(command: list[str], folder: Path) -> Iterator[tuple[str, Callable[[float], None]]]:
-    """A program that prints the port on which it listens: its URL, and what moves its clock."""
+    """Start a program that prints its port. Yields its URL, and a function that advances its clock."""
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             assert process.stdout
             url = f"http://127.0.0.1:{int(process.stdout.readline())}"
 
             def forward(seconds: float) -> None:
-                _OPENER.open(f"{url}/hands?seconds={seconds}", b"", timeout=10).close()
+                _OPENER.open(f"{url}/advance?seconds={seconds}", b"", timeout=10).close()
 
             yield url, forward
         finally:
@@ -104,16 +104,16 @@ def started(command: list[str], folder: Path) -> Iterator[tuple[str, Callable[[f
 @contextmanager
 def oidc_provider(*, rotating: bool) -> Iterator[Server]:
     script = Path(__file__).with_name("oidc_provider.mjs")
-    command = [found("node"), str(script), "rotating" if rotating else "lasting"]
+    command = [found("node"), str(script), "rotating" if rotating else "static"]
     if not (NODE_MODULES / "oidc-provider").exists():
-        pytest.skip("npm installed nothing")
+        pytest.skip("the npm packages are not installed")
     with started(command, NODE_MODULES.parent) as (url, forward):
 
         def allow(link: str) -> None:
             person = Person()
             confirm = person.submit(person.open(link))
             login = person.submit(confirm)
-            consent = person.submit(login, login="somebody", password="fake-password")
+            consent = person.submit(login, login="user", password="fake-password")
             assert "Sign-in Success" in person.submit(consent).text
 
         def deny(link: str) -> None:
@@ -128,7 +128,7 @@ def oidc_provider(*, rotating: bool) -> Iterator[Server]:
 
 @contextmanager
 def authlib(*, rotating: bool) -> Iterator[Server]:
-    def answer(link: str, **button: str) -> None:
+    def decide(link: str, **button: str) -> None:
         person = Person()
         assert "Done" in person.submit(person.open(link), **button).text
 
@@ -137,27 +137,27 @@ def authlib(*, rotating: bool) -> Iterator[Server]:
             clock,
             Endpoints(f"{server.url}/code", f"{server.url}/token", f"{server.url}/revoke"),
             f"{server.url}/me",
-            allow=lambda link: answer(link, allow="yes"),
-            deny=lambda link: answer(link, allow="no"),
+            allow=lambda link: decide(link, allow="yes"),
+            deny=lambda link: decide(link, allow="no"),
         )
 
 
 @contextmanager
 def django_oauth_toolkit(*, rotating: bool) -> Iterator[Server]:
-    def answer(link: str, action: str) -> None:
+    def decide(link: str, action: str) -> None:
         person = Person()
-        code = person.submit(person.open(link), username="somebody", password=SECRET)
+        code = person.submit(person.open(link), username="user", password=SECRET)
         done = person.submit(person.submit(code), action=action)
         assert f"Device {'Authorized' if action == 'accept' else 'Denied'}" in done.text, done.text
 
-    command = [sys.executable, "-m", "tests.interop.django_server", "rotating" if rotating else "lasting"]
+    command = [sys.executable, "-m", "tests.interop.django_server", "rotating" if rotating else "static"]
     with started(command, ROOT) as (url, forward), ServerClock(forward).installed() as clock:
         yield Server(
             clock,
             Endpoints(f"{url}/o/device-authorization/", f"{url}/o/token/", f"{url}/o/revoke_token/"),
             f"{url}/me",
-            allow=lambda link: answer(link, "accept"),
-            deny=lambda link: answer(link, "deny"),
+            allow=lambda link: decide(link, "accept"),
+            deny=lambda link: decide(link, "deny"),
         )
 
 
@@ -167,8 +167,8 @@ SERVERS = [
 ]
 
 
-# It leaves it to its clients to poll at a decent pace, no longer than a code lives, and to stop when they have a token;
-# and it has another word for a client that it does not know.
+# It leaves it to its clients to keep to the interval, to stop when the code expires and to use a code once; and it has
+# another error code for an unknown client.
 LENIENT = [
     pytest.param(django_oauth_toolkit, marks=pytest.mark.beside("django-oauth-toolkit"), id="django-oauth-toolkit"),
 ]
@@ -198,7 +198,7 @@ def rotating(request: pytest.FixtureRequest) -> Iterator[Server]:
         yield server
 
 
-def test_a_login_ends_with_a_token_that_the_server_takes(server: Server, tmp_path: Path) -> None:
+def test_a_login_returns_a_token_that_the_server_accepts(server: Server, tmp_path: Path) -> None:
     client = server.client()
     code = client.get_code()
     pending: list[float] = []
@@ -211,25 +211,25 @@ def test_a_login_ends_with_a_token_that_the_server_takes(server: Server, tmp_pat
     token = RefreshingToken(client, **client.wait_for_token(code, on_wait=on_wait))
     assert len(pending) == 3
     assert token.scope == "openid offline_access"
-    assert server.takes(token.as_auth())
-    assert not server.takes(token.as_auth() + "x")
+    assert server.accepts(token.as_auth())
+    assert not server.accepts(token.as_auth() + "x")
 
     token.store_token(str(tmp_path / "oauth.json"))
-    assert server.takes(RefreshingToken.load(client, tmp_path / "oauth.json").as_auth())
+    assert server.accepts(RefreshingToken.load(client, tmp_path / "oauth.json").as_auth())
 
 
-def test_a_code_counts_once(strict: Server) -> None:
+def test_a_code_works_once(strict: Server) -> None:
     client = strict.client()
     code = client.get_code()
     strict.allow(verification_link(code))
     client.wait_for_token(code)
     strict.clock.advance(60)
-    with pytest.raises((InvalidGrant, ServerError)) as refusal:
+    with pytest.raises((InvalidGrant, ServerError)) as raised:
         client.token_from_code(code["device_code"])
-    assert not refusal.value.retryable
+    assert not raised.value.retryable
 
 
-def test_who_says_no_is_understood(server: Server) -> None:
+def test_a_denied_login_raises_access_denied(server: Server) -> None:
     client = server.client()
     code = client.get_code()
     server.deny(verification_link(code))
@@ -237,18 +237,18 @@ def test_who_says_no_is_understood(server: Server) -> None:
         client.wait_for_token(code)
 
 
-def test_a_code_that_nobody_confirms_expires_on_both_sides(strict: Server) -> None:
+def test_an_unconfirmed_code_expires_for_the_client_and_the_server(strict: Server) -> None:
     client = strict.client()
     code = client.get_code()
     with pytest.raises(DeviceCodeExpired):
         client.wait_for_token(code)
     strict.clock.advance(6)
-    with pytest.raises(DeviceCodeExpired) as refusal:
+    with pytest.raises(DeviceCodeExpired) as raised:
         client.token_from_code(code["device_code"])
-    assert refusal.value.error == "expired_token"
+    assert raised.value.error == "expired_token"
 
 
-def test_a_code_expires_though_its_server_never_says_so(server: Server) -> None:
+def test_an_unconfirmed_code_expires_even_if_the_server_never_says_so(server: Server) -> None:
     client = server.client()
     code = client.get_code()
     with pytest.raises(DeviceCodeExpired):
@@ -257,41 +257,41 @@ def test_a_code_expires_though_its_server_never_says_so(server: Server) -> None:
         client.wait_for_token(code)
 
 
-def test_who_asks_too_fast_is_told_to_slow_down(strict: Server) -> None:
+def test_polling_too_fast_raises_slow_down(strict: Server) -> None:
     client = strict.client()
     code = client.get_code()
     with pytest.raises(AuthorizationPending):
         client.token_from_code(code["device_code"])
-    with pytest.raises(SlowDown) as refusal:
+    with pytest.raises(SlowDown) as raised:
         client.token_from_code(code["device_code"])
-    assert refusal.value.error == "slow_down"
+    assert raised.value.error == "slow_down"
 
 
-def test_told_to_slow_down_it_does_and_gets_the_token(strict: Server) -> None:
+def test_a_login_slows_down_and_returns_the_token(strict: Server) -> None:
     client = strict.client()
     code = client.get_code()
     strict.clock.advance(4)
     with pytest.raises(AuthorizationPending):
-        client.token_from_code(code["device_code"])  # so that the first poll of the wait comes too soon
+        client.token_from_code(code["device_code"])  # makes the first poll of the wait too early
     strict.clock.slept.clear()
-    granted = client.wait_for_token(code, on_wait=lambda seconds_left: strict.allow(verification_link(code)))
+    values = client.wait_for_token(code, on_wait=lambda seconds_left: strict.allow(verification_link(code)))
     assert strict.clock.slept == [1, 10]
-    assert strict.takes(f"Bearer {granted['access_token']}")
+    assert strict.accepts(f"Bearer {values['access_token']}")
 
 
-def test_a_refresh_keeps_the_refresh_token_where_the_server_does(server: Server, tmp_path: Path) -> None:
+def test_a_refresh_keeps_the_refresh_token_if_the_server_does(server: Server, tmp_path: Path) -> None:
     token = server.logged_in()
     token.local_cache = tmp_path / "oauth.json"
     before = token.as_dict()
     server.clock.advance(before["expires_in"])
-    assert server.takes(token.as_auth())
+    assert server.accepts(token.as_auth())
     assert token.access_token != before["access_token"]
     assert token.refresh_token == before["refresh_token"]
     assert token.scope == before["scope"]
     assert RefreshingToken.load(server.client(), tmp_path / "oauth.json").as_dict() == token.as_dict()
 
 
-def test_a_rotated_refresh_token_is_kept_by_all_who_share_the_file(rotating: Server, tmp_path: Path) -> None:
+def test_a_rotated_refresh_token_is_shared_through_the_file(rotating: Server, tmp_path: Path) -> None:
     first = rotating.logged_in()
     first.local_cache = tmp_path / "oauth.json"
     second = RefreshingToken.load(rotating.client(), tmp_path / "oauth.json")
@@ -299,12 +299,12 @@ def test_a_rotated_refresh_token_is_kept_by_all_who_share_the_file(rotating: Ser
     for _ in range(3):
         for token in (first, second):
             rotating.clock.advance(token.expires_in)
-            assert rotating.takes(token.as_auth())
+            assert rotating.accepts(token.as_auth())
             seen.add(token.refresh_token)
     assert len(seen) == 7
 
 
-def test_a_refresh_token_that_was_rotated_away_ends_the_login(rotating: Server) -> None:
+def test_reusing_a_rotated_refresh_token_ends_the_login(rotating: Server) -> None:
     token = rotating.logged_in()
     client, old = rotating.client(), token.refresh_token
     token.refresh()
@@ -312,29 +312,29 @@ def test_a_refresh_token_that_was_rotated_away_ends_the_login(rotating: Server) 
         client.refresh_token(old)
     with pytest.raises(InvalidGrant):
         token.refresh()
-    assert not rotating.takes(f"Bearer {token.as_dict()['access_token']}")
+    assert not rotating.accepts(f"Bearer {token.as_dict()['access_token']}")
 
 
 @pytest.mark.parametrize("by", ["refresh_token", "access_token"])
-def test_a_revoked_login_has_ended(server: Server, by: str) -> None:
+def test_a_revoked_login_cannot_be_refreshed(server: Server, by: str) -> None:
     token = server.logged_in()
-    client, held = server.client(), token.as_dict()
-    client.revoke_token(held["refresh_token"] if by == "refresh_token" else held["access_token"])
-    assert not server.takes(token.as_auth())
+    client, values = server.client(), token.as_dict()
+    client.revoke_token(values["refresh_token"] if by == "refresh_token" else values["access_token"])
+    assert not server.accepts(token.as_auth())
     with pytest.raises(InvalidGrant):
         token.refresh()
-    client.revoke_token(held["refresh_token"])  # RFC 7009 2.2: what has ended already is no error
+    client.revoke_token(values["refresh_token"])  # RFC 7009 2.2: revoking an invalid token is a success
 
 
-def test_a_wrong_secret_is_told_so_everywhere(server: Server) -> None:
-    refuses(server, server.client("device", "wrong-secret"))
+def test_a_wrong_secret_is_rejected_at_every_endpoint(server: Server) -> None:
+    assert_rejected_everywhere(server, server.client("device", "wrong-secret"))
 
 
-def test_an_unknown_client_is_told_so_everywhere(strict: Server) -> None:
-    refuses(strict, strict.client("nobody"))
+def test_an_unknown_client_is_rejected_at_every_endpoint(strict: Server) -> None:
+    assert_rejected_everywhere(strict, strict.client("unknown"))
 
 
-def refuses(server: Server, wrong: OAuthCredentials) -> None:
+def assert_rejected_everywhere(server: Server, wrong: OAuthCredentials) -> None:
     token, code = server.logged_in(), server.client().get_code()
     server.allow(verification_link(code))
     with pytest.raises(BadOAuthClient):
@@ -348,7 +348,7 @@ def refuses(server: Server, wrong: OAuthCredentials) -> None:
     token.refresh()
 
 
-def test_another_client_has_no_use_for_the_token(server: Server) -> None:
+def test_another_client_cannot_refresh_the_token(server: Server) -> None:
     token = server.logged_in()
     with pytest.raises(InvalidGrant):
         server.client("another").refresh_token(token.refresh_token)

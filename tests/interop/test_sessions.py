@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""Other people's sessions as `session=`: what holds for ours, and what the README says does not."""
+"""The sessions of requests and httpx as `session=`: what holds as for our own, and what is not guaranteed then."""
 
 from __future__ import annotations
 
 import ssl
+from base64 import b64encode
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import httpx
 import httpx2
@@ -29,40 +31,40 @@ from ytmusic_oauth import (
 )
 
 CERTIFICATES: Final = ROOT / "tests" / "data" / "certificates"
-AUTHORITY: Final = str(CERTIFICATES / "ca.pem")
+CA_FILE: Final = str(CERTIFICATES / "ca.pem")
 
 
 def by_requests(server: FakeGoogle, verify: str | None) -> tuple[OAuthCredentials, Callable[[], None]]:
-    its = requests.Session()
-    its.verify = verify or True
-    return OAuthCredentials(CLIENT_ID, CLIENT_SECRET, its, endpoints=endpoints(server)), its.close
+    own = requests.Session()
+    own.verify = verify or True
+    return OAuthCredentials(CLIENT_ID, CLIENT_SECRET, own, endpoints=endpoints(server)), own.close
 
 
 def by_httpx(server: FakeGoogle, verify: str | None) -> tuple[OAuthCredentials, Callable[[], None]]:
     context = ssl.create_default_context(cafile=verify)
-    its = httpx.Client(verify=context, follow_redirects=True)  # which it does not by itself
-    return OAuthCredentials(CLIENT_ID, CLIENT_SECRET, session=its, endpoints=endpoints(server)), its.close
+    own = httpx.Client(verify=context, follow_redirects=True)  # the default is not to follow them
+    return OAuthCredentials(CLIENT_ID, CLIENT_SECRET, session=own, endpoints=endpoints(server)), own.close
 
 
 def by_httpx2(server: FakeGoogle, verify: str | None) -> tuple[OAuthCredentials, Callable[[], None]]:
     context = ssl.create_default_context(cafile=verify)
-    its = httpx2.Client(verify=context, follow_redirects=True)
-    return OAuthCredentials(CLIENT_ID, CLIENT_SECRET, session=its, endpoints=endpoints(server)), its.close
+    own = httpx2.Client(verify=context, follow_redirects=True)
+    return OAuthCredentials(CLIENT_ID, CLIENT_SECRET, session=own, endpoints=endpoints(server)), own.close
 
 
-KINDS: Final = [
+SESSIONS: Final = [
     pytest.param(by_requests, marks=pytest.mark.beside("requests"), id="requests"),
     pytest.param(by_httpx, marks=pytest.mark.beside("httpx"), id="httpx"),
     pytest.param(by_httpx2, marks=pytest.mark.beside("httpx2"), id="httpx2"),
 ]
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=SESSIONS)
 def client(request: pytest.FixtureRequest, server: FakeGoogle) -> Iterator[OAuthCredentials]:
     make: object = request.param
     assert callable(make)
-    made, close = make(server, None)
-    yield made
+    oauth_client, close = make(server, None)
+    yield oauth_client
     close()
 
 
@@ -72,7 +74,9 @@ def logged_in(client: OAuthCredentials, server: FakeGoogle) -> RefreshingToken:
     return RefreshingToken(client, **client.wait_for_token(code))
 
 
-def test_a_whole_life(client: OAuthCredentials, server: FakeGoogle, clock: Clock, tmp_path: Path) -> None:
+def test_a_login_a_refresh_and_a_revocation(
+    client: OAuthCredentials, server: FakeGoogle, clock: Clock, tmp_path: Path
+) -> None:
     token = logged_in(client, server)
     token.local_cache = tmp_path / "oauth.json"
     clock.advance(3600)
@@ -84,9 +88,9 @@ def test_a_whole_life(client: OAuthCredentials, server: FakeGoogle, clock: Clock
     assert {each.headers["content-type"] for each in server.transcript} == {"application/x-www-form-urlencoded"}
 
 
-def test_refusals_and_troubles_have_the_same_names(client: OAuthCredentials, server: FakeGoogle, clock: Clock) -> None:
+def test_failures_raise_the_same_errors(client: OAuthCredentials, server: FakeGoogle, clock: Clock) -> None:
     token = logged_in(client, server).refresh_token
-    for answers, expected in (
+    for responses, expected in (
         ([Reply(401, {"error": "invalid_client"})], BadOAuthClient),
         ([FAULTS["html"]], MalformedResponse),
         ([FAULTS["not-an-object"]], MalformedResponse),
@@ -96,7 +100,7 @@ def test_refusals_and_troubles_have_the_same_names(client: OAuthCredentials, ser
     ):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(session, "TIMEOUT", 0.2)
-            server.script("token", *answers)
+            server.script("token", *responses)
             with pytest.raises(expected) as error:
                 client.refresh_token(token)
         assert not [secret for secret in (CLIENT_SECRET, token) if secret in str(error.value)]
@@ -104,7 +108,32 @@ def test_refusals_and_troubles_have_the_same_names(client: OAuthCredentials, ser
     assert server.is_live(client.refresh_token(token)["access_token"])
 
 
-def test_retry_after_is_heard(client: OAuthCredentials, server: FakeGoogle, clock: Clock) -> None:
+@pytest.mark.parametrize("way", ["post", "basic", "none"])
+def test_netrc_does_not_replace_the_clients_authentication(
+    client: OAuthCredentials,
+    server: FakeGoogle,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    way: Literal["post", "basic", "none"],
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login netrc password netrc\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    client.endpoints = replace(client.endpoints, client_authentication=way)
+    server.script("token", Reply(200, {"access_token": "ya29.fake"}))
+    client.refresh_token("1//fake")
+    [request] = server.transcript
+    expected = f"Basic {b64encode(f'{CLIENT_ID}:{CLIENT_SECRET}'.encode()).decode()}" if way == "basic" else None
+    assert request.headers.get("authorization") == expected
+    assert ("client_secret" in request.form) is (way == "post")
+
+
+def test_a_byte_order_mark_is_skipped(client: OAuthCredentials, server: FakeGoogle) -> None:
+    server.script("token", Reply(200, b'\xef\xbb\xbf{"access_token": "ya29.fake"}'))
+    assert client.refresh_token("1//fake")["access_token"] == "ya29.fake"
+
+
+def test_retry_after_is_obeyed(client: OAuthCredentials, server: FakeGoogle, clock: Clock) -> None:
     token = logged_in(client, server).refresh_token
     clock.slept.clear()
     server.script("token", FAULTS["429"])
@@ -117,7 +146,7 @@ def test_retry_after_is_heard(client: OAuthCredentials, server: FakeGoogle, cloc
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_no_secret_follows_a_redirect(client: OAuthCredentials, server: FakeGoogle, status: int) -> None:
+def test_a_redirect_is_not_followed(client: OAuthCredentials, server: FakeGoogle, status: int) -> None:
     with FakeGoogle() as elsewhere:
         server.script("token", redirect(f"{elsewhere.url}/token", status))
         with pytest.raises(TransportError, match="redirect"):
@@ -125,15 +154,15 @@ def test_no_secret_follows_a_redirect(client: OAuthCredentials, server: FakeGoog
         assert elsewhere.transcript == []
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_its_own_idea_of_whom_to_trust_holds(
-    kind: Callable[[FakeGoogle, str | None], tuple[OAuthCredentials, Callable[[], None]]], clock: Clock
+@pytest.mark.parametrize("make", SESSIONS)
+def test_its_own_certificate_settings_are_used(
+    make: Callable[[FakeGoogle, str | None], tuple[OAuthCredentials, Callable[[], None]]], clock: Clock
 ) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(CERTIFICATES / "good.pem")
     with FakeGoogle(clock=clock.monotonic, ssl_context=context) as server:
-        for verify in (AUTHORITY, None):
-            client, close = kind(server, verify)
+        for verify in (CA_FILE, None):
+            client, close = make(server, verify)
             if verify is None:
                 with pytest.raises(TransportError):
                     client.get_code()
@@ -143,10 +172,10 @@ def test_its_own_idea_of_whom_to_trust_holds(
             close()
 
 
-# ---- what is not guaranteed then -----------------------------------------------------------------
+# ---- not guaranteed ------------------------------------------------------------------------------
 
 
-def test_its_time_out_is_for_each_byte(
+def test_its_timeout_applies_to_each_read(
     client: OAuthCredentials, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session, "TIMEOUT", 1.0)
@@ -154,19 +183,8 @@ def test_its_time_out_is_for_each_byte(
     assert client.refresh_token("1//fake-refresh")["access_token"] == "ya29.fake"
 
 
-def test_it_reads_whatever_comes(client: OAuthCredentials, server: FakeGoogle) -> None:
+def test_it_reads_a_body_of_any_size(client: OAuthCredentials, server: FakeGoogle) -> None:
     token = b'{"access_token": "ya29.fake", "expires_in": 9}'
     head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (2 * 2**20 + len(token))
     server.script("token", Raw([head, b" " * 2**20, b" " * 2**20, token]))
     assert client.refresh_token("1//fake-refresh")["access_token"] == "ya29.fake"
-
-
-def test_it_sends_the_password_of_a_netrc_file(
-    client: OAuthCredentials, server: FakeGoogle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    netrc = tmp_path / "netrc"
-    netrc.write_text("machine 127.0.0.1 login fake-user password fake-password\n", "utf-8")
-    monkeypatch.setenv("NETRC", str(netrc))
-    client.get_code()
-    sends = "authorization" in server.requests_to("code")[0].headers
-    assert sends == isinstance(vars(client)["_session"], requests.Session)

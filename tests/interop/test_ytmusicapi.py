@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""ytmusicapi, with our credentials or our token inside, on our files, and with only its import changed."""
+"""ytmusicapi with our credentials or our token, with our files, and with only its import changed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import re
 import subprocess
 import sys
 import typing
-import webbrowser
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -48,14 +47,14 @@ def file(server: FakeGoogle, tmp_path: Path) -> str:
 
 
 def music(auth: str | dict[str, object], credentials: object) -> ytmusicapi.YTMusic:
-    """A YTMusic. Its signature names its own class of credentials; what it needs is two methods of them."""
+    """Make a `YTMusic`. Its signature names ytmusicapi's own class of credentials, but it needs two methods only."""
     made: object = vars(ytmusicapi)["YTMusic"](auth, oauth_credentials=credentials)
     assert isinstance(made, ytmusicapi.YTMusic)
     return made
 
 
 def sent_by(music: ytmusicapi.YTMusic, server: FakeGoogle) -> str:
-    """The access token with which it asks for something."""
+    """Send a request, and return the access token in it."""
     server.script("/youtubei/v1/like/like", Reply(200, {}))
     music.rate_song("fake-song", ytmusicapi.LikeStatus.LIKE)
     authorization = server.requests_to("/youtubei/v1/like/like")[-1].headers["authorization"]
@@ -66,7 +65,7 @@ def on_disk(file: str) -> RefreshableTokenDict:
     return OAuthToken.from_json(Path(file)).as_dict()
 
 
-# ---- ours inside theirs --------------------------------------------------------------------------
+# ---- ours inside ytmusicapi ----------------------------------------------------------------------
 
 
 def test_our_credentials_refresh_its_token(server: FakeGoogle, clock: Clock, file: str) -> None:
@@ -79,7 +78,7 @@ def test_our_credentials_refresh_its_token(server: FakeGoogle, clock: Clock, fil
     assert on_disk(file)["access_token"] != before["access_token"]
 
 
-def test_our_credentials_say_in_it_that_a_login_has_ended(server: FakeGoogle, clock: Clock, file: str) -> None:
+def test_our_credentials_raise_invalid_grant_in_it(server: FakeGoogle, clock: Clock, file: str) -> None:
     its = music(file, client(server))
     clock.advance(3599)
     server.revoke(on_disk(file)["refresh_token"])
@@ -88,25 +87,26 @@ def test_our_credentials_say_in_it_that_a_login_has_ended(server: FakeGoogle, cl
 
 
 README: Final = (ROOT / "README.md").read_text("utf-8")
-[_ONE_LINE] = re.findall(r"```py\n(.*?)```", README, re.DOTALL)
+[_THREE_LINES] = re.findall(r"```py\n(.*?)```", README, re.DOTALL)
 
 
-def test_one_line_puts_our_token_into_it(
+def test_three_changed_lines_make_it_use_our_token(
     server: FakeGoogle, clock: Clock, file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(Path(file).parent)
-    names: dict[str, object] = {"credentials": client(server), "RefreshingToken": RefreshingToken}
-    exec(compile(_ONE_LINE, "README.md", "exec"), names)
+    monkeypatch.setattr("ytmusic_oauth.OAuthCredentials", lambda client_id, client_secret: client(server))
+    names: dict[str, object] = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+    exec(compile(_THREE_LINES, "README.md", "exec"), names)
     its = names["music"]
     assert isinstance(its, ytmusicapi.YTMusic)
     clock.advance(3599)
     access_token = sent_by(its, server)
     assert server.is_live(access_token)
     assert on_disk(file)["access_token"] == access_token
-    assert len(server.requests_to("token")) == 2  # the login, and this
+    assert len(server.requests_to("token")) == 2  # the login and one refresh
 
 
-def test_its_module_works_with_our_class_of_tokens(
+def test_it_works_with_our_token_class(
     server: FakeGoogle, clock: Clock, file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ytmusicapi.ytmusic.RefreshingToken", RefreshingToken)
@@ -118,7 +118,7 @@ def test_its_module_works_with_our_class_of_tokens(
 # ---- files ---------------------------------------------------------------------------------------
 
 
-def test_a_file_is_the_same_whoever_writes_it(server: FakeGoogle, tmp_path: Path) -> None:
+def test_both_write_the_same_file(server: FakeGoogle, tmp_path: Path) -> None:
     ours = logged_in(server)
     its = theirs.RefreshingToken(theirs.OAuthCredentials(CLIENT_ID, CLIENT_SECRET), **ours.as_dict())
     ours.store_token(str(tmp_path / "ours.json"))
@@ -129,7 +129,31 @@ def test_a_file_is_the_same_whoever_writes_it(server: FakeGoogle, tmp_path: Path
     assert list(OAuthToken.members()) == list(theirs.OAuthToken.members())
 
 
-def test_each_goes_on_with_the_file_that_the_other_left(server: FakeGoogle, clock: Clock, file: str) -> None:
+@pytest.mark.parametrize(
+    "stored",
+    [
+        {},
+        {"expires_at": 1_700_003_604.73, "expires_in": 3599.0},
+        {"expires_at": "1700003604", "expires_in": "3599"},
+        {"expires_at": None},
+        {"expires_at": None, "expires_in": None},
+        {"scope": ["https://www.googleapis.com/auth/youtube"]},
+    ],
+    ids=["as written", "floats", "texts", "no expires_at", "no times", "a list of scopes"],
+)
+def test_a_file_that_ytmusicapi_reads_is_read_and_what_we_write_then_is_read_by_it(
+    server: FakeGoogle, file: str, stored: dict[str, object]
+) -> None:
+    values = {**json.loads(Path(file).read_text()), **stored}
+    Path(file).write_text(json.dumps({key: value for key, value in values.items() if value is not None}))
+    its = theirs.OAuthToken.from_json(Path(file))
+    ours = RefreshingToken.load(client(server), file)
+    assert (ours.refresh_token, ours.as_dict()["access_token"]) == (its.refresh_token, its.access_token)
+    ours.refresh()
+    assert theirs.OAuthToken.from_json(Path(file)).as_dict() == ours.as_dict()
+
+
+def test_each_reads_the_file_that_the_other_wrote(server: FakeGoogle, clock: Clock, file: str) -> None:
     for _ in range(2):
         clock.advance(3600)
         its = sent_by(music(file, theirs.OAuthCredentials(CLIENT_ID, CLIENT_SECRET)), server)
@@ -146,30 +170,30 @@ def test_each_goes_on_with_the_file_that_the_other_left(server: FakeGoogle, cloc
 
 @pytest.fixture
 def swapped(server: FakeGoogle, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its set-up with the import changed."""
+    """Its setup module, with the import changed."""
     module = importlib.import_module("ytmusicapi.setup")  # the package has a function of that name
     monkeypatch.setattr(module, "OAuthCredentials", partial(OAuthCredentials, endpoints=endpoints(server)))
     monkeypatch.setattr(module, "RefreshingToken", RefreshingToken)
 
 
-def confirms(server: FakeGoogle, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Somebody at the terminal who opens the link, confirms the code and presses Enter."""
+def confirm(server: FakeGoogle, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Simulate a user who confirms the code and presses Enter. Returns the links that are opened."""
     opened: list[str] = []
 
     def enter(prompt: str) -> str:
         server.approve(server.user_codes()[0])
         return ""
 
-    monkeypatch.setattr(webbrowser, "open", opened.append)
+    monkeypatch.setattr("ytmusic_oauth._terminal.open_browser", opened.append)
     monkeypatch.setattr(builtins, "input", enter)
     return opened
 
 
 @pytest.mark.usefixtures("swapped")
-def test_its_command_makes_a_file_with_our_classes(
+def test_its_command_writes_a_file_with_our_classes(
     server: FakeGoogle, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened, file = confirms(server, monkeypatch), tmp_path / "oauth.json"
+    opened, file = confirm(server, monkeypatch), tmp_path / "oauth.json"
     arguments = ["oauth", "--file", str(file), "--client-id", CLIENT_ID, "--client-secret", CLIENT_SECRET]
     monkeypatch.setattr(sys, "argv", ["ytmusicapi", *arguments])
     made: object = main()
@@ -182,11 +206,11 @@ def test_its_command_makes_a_file_with_our_classes(
 
 
 @pytest.mark.usefixtures("swapped")
-def test_a_login_in_testing_makes_no_other_token(
+def test_a_login_of_an_app_in_testing_returns_an_ordinary_token(
     server: FakeGoogle, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.refresh_token_lifetime = 604799
-    confirms(server, monkeypatch)
+    confirm(server, monkeypatch)
     made: object = setup_oauth(CLIENT_ID, CLIENT_SECRET)
     assert isinstance(made, RefreshingToken)
     assert made.expires_at == int(clock.time()) + 3599
@@ -194,43 +218,43 @@ def test_a_login_in_testing_makes_no_other_token(
     assert not hasattr(made, "refresh_token_expires_in")
 
 
-def test_a_dictionary_with_keys_that_nobody_knows_is_taken(server: FakeGoogle, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dictionary_with_unknown_keys_is_accepted(server: FakeGoogle, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ytmusicapi.ytmusic.RefreshingToken", RefreshingToken)
     token = logged_in(server)
     its = music({**token.as_dict(), "refresh_token_expires_in": 604799}, client(server))
     assert its.auth_type == AuthType.OAUTH_CUSTOM_CLIENT
-    held: object = vars(its)["_token"]
-    assert isinstance(held, RefreshingToken)
-    assert held.refresh_token == token.refresh_token
-    assert not hasattr(held, "refresh_token_expires_in")
+    made: object = vars(its)["_token"]
+    assert isinstance(made, RefreshingToken)
+    assert made.refresh_token == token.refresh_token
+    assert not hasattr(made, "refresh_token_expires_in")
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     for kind in (OAuthToken, theirs.OAuthToken):
         with pytest.raises(FileNotFoundError) as error:
             kind.from_json(tmp_path / "does-not-exist.json")
         assert "does-not-exist.json" in str(error.value)
 
 
-def test_a_token_that_is_made_to_expire_is_refreshed_once_and_stored(
+def test_an_expired_token_is_refreshed_once_and_stored(
     server: FakeGoogle, clock: Clock, file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ytmusicapi.ytmusic.RefreshingToken", RefreshingToken)
-    held: object = vars(music(file, client(server)))["_token"]
-    assert isinstance(held, RefreshingToken)
-    before, first = on_disk(file), held.access_token
-    held.expires_at = int(clock.time())
-    assert held.is_expiring
+    token: object = vars(music(file, client(server)))["_token"]
+    assert isinstance(token, RefreshingToken)
+    before, first = on_disk(file), token.access_token
+    token.expires_at = int(clock.time())
+    assert token.is_expiring
     clock.advance(1)
-    second = held.access_token
+    second = token.access_token
     assert second != first
-    assert held.expires_at != before["expires_at"]
-    assert held.expires_at > clock.time() + 60
-    assert second == held.access_token
+    assert token.expires_at != before["expires_at"]
+    assert token.expires_at > clock.time() + 60
+    assert second == token.access_token
     assert on_disk(file) != before
 
 
-def test_who_brings_what_is_told_apart(server: FakeGoogle, file: str) -> None:
+def test_the_kinds_of_authentication_are_told_apart(server: FakeGoogle, file: str) -> None:
     token: dict[str, object] = {**on_disk(file)}
     assert music(token, client(server)).auth_type == AuthType.OAUTH_CUSTOM_CLIENT
     with pytest.raises(YTMusicUserError):
@@ -239,7 +263,7 @@ def test_who_brings_what_is_told_apart(server: FakeGoogle, file: str) -> None:
     assert music(full, client(server)).auth_type == AuthType.OAUTH_CUSTOM_FULL
 
 
-# ---- its documentation's example, with only the import changed ----------------------------------
+# ---- the example of its documentation, with only the import changed ------------------------------
 
 
 EXAMPLE: Final = """
@@ -250,7 +274,7 @@ ytmusic = YTMusic('oauth.json', oauth_credentials=OAuthCredentials(client_id=cli
 """
 
 
-def test_its_example_runs(server: FakeGoogle, file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example_of_its_documentation_runs(server: FakeGoogle, file: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(Path(file).parent)
     names: dict[str, object] = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
     exec(EXAMPLE, names)
@@ -259,7 +283,7 @@ def test_its_example_runs(server: FakeGoogle, file: str, monkeypatch: pytest.Mon
     assert server.is_live(sent_by(its, server))
 
 
-# ---- all of it at once ---------------------------------------------------------------------------
+# ---- all of ytmusicapi.auth.oauth replaced -------------------------------------------------------
 
 SWAPPED: Final = """
 import sys
@@ -285,7 +309,7 @@ print(music._token.as_auth())
 """
 
 
-def test_all_of_ytmusicapi_runs_on_this_package_in_place_of_its_own(server: FakeGoogle, file: str) -> None:
+def test_ytmusicapi_runs_with_this_package_instead_of_its_own_module(server: FakeGoogle, file: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", SWAPPED, server.url, file], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -294,11 +318,11 @@ def test_all_of_ytmusicapi_runs_on_this_package_in_place_of_its_own(server: Fake
     assert done.stdout.strip().endswith(on_disk(file)["access_token"])
 
 
-# ---- signature by signature ----------------------------------------------------------------------
+# ---- signatures ----------------------------------------------------------------------------------
 
 
 def shared() -> Iterator[tuple[str, str]]:
-    """Each class that it defines for others, and its module."""
+    """Yield each public class of ytmusicapi.auth.oauth, with its module."""
     for module in ("credentials", "exceptions", "models", "token"):
         its = importlib.import_module(f"ytmusicapi.auth.oauth.{module}")
         for name, defined in vars(its).items():
@@ -307,7 +331,7 @@ def shared() -> Iterator[tuple[str, str]]:
 
 
 SHARED: Final = sorted(shared())
-# A keyword more is what somebody can leave out; these are annotated wider than in ytmusicapi.
+# Additional parameters are optional keywords. These are annotated wider than in ytmusicapi.
 WIDER: Final = {("OAuthCredentials", "session"), ("is_oauth", "headers"), ("local_cache", "path")}
 
 
@@ -316,7 +340,7 @@ def test_there_is_something_to_compare() -> None:
 
 
 @pytest.mark.parametrize(("module", "name"), SHARED)
-def test_what_it_defines_is_defined_here_and_called_the_same(module: str, name: str) -> None:
+def test_every_class_has_the_same_bases_and_signatures(module: str, name: str) -> None:
     its: object = vars(importlib.import_module(f"ytmusicapi.auth.oauth.{module}"))[name]
     ours: object = vars(importlib.import_module(f"ytmusic_oauth.{module}"))[name]
     assert isinstance(its, type)
@@ -328,7 +352,7 @@ def test_what_it_defines_is_defined_here_and_called_the_same(module: str, name: 
             assert known[key] == hint
         return
     if "__init__" in vars(its):
-        assert_called_the_same(name, its, ours)
+        assert_same_signature(name, its, ours)
     for member, defined in vars(its).items():
         if member.startswith("_"):
             continue
@@ -338,12 +362,12 @@ def test_what_it_defines_is_defined_here_and_called_the_same(module: str, name: 
             assert (defined.fset is None) == (mine.fset is None)
         elif isinstance(defined, (classmethod, staticmethod)):
             assert type(mine) is type(defined), member
-            assert_called_the_same(member, getattr(its, member), getattr(ours, member))
+            assert_same_signature(member, getattr(its, member), getattr(ours, member))
         elif callable(defined):
-            assert_called_the_same(member, defined, mine)
+            assert_same_signature(member, defined, mine)
 
 
-def assert_called_the_same(name: str, its: object, ours: object) -> None:
+def assert_same_signature(name: str, its: object, ours: object) -> None:
     assert callable(its)
     assert callable(ours)
     known, mine = inspect.signature(its).parameters, inspect.signature(ours).parameters
@@ -353,15 +377,15 @@ def assert_called_the_same(name: str, its: object, ours: object) -> None:
     for extra in mine.keys() - known.keys():
         assert mine[extra].kind is inspect.Parameter.KEYWORD_ONLY
         assert mine[extra].default is not inspect.Parameter.empty
-    said, meant = (
+    its_hints, our_hints = (
         typing.get_type_hints(inspect.getattr_static(each, "__init__") if isinstance(each, type) else each)
         for each in (its, ours)
     )
     for parameter in known:
-        if (name, parameter) not in WIDER and parameter in said:
-            assert shown(said[parameter]) == shown(meant[parameter]), (name, parameter)
-    if "return" in said:
-        assert shown(said["return"]) == shown(meant["return"]), name
+        if (name, parameter) not in WIDER and parameter in its_hints:
+            assert shown(its_hints[parameter]) == shown(our_hints[parameter]), (name, parameter)
+    if "return" in its_hints:
+        assert shown(its_hints["return"]) == shown(our_hints["return"]), name
 
 
 def shown(hint: object) -> str:

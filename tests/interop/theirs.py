@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""ytmusicapi, led to the fake server and its clock."""
+"""ytmusicapi, redirected to the fake server and its clock."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["lead_to"]
 
 
 def lead_to(server: FakeGoogle, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Send to the fake what would go to YouTube, and let its tokens age by our clock."""
+    """Send ytmusicapi's requests to the fake server, and give it our clock."""
 
     def no_visitor(ask: Callable[[str], object]) -> dict[str, str]:
         return {"X-Goog-Visitor-Id": "fake"}

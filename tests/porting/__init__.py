@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""The porting kit: what certifies a port of this library to any language. This folder needs nothing but Python."""
+"""The porting kit: certifies ports of this library to any language. It needs nothing but Python and this folder."""

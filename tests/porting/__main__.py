@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The command line of the kit: certifies a port, in whatever language it is.
+"""Certifies a port, in any language.
 
 python -m tests.porting --client "node my_client.js"; or, wherever this folder is: python porting --client ...
 """
@@ -13,7 +13,7 @@ from typing import Final
 
 __all__: list[str] = []
 
-# Run as a folder, it is no package yet.
+# When it is run as a folder, it is not a package yet.
 FOLDER: Final = Path(__file__).resolve().parent
 if not __package__:
     spec = util.spec_from_file_location("porting_kit", FOLDER / "__init__.py", submodule_search_locations=[str(FOLDER)])

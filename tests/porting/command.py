@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What can be asked of the kit, and what it answers."""
+"""The command line of the kit."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from contextlib import suppress
 from time import monotonic
 from typing import Final
 
-from .report import for_machines, for_people, is_passed
+from .harness import Failure
+from .report import is_passed, json_report, text_report
 from .runner import Result, certify, known_names, skips_of
 from .scenarios import SCENARIOS
-from .stage import Wrong
 from .vector import read_vectors
 
 __all__ = ["main"]
@@ -35,35 +35,35 @@ class _Arguments(argparse.Namespace):
 
 
 def _skip(text: str) -> tuple[str, str]:
-    what, _, reason = text.partition("=")
+    name, _, reason = text.partition("=")
     if not reason.strip():
-        raise argparse.ArgumentTypeError(f"{text!r} is not WHAT=REASON")
-    if what not in known_names(read_vectors()):
-        raise argparse.ArgumentTypeError(f"there is no level, no scenario and no vector of the name {what}")
-    return what, reason.strip()
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=REASON")
+    if name not in known_names(read_vectors()):
+        raise argparse.ArgumentTypeError(f"no level, kind, scenario or vector is named {name}")
+    return name, reason.strip()
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "porting",
-        description="Certifies a port: puts all vectors and scenarios to its driver (see DRIVER.md).",
-        epilog="Exit status: 0 passed, but for what was skipped; 1 failed; 2 wrong driver or usage; 130 interrupted.",
+        description="Certify a port: run all vectors and scenarios against its driver (see DRIVER.md).",
+        epilog="Exit status: 0 passed, except what was skipped; 1 failed; 2 wrong driver or usage; 130 interrupted.",
     )
-    parser.add_argument("--client", metavar="COMMAND", help='how the driver is started, such as "node my_client.js"')
+    parser.add_argument("--client", metavar="COMMAND", help='how to start the driver, such as "node my_client.js"')
     parser.add_argument(
         "--skip",
-        metavar="WHAT=REASON",
+        metavar="NAME=REASON",
         type=_skip,
         action="append",
         default=[],
-        help="leave out a level, a scenario, a kind of vectors or a vector; the report shows the reason",
+        help="skip a level, a scenario, a kind of vectors or a vector; the report shows the reason",
     )
     parser.add_argument(
-        "--only", metavar="PATTERN", action="append", help="ask only those with such an id, for example 'file/*'"
+        "--only", metavar="PATTERN", action="append", help="run only what has a matching id, such as 'file/*'"
     )
-    parser.add_argument("--jobs", metavar="N", type=int, help="so many scenarios at once")
-    parser.add_argument("--json", action="store_true", help="a report for machines")
-    parser.add_argument("--list", action="store_true", help="list all ids and what they are about, and ask nothing")
+    parser.add_argument("--jobs", metavar="N", type=int, help="number of scenarios to run at once")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.add_argument("--list", action="store_true", help="list all ids and what they are about, and run nothing")
     return parser
 
 
@@ -80,16 +80,16 @@ def main(argv: Sequence[str] | None = None) -> int:
                 print(f"{name}\n    {why}")
         return PASSED
     if arguments.client is None:
-        parser.error("--client is needed: how the driver of the port is started")
+        parser.error("--client is required: how to start the driver of the port")
     started = monotonic()
     command = shlex.split(arguments.client, posix=sys.platform != "win32")
     try:
         skips = {**skips_of(command), **dict(arguments.skip)}
-    except (Wrong, OSError) as error:
+    except (Failure, OSError) as error:
         print(f"The driver cannot be used: {arguments.client}", file=sys.stderr)
         print(f"  {error if isinstance(error, OSError) else f'expected  {error.expected}'}", file=sys.stderr)
-        if isinstance(error, Wrong):
-            print(f"  came      {error.came}", file=sys.stderr)
+        if isinstance(error, Failure):
+            print(f"  actual    {error.actual}", file=sys.stderr)
         return FIX_FIRST
     on_terminal = sys.stderr.isatty()
     done = 0
@@ -98,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         nonlocal done
         done += 1
         if on_terminal:
-            print(f"{done} asked, the last one {result.id:<80.80}", end="\r", file=sys.stderr, flush=True)
+            print(f"{done} done, last {result.id:<80.80}", end="\r", file=sys.stderr, flush=True)
 
     try:
         results = certify(command, skips=skips, only=arguments.only or ["*"], jobs=arguments.jobs, progress=progress)
@@ -109,9 +109,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if on_terminal:
             print(" " * 110, end="\r", file=sys.stderr, flush=True)
     if not results:
-        parser.error("nothing has such an id; --list shows them all")
+        parser.error("no id matches; --list shows all ids")
     if arguments.json:
-        print(for_machines(arguments.client, results))
+        print(json_report(arguments.client, results))
     else:
-        print(for_people(arguments.client, results, monotonic() - started))
+        print(text_report(arguments.client, results, monotonic() - started))
     return PASSED if is_passed(results) else FAILED

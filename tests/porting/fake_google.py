@@ -4,16 +4,16 @@
 Standard library only, and one file: copy it beside your own program, in whatever language that is.
 
     with FakeGoogle() as server:                  # on a free port of 127.0.0.1
-        ...                                       # your program asks server.device_code_url
-        server.approve(server.user_codes()[0])    # the person says yes
-        server.script("token", FAULTS["503"])     # the next answer of the token endpoint
+        ...                                       # your program sends a request to server.device_code_url
+        server.approve(server.user_codes()[0])    # the user confirms
+        server.script("token", FAULTS["503"])     # the next response of the token endpoint
         server.requests_to("token")[-1].form      # what your program sent
 
     python fake_google.py --port 8080 --approve-after 10 --script token=stall
 
-From top to bottom: the values; the faults to script; `Authority`, all that an OAuth server decides,
-without a socket; `FakeGoogle`, which adds scripts, gates and the transcript; the HTTP under it; the
-command line. Every token is plainly fake.
+From top to bottom: the values; the faults to script; `Authority`, the logic of an OAuth server,
+without a socket; `FakeGoogle`, which adds scripts, gates and the transcript; HTTP; the command
+line. Every token is obviously fake.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ from typing import ClassVar, Final, Literal, TypeAlias, final
 CLIENT_ID: Final = "fake-client.apps.googleusercontent.com"
 CLIENT_SECRET: Final = "fake-secret"
 
-# Path -> endpoint, the name that scripts, gates and questions about the transcript go by.
+# Path -> endpoint: the name that scripts, gates and the transcript use.
 ENDPOINTS: Final[Mapping[str, str]] = {
-    "/o/oauth2/device/code": "code",  # as www.youtube.com spells it
-    "/device/code": "code",  # as oauth2.googleapis.com does
+    "/o/oauth2/device/code": "code",  # at www.youtube.com
+    "/device/code": "code",  # at oauth2.googleapis.com
     "/token": "token",
     "/revoke": "revoke",
     "/device": "page",
@@ -66,17 +66,17 @@ _URN_GRANT: Final = {"urn:ietf:params:oauth:grant-type:device_code": "device_cod
 
 @dataclass(frozen=True)
 class Dialect:
-    """What differs between servers that all speak OAuth. The defaults are the RFCs'."""
+    """How OAuth servers differ. The defaults follow the RFCs."""
 
-    # Accepted device grant -> the name of its code parameter.
+    # Device grant type -> the name of its code parameter.
     grants: Mapping[str, str] = field(default_factory=lambda: _URN_GRANT)
-    # Error -> HTTP status; any other error is a 400.
+    # Error -> HTTP status; 400 for any other error.
     statuses: Mapping[str, int] = field(default_factory=lambda: {"invalid_client": 401})
-    # The keys of the page's address, and of that with the user code in it.
+    # The keys of the verification page, and of the link that contains the user code.
     links: Sequence[str] = ("verification_uri", "verification_uri_complete")
-    authenticates_everywhere: bool = True  # client_secret at every endpoint, not only the token's
-    revokes_every_grant: bool = False  # one revoked token ends all that its client was given
-    unknown_token: str | None = None  # the error of its revocation, if it is one (RFC 7009 2.2)
+    authenticates_everywhere: bool = True  # client_secret at every endpoint, not only the token endpoint
+    revokes_every_grant: bool = False  # revoking one token ends every grant of its client
+    unknown_token: str | None = None  # the error for revoking an unknown token; RFC 7009 2.2: none
 
 
 _PENDING: Final = "authorization_pending"
@@ -99,13 +99,13 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
 
 @dataclass(frozen=True)
 class Client:
-    """An OAuth client as the console has it. Only the kind "device" is served."""
+    """An OAuth client as in the console. Only the kind "device" is accepted."""
 
     secret: str
     kind: Literal["device", "web", "deleted", "unauthorized"] = "device"
 
 
-_CLIENT_REFUSALS: Final[Mapping[str, tuple[str, str]]] = {
+_CLIENT_ERRORS: Final[Mapping[str, tuple[str, str]]] = {
     "web": ("invalid_client", "Invalid client type."),
     "deleted": ("deleted_client", "The OAuth client was deleted."),
     "unauthorized": ("unauthorized_client", "Unauthorized"),
@@ -114,40 +114,40 @@ _CLIENT_REFUSALS: Final[Mapping[str, tuple[str, str]]] = {
 
 @dataclass(frozen=True)
 class Exchange:
-    """A request and what became of it."""
+    """A request and its response."""
 
-    at: float  # by the server's clock
+    at: float  # the time on the server's clock
     method: str
     path: str
     query: str
-    headers: Mapping[str, str]  # names in lower case, repeated ones joined by commas
+    headers: Mapping[str, str]  # names in lower case, repeated values joined by commas
     form: Mapping[str, str]  # the last value of each name
-    repeated: Sequence[str] = ()  # the names that the form has more than once
-    status: int = 0  # 0: not answered yet, or by a `Raw`
-    error: str = ""  # the answer's
+    repeated: Sequence[str] = ()  # the names that occur more than once in the form
+    status: int = 0  # 0: no response yet, or a `Raw`
+    error: str = ""  # of the response
 
 
 @dataclass(frozen=True)
 class Reply:
-    """A well-formed answer, after `delay` real seconds. A mapping goes out as JSON.
+    """A well-formed response, after `delay` real seconds. A mapping is sent as JSON.
 
-    `applied`: the request is carried out first, and its real answer is lost.
+    `applied`: the request is executed first, and its real response is lost.
     """
 
     status: int = 200
     body: bytes | str | Mapping[str, object] = b""
-    headers: Mapping[str, str] = field(default_factory=dict)  # they win over those of a JSON answer
+    headers: Mapping[str, str] = field(default_factory=dict)  # they override the default ones
     delay: float = 0.0
     applied: bool = False
 
     @property
     def error(self) -> str:
-        """The OAuth error in it, or ""."""
+        """The OAuth error in the body, or ""."""
         error = self.body.get("error") if isinstance(self.body, Mapping) else None
         return error if isinstance(error, str) else ""
 
     def wire(self, connection: str) -> bytes:
-        """All of it, as it is sent."""
+        """Return the whole response, as it is sent."""
         text = json.dumps(dict(self.body)) if isinstance(self.body, Mapping) else self.body
         body = text.encode() if isinstance(text, str) else text
         headers = {
@@ -162,15 +162,15 @@ class Reply:
 
 @dataclass(frozen=True)
 class Raw:
-    """An answer byte by byte: a number is a wait in real seconds. Then the connection ends.
+    """A response byte by byte: a number is a wait in real seconds. Then the connection is closed.
 
-    `reset`: it ends with a TCP reset. `applied`: as in `Reply`.
+    `reset`: it is closed with a TCP reset. `applied`: as in `Reply`.
     """
 
     pieces: Sequence[bytes | float] = ()
     reset: bool = False
     applied: bool = False
-    status: ClassVar = 0  # as a transcript has it
+    status: ClassVar = 0  # in the transcript
     error: ClassVar = ""
 
 
@@ -183,8 +183,8 @@ def _head(status: int, headers: Mapping[str, str]) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
-# Where it can be, a fault is a good token answer in all but one respect: a client that takes it
-# has missed just that.
+# If possible, a fault is a successful token response with one defect: a client that accepts it
+# has missed exactly that.
 _TOKEN: Final = (
     b'{"access_token": "ya29.fake-spoiled", "expires_in": 3599, "token_type": "Bearer",'
     b' "scope": "https://www.googleapis.com/auth/youtube"}'
@@ -195,19 +195,19 @@ _HTML: Final = {"Content-Type": "text/html; charset=utf-8"}
 
 
 def redirect(to: str, status: int = 307) -> Reply:
-    """A redirect; 307 asks for the same POST again, secrets and all."""
+    """Return a redirect. 307 asks to send the same POST again, secrets included."""
     return Reply(status, "Over there.", {**_TEXT, "Location": to})
 
 
 def drip(body: bytes = _TOKEN, every: float = 1.0) -> Raw:
-    """A complete answer, one byte every so many seconds."""
+    """Return a complete response, one byte every so many seconds."""
     head = _head(200, {"Content-Length": str(len(body))})
     return Raw([head, *(piece for byte in body for piece in (every, bytes([byte])))])
 
 
-def applied(answer: HttpResponse) -> HttpResponse:
-    """The same answer, but the request is carried out first: the token is rotated, and lost."""
-    return dataclasses.replace(answer, applied=True)
+def applied(response: HttpResponse) -> HttpResponse:
+    """Return the same response, but execute the request first: the token is rotated, and lost."""
+    return dataclasses.replace(response, applied=True)
 
 
 FAULTS: Final[Mapping[str, HttpResponse]] = {
@@ -236,19 +236,19 @@ FAULTS: Final[Mapping[str, HttpResponse]] = {
 }
 
 
-class _Refusal(Exception):
-    """An OAuth error and its description, on their way out; the dialect adds the status."""
+class _ErrorResponse(Exception):
+    """An OAuth error and its description; the dialect adds the status."""
 
 
 def _required(form: Mapping[str, str], name: str) -> str:
     if not form.get(name):
-        raise _Refusal("invalid_request", f"Missing required parameter: {name}")
+        raise _ErrorResponse("invalid_request", f"Missing required parameter: {name}")
     return form[name]
 
 
 @dataclass
 class _Login:
-    """A device code. Whatever happens to it is kept as the moment when it does."""
+    """A device code. Its states are kept as the times at which they begin."""
 
     user_code: str
     client_id: str
@@ -258,10 +258,10 @@ class _Login:
     approved_at: float
     denied_at: float = math.inf
     polled_at: float = -math.inf
-    grant: _Grant | None = None  # what it was redeemed for
+    grant: _Grant | None = None  # once it is redeemed
 
     def error(self, now: float) -> str:
-        """What a poll is told; "" stands for a token."""
+        """Return the error of a poll at this time; "" means a token."""
         if now >= self.expires_at:
             return "expired_token"
         if now >= self.denied_at:
@@ -271,11 +271,11 @@ class _Login:
 
 @dataclass
 class _Grant:
-    """One consent, and the family of tokens that came of it."""
+    """One consent, and all tokens that were issued for it."""
 
     client_id: str
     scope: str
-    refresh_token: str = ""  # the one in force
+    refresh_token: str = ""  # the valid one
     refresh_ends_at: float = math.inf
     revoked: bool = False
 
@@ -298,58 +298,58 @@ def _page(status: int, message: str, user_code: str) -> Reply:
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Authority:
-    """Who may do what: clients, logins, grants and tokens, for any number of threads.
+    """The logic of an OAuth server: clients, logins, grants and tokens. Thread-safe.
 
-    Lifetimes are seconds by `clock`. The public fields may be changed between two requests.
+    Lifetimes are seconds on `clock`. The public fields may be changed between two requests.
     """
 
     clock: Callable[[], float] = time.monotonic
     dialect: Dialect = GOOGLE_DIALECT
     clients: Mapping[str, Client] = field(default_factory=lambda: {CLIENT_ID: Client(CLIENT_SECRET)})
     code_lifetime: float = 1800
-    interval: float | None = 5  # None: the answer leaves it out, and 5 holds (RFC 8628 3.2)
+    interval: float | None = 5  # None: the response omits it, and 5 applies (RFC 8628 3.2)
     token_lifetime: float = 3599
     refresh_token_lifetime: float | None = None  # Google's is 604799 for an app in "Testing"
-    rotate: bool = False  # a refresh answers with a new refresh token, and the old one dies
-    revoke_on_code_reuse: bool = False  # polling a redeemed code revokes what it was redeemed for
-    approve_after: float | None = None  # no person needed: a code is approved when it is so old
+    rotate: bool = False  # a refresh returns a new refresh token and invalidates the old one
+    revoke_on_code_reuse: bool = False  # polling with a redeemed code revokes its grant
+    approve_after: float | None = None  # approve each code after so many seconds, without a user
 
     def __post_init__(self) -> None:
-        self.url = ""  # where it is served
-        self._changed = threading.Condition()  # guards every field that starts with an underscore
+        self.url = ""  # set while it is served
+        self._changed = threading.Condition()  # guards the fields that start with an underscore
         self._minted: Counter[str] = Counter()
         self._logins: dict[str, _Login] = {}  # by device code
-        self._grants: dict[str, _Grant] = {}  # by refresh token, those that were rotated away too
-        self._access: dict[str, tuple[_Grant, float]] = {}  # by access token, with its end
+        self._grants: dict[str, _Grant] = {}  # by refresh token, rotated ones too
+        self._access: dict[str, tuple[_Grant, float]] = {}  # by access token, with its expiry
 
     def user_codes(self) -> list[str]:
-        """The codes that wait for a person, the oldest first."""
+        """Return the codes that wait for the user, the oldest first."""
         with self._changed:
             return [login.user_code for login in self._waiting()]
 
     def approve(self, user_code: str) -> None:
-        """The person says yes. A `LookupError` if no such code waits."""
+        """Confirm a code as the user. Raises `LookupError` if no such code is waiting."""
         with self._changed:
             self._login(user_code).approved_at = self.clock()
 
     def deny(self, user_code: str) -> None:
-        """The person says no. A `LookupError` if no such code waits."""
+        """Deny a code as the user. Raises `LookupError` if no such code is waiting."""
         with self._changed:
             self._login(user_code).denied_at = self.clock()
 
     def expire(self, user_code: str) -> None:
-        """The code is too old from now on. A `LookupError` if no such code waits."""
+        """Expire a code now. Raises `LookupError` if no such code is waiting."""
         with self._changed:
             self._login(user_code).expires_at = self.clock()
 
     def expire_access_tokens(self) -> None:
-        """Every access token is too old from now on."""
+        """Expire every access token now."""
         with self._changed:
             now = self.clock()
             self._access = {token: (grant, now) for token, (grant, _) in self._access.items()}
 
     def revoke(self, token: str) -> None:
-        """The person takes back what a good token of either kind stands for; else `LookupError`."""
+        """Revoke the grant of a valid token of either kind, as the user. Raises `LookupError`."""
         with self._changed:
             revoked = self._grant_of(token)
             if revoked is None:
@@ -360,13 +360,13 @@ class Authority:
                     grant.revoked = True
 
     def is_live(self, access_token: str) -> bool:
-        """Whether the API would take it."""
+        """Whether the API would accept it."""
         with self._changed:
             grant, ends_at = self._access.get(access_token, (None, 0.0))
             return grant is not None and not grant.revoked and self.clock() < ends_at
 
     def can_refresh(self, refresh_token: str) -> bool:
-        """Whether its client could refresh with it."""
+        """Whether its client could use it for a refresh."""
         with self._changed:
             grant = self._grants.get(refresh_token)
             if grant is None or grant.revoked or grant.refresh_token != refresh_token:
@@ -374,14 +374,14 @@ class Authority:
             return self.clock() < grant.refresh_ends_at
 
     def answer(self, request: Exchange) -> Reply:
-        """Carry a request out, and say what a well-behaved server says."""
+        """Execute a request, and return the response of a correct server."""
         handlers: Mapping[tuple[str, str | None], Callable[[Exchange], Reply]] = {
-            ("POST", "code"): self._answer_code,
-            ("POST", "token"): self._answer_token,
-            ("POST", "revoke"): self._answer_revoke,
-            ("GET", "page"): self._answer_page,
-            ("POST", "page"): self._answer_decision,
-            ("GET", "api"): self._answer_api,
+            ("POST", "code"): self._handle_code,
+            ("POST", "token"): self._handle_token,
+            ("POST", "revoke"): self._handle_revoke,
+            ("GET", "page"): self._handle_page,
+            ("POST", "page"): self._handle_decision,
+            ("GET", "api"): self._handle_api,
         }
         endpoint = ENDPOINTS.get(request.path)
         handler = handlers.get((request.method, endpoint))
@@ -392,22 +392,22 @@ class Authority:
         try:
             media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
             if request.method == "POST" and media_type != "application/x-www-form-urlencoded":
-                raise _Refusal("invalid_request", f"Not a form: {media_type}")
-            if request.repeated:  # RFC 6749 3.2, in Google's words
+                raise _ErrorResponse("invalid_request", f"Not a form: {media_type}")
+            if request.repeated:  # RFC 6749 3.2; the text is Google's
                 text = f"OAuth 2 parameters can only have a single value: {request.repeated[0]}"
-                raise _Refusal("invalid_request", text)
+                raise _ErrorResponse("invalid_request", text)
             with self._changed:
                 return handler(request)
-        except _Refusal as refusal:
-            error, description = refusal.args
+        except _ErrorResponse as response:
+            error, description = response.args
             body = {"error": error, "error_description": description}
             return Reply(self.dialect.statuses.get(error, 400), body)
 
-    def _answer_code(self, request: Exchange) -> Reply:
+    def _handle_code(self, request: Exchange) -> Reply:
         client_id = self._client(request.form, self.dialect.authenticates_everywhere)
         scope = request.form.get("scope", "").strip()
         if not scope:
-            raise _Refusal("invalid_scope", "Missing required parameter: scope")
+            raise _ErrorResponse("invalid_scope", "Missing required parameter: scope")
         device_code, user_code = self._mint("AH-fake-device-{}"), self._mint("ABCD-{:04}")
         now, page = self.clock(), f"{self.url}/device"
         self._logins[device_code] = _Login(
@@ -423,7 +423,7 @@ class Authority:
         interval = {} if self.interval is None else {"interval": self.interval}
         return Reply(200, {**body, "expires_in": self.code_lifetime, **interval})
 
-    def _answer_token(self, request: Exchange) -> Reply:
+    def _handle_token(self, request: Exchange) -> Reply:
         client_id = self._client(request.form, True)
         grant_type = _required(request.form, "grant_type")
         if grant_type == "refresh_token":
@@ -431,59 +431,59 @@ class Authority:
         if grant_type in self.dialect.grants:
             parameter = self.dialect.grants[grant_type]
             return self._poll(client_id, _required(request.form, parameter))
-        raise _Refusal("unsupported_grant_type", f"Invalid grant_type: {grant_type}")
+        raise _ErrorResponse("unsupported_grant_type", f"Invalid grant_type: {grant_type}")
 
     def _poll(self, client_id: str, device_code: str) -> Reply:
         login, now = self._logins.get(device_code), self.clock()
         if login is None or login.client_id != client_id:
-            raise _Refusal("invalid_grant", "Malformed auth code.")
+            raise _ErrorResponse("invalid_grant", "Malformed auth code.")
         if login.grant is not None:
             login.grant.revoked |= self.revoke_on_code_reuse
-            raise _Refusal("invalid_grant", "Code was already redeemed.")
+            raise _ErrorResponse("invalid_grant", "Code was already redeemed.")
         error, waited = login.error(now), now - login.polled_at
         login.polled_at = now
-        # A millionth less will do: between two readings of a clock, floats round.
+        # Minus a millionth, because floats round.
         if error != "expired_token" and waited < login.interval - 1e-6:
             # RFC 8628 3.5: "the interval MUST be increased by 5 seconds for this and all
             # subsequent requests".
             login.interval += 5
             error = "slow_down"
         if error:
-            raise _Refusal(error, f"The login with {login.user_code}: {error}")
+            raise _ErrorResponse(error, f"The login with {login.user_code}: {error}")
         login.grant = _Grant(client_id, login.scope)
         return self._issue(login.grant, with_refresh_token=True)
 
     def _refresh(self, client_id: str, refresh_token: str) -> Reply:
         grant = self._grants.get(refresh_token)
         if grant is None:
-            raise _Refusal("invalid_grant", "Bad Request")
+            raise _ErrorResponse("invalid_grant", "Bad Request")
         if grant.client_id != client_id:
-            raise _Refusal("unauthorized_client", "Unauthorized")
-        # Either the one who sends a rotated token again is a thief, or the one who rotated it was.
-        # Nobody can tell, so the whole family ends (RFC 9700 4.14.2).
+            raise _ErrorResponse("unauthorized_client", "Unauthorized")
+        # A rotated token was used again, so one of the two clients has stolen it. It is unknown
+        # which, so all tokens of the grant are revoked (RFC 9700 4.14.2).
         grant.revoked |= refresh_token != grant.refresh_token
         if not self.can_refresh(refresh_token):
-            raise _Refusal("invalid_grant", "Token has been expired or revoked.")
+            raise _ErrorResponse("invalid_grant", "Token has been expired or revoked.")
         return self._issue(grant, with_refresh_token=self.rotate)
 
-    def _answer_revoke(self, request: Exchange) -> Reply:
+    def _handle_revoke(self, request: Exchange) -> Reply:
         authenticates = self.dialect.authenticates_everywhere
         client_id = self._client(request.form, True) if authenticates else None
         token = _required(request.form, "token")
         grant = self._grant_of(token)
         if grant is not None and client_id not in (None, grant.client_id):
-            raise _Refusal("unauthorized_client", "Unauthorized")
+            raise _ErrorResponse("unauthorized_client", "Unauthorized")
         if grant is not None:
             self.revoke(token)
         elif self.dialect.unknown_token is not None:
-            raise _Refusal(self.dialect.unknown_token, "Token expired or revoked")
+            raise _ErrorResponse(self.dialect.unknown_token, "Token expired or revoked")
         return Reply(200, {})
 
-    def _answer_page(self, request: Exchange) -> Reply:
+    def _handle_page(self, request: Exchange) -> Reply:
         user_code = dict(urllib.parse.parse_qsl(request.query)).get("user_code", "")
         return _page(200, "Is this the code that the device shows?", user_code)
 
-    def _answer_decision(self, request: Exchange) -> Reply:
+    def _handle_decision(self, request: Exchange) -> Reply:
         user_code = request.form.get("user_code", "").strip()
         decide = self.approve if request.form.get("decision") == "Allow" else self.deny
         try:
@@ -492,7 +492,7 @@ class Authority:
             return _page(404, str(exc), user_code)
         return _page(200, f"Done with {user_code}: go back to the device.", "")
 
-    def _answer_api(self, request: Exchange) -> Reply:
+    def _handle_api(self, request: Exchange) -> Reply:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and self.is_live(token):
             return Reply(200, {"kind": "youtube#channelListResponse", "items": []})
@@ -504,11 +504,11 @@ class Authority:
         client_id = _required(form, "client_id")
         client = self.clients.get(client_id)
         if client is None:
-            raise _Refusal("invalid_client", "The OAuth client was not found.")
+            raise _ErrorResponse("invalid_client", "The OAuth client was not found.")
         if client.kind != "device":
-            raise _Refusal(*_CLIENT_REFUSALS[client.kind])
+            raise _ErrorResponse(*_CLIENT_ERRORS[client.kind])
         if authenticates and _required(form, "client_secret") != client.secret:
-            raise _Refusal("invalid_client", "The provided client secret is invalid.")
+            raise _ErrorResponse("invalid_client", "The provided client secret is invalid.")
         return client_id
 
     def _issue(self, grant: _Grant, *, with_refresh_token: bool) -> Reply:
@@ -547,22 +547,22 @@ class Authority:
 @final
 @dataclass(kw_only=True, eq=False, repr=False)
 class FakeGoogle(Authority):
-    """An `Authority` behind HTTP, with scripts, gates and a transcript. It serves in a `with` block.
+    """An `Authority` behind HTTP, with scripts, gates and a transcript. It runs in a `with` block.
 
-    An `endpoint` is a name in `ENDPOINTS`, or any path. Leaving the block ends all connections at
+    An `endpoint` is a name in `ENDPOINTS`, or any path. Leaving the block closes all connections at
     once, stalled ones too.
     """
 
     host: str = "127.0.0.1"
-    port: int = 0  # 0: any free one
-    ssl_context: ssl.SSLContext | None = None  # serve https with it
-    log: Callable[[str], None] | None = None  # gets a line per answer, in the thread that answers
+    port: int = 0  # 0: any free port
+    ssl_context: ssl.SSLContext | None = None  # for https
+    log: Callable[[str], None] | None = None  # gets a line for each response, in the thread that sends it
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._transcript: list[Exchange] = []
         self._scripts: defaultdict[str, deque[HttpResponse]] = defaultdict(deque)
-        self._snapshot: list[str] = []
+        self._gates: list[str] = []
         self._closing = threading.Event()
 
     def __enter__(self) -> FakeGoogle:
@@ -574,7 +574,7 @@ class FakeGoogle(Authority):
         self.revoke_url = f"{self.url}/revoke"
         self.verification_url = f"{self.url}/device"
         self.api_url = f"{self.url}/youtube/v3/channels"
-        # The listener looks up every hundredth of a second: so long may leaving take.
+        # The listener polls every hundredth of a second: that is how long leaving may take.
         threading.Thread(target=self._listener.serve_forever, args=(0.01,), daemon=True).start()
         return self
 
@@ -585,99 +585,99 @@ class FakeGoogle(Authority):
         self._listener.shutdown()
         self._listener.server_close()
 
-    def script(self, endpoint: str, *answers: HttpResponse) -> None:
-        """Let the next requests to `endpoint` get these answers, one each."""
+    def script(self, endpoint: str, *responses: HttpResponse) -> None:
+        """Send these responses to the next requests to `endpoint`, one each."""
         with self._changed:
-            self._scripts[_name(endpoint)].extend(answers)
+            self._scripts[_name(endpoint)].extend(responses)
 
     @contextlib.contextmanager
     def hold(self, endpoint: str) -> Iterator[None]:
-        """A gate: requests to `endpoint` arrive, and wait for the end of the block."""
+        """Hold requests to `endpoint` until the end of the block."""
         with self._changed:
-            self._snapshot.append(_name(endpoint))
+            self._gates.append(_name(endpoint))
         try:
             yield
         finally:
             with self._changed:
-                self._snapshot.remove(_name(endpoint))
+                self._gates.remove(_name(endpoint))
                 self._changed.notify_all()
 
     @property
     def transcript(self) -> list[Exchange]:
-        """The requests so far, in the order in which they came; held and stalled ones too."""
+        """The requests so far, in order; held and stalled ones too."""
         with self._changed:
             return list(self._transcript)
 
     def requests_to(self, endpoint: str) -> list[Exchange]:
-        """The part of the transcript that is about `endpoint`."""
+        """Return the requests to `endpoint`."""
         name = _name(endpoint)
         return [each for each in self.transcript if ENDPOINTS.get(each.path, each.path) == name]
 
     def wait_for_requests(self, n: int, endpoint: str, timeout: float = 10.0) -> None:
-        """Block until `n` requests to `endpoint` have come in all; `TimeoutError` if they don't."""
+        """Wait until `endpoint` has got `n` requests in all. Raises `TimeoutError`."""
         with self._changed:
             if not self._changed.wait_for(lambda: len(self.requests_to(endpoint)) >= n, timeout):
                 raise TimeoutError(f"not {n} requests to {endpoint!r} in {timeout} s")
 
     def answer(self, request: Exchange) -> Reply:
-        """As an `Authority` answers; the transcript is the server's own."""
+        """As in `Authority`, and the transcript."""
         if (request.method, request.path) != ("GET", "/transcript"):
             return super().answer(request)
         others = [dataclasses.asdict(each) for each in self.transcript if each.path != request.path]
         return Reply(200, {"transcript": others})
 
     def respond(self, request: Exchange) -> HttpResponse:
-        """Record a request, and find its answer: the script's, or else the real one."""
+        """Record a request, and return its response: the scripted one, or else the real one."""
         name = ENDPOINTS.get(request.path, request.path)
         with self._changed:
             number = len(self._transcript)
             self._transcript.append(request)
             self._changed.notify_all()
-            self._changed.wait_for(lambda: name not in self._snapshot or self._closing.is_set())
+            self._changed.wait_for(lambda: name not in self._gates or self._closing.is_set())
             self.pause(0)
-            answer = self._scripts[name].popleft() if self._scripts[name] else None
-            if answer is None or answer.applied:
+            response = self._scripts[name].popleft() if self._scripts[name] else None
+            if response is None or response.applied:
                 real = self.answer(request)
-                answer = real if answer is None else answer
-            done = dataclasses.replace(request, status=answer.status, error=answer.error)
+                response = real if response is None else response
+            done = dataclasses.replace(request, status=response.status, error=response.error)
             self._transcript[number] = done
         if self.log is not None:
             self.log(f"{done.method} {done.path} -> {done.status or 'raw'} {done.error}".rstrip())
-        return answer
+        return response
 
     def pause(self, seconds: float) -> None:
-        """Wait for real seconds, but no longer than the server lives."""
+        """Wait for real seconds, but not longer than the server runs."""
         if self._closing.wait(min(seconds, threading.TIMEOUT_MAX)):
             raise ConnectionAbortedError("the fake is closing")
 
 
 def _name(endpoint: str) -> str:
-    """The name of an endpoint that is given by its name or a path; other paths are their own."""
+    """Return the name of an endpoint that is given by its name or path; other paths are their own names."""
     if endpoint in ENDPOINTS.values() or endpoint.startswith("/"):
         return ENDPOINTS.get(endpoint, endpoint)
     raise ValueError(f"{endpoint!r} is neither a path nor one of {_NAMES}")
 
 
 class _Listener(http.server.ThreadingHTTPServer):
-    """Takes connections and keeps count of them."""
+    """Accepts connections and keeps track of them."""
 
     daemon_threads = True
-    request_queue_size = 128  # a burst of threads must not be turned away
+    request_queue_size = 128  # a burst of threads must not be refused
 
     def __init__(self, fake: FakeGoogle) -> None:
         self.ssl_context = fake.ssl_context
         self.open: list[socket.socket] = []
         self.changed = threading.Condition()  # guards `open`
-        super().__init__((fake.host, fake.port), functools.partial(_DeadlineHandler, fake))
+        super().__init__((fake.host, fake.port), functools.partial(_RequestHandler, fake))
 
     def server_bind(self) -> None:
-        # Not HTTPServer's, which asks the DNS for the name of the host.
+        # Not HTTPServer's, which looks the host name up in the DNS.
         socketserver.TCPServer.server_bind(self)
 
     def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
         connection, address = super().get_request()
         if self.ssl_context is not None:
-            # A client may stall in the handshake too, so that is the handler's.
+            # A client may stall in the handshake too, so the handler's thread does it.
             wrap = functools.partial(self.ssl_context.wrap_socket, do_handshake_on_connect=False)
             connection = wrap(connection, server_side=True)
         with self.changed:
@@ -694,18 +694,18 @@ class _Listener(http.server.ThreadingHTTPServer):
         super().server_close()
         with self.changed:
             for connection in self.open:
-                with contextlib.suppress(OSError):  # SSLSocket's own drops its state under a reader
+                with contextlib.suppress(OSError):  # SSLSocket's own would drop its state while a thread reads
                     socket.socket.shutdown(connection, socket.SHUT_RDWR)
             self.changed.wait_for(lambda: not self.open, timeout=5.0)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        # A client that hangs up is no error. Anything else is a bug here, and is shown.
+        # A client may hang up. Anything else is a bug in this file, and is shown.
         if not isinstance(sys.exc_info()[1], OSError):
             traceback.print_exc()
 
 
-class _DeadlineHandler(http.server.BaseHTTPRequestHandler):
-    """Speaks HTTP/1.1 on one connection."""
+class _RequestHandler(http.server.BaseHTTPRequestHandler):
+    """Handles HTTP/1.1 on one connection."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -720,18 +720,18 @@ class _DeadlineHandler(http.server.BaseHTTPRequestHandler):
         super().setup()
 
     def log_message(self, *_: object) -> None:
-        """Nothing: the fake has a log of its own."""
+        """Log nothing: `FakeGoogle.log` does."""
 
     def do_GET(self) -> None:
         length = self.headers.get("Content-Length", "0")
         if "Transfer-Encoding" in self.headers or not re.fullmatch("[0-9]{1,6}", length):
-            self.close_connection = True  # after a body that nobody read, nothing can be understood
+            self.close_connection = True  # the unread body would be taken for the next request
             self.send(Reply(413, {"error": "invalid_request"}))
             return
         body = self.rfile.read(int(length))
         if len(body) < int(length):
             raise ConnectionAbortedError("the client left in the middle of its request")
-        # A proxy is sent the whole URL.
+        # A proxy gets the whole URL.
         path, _, query = re.sub("^https?://[^/]*", "", self.path).partition("?")
         headers = {n.lower(): ", ".join(self.headers.get_all(n, [])) for n in self.headers}
         form = urllib.parse.parse_qsl(body.decode(errors="replace"), keep_blank_values=True)
@@ -742,21 +742,21 @@ class _DeadlineHandler(http.server.BaseHTTPRequestHandler):
 
     do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_GET
 
-    def send(self, answer: HttpResponse) -> None:
-        if isinstance(answer, Reply):
-            self.fake.pause(answer.delay)
-            self.wfile.write(answer.wire("close" if self.close_connection else "keep-alive"))
+    def send(self, response: HttpResponse) -> None:
+        if isinstance(response, Reply):
+            self.fake.pause(response.delay)
+            self.wfile.write(response.wire("close" if self.close_connection else "keep-alive"))
             return
         self.close_connection = True
-        for piece in answer.pieces:
+        for piece in response.pieces:
             if isinstance(piece, bytes):
                 self.wfile.write(piece)
             else:
                 self.fake.pause(piece)
-        if answer.reset:
+        if response.reset:
             linger = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-            # Closed here and now: the listener would say goodbye first.
+            # Closed here, because the listener would shut it down properly first.
             socket.close(self.connection.detach())
 
 
@@ -769,7 +769,7 @@ def _scripted(text: str) -> tuple[str, HttpResponse]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line: serves until it is interrupted."""
+    """Run the server until it is interrupted."""
     parser = argparse.ArgumentParser(
         description="A fake of Google's OAuth server.",
         epilog=f"An ENDPOINT is a path, or one of {_NAMES}. A FAULT is one of {', '.join(FAULTS)}.",
@@ -782,33 +782,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     seconds("--code-lifetime", default=FakeGoogle.code_lifetime)
     seconds("--token-lifetime", default=FakeGoogle.token_lifetime)
     seconds("--refresh-token-lifetime", help="for ever, if it isn't given")
-    add("--rotate", action="store_true", help="a refresh answers with a new refresh token")
+    add("--rotate", action="store_true", help="a refresh returns a new refresh token")
     add("--dialect", choices=DIALECTS, default="google")
     seconds("--approve-after", help="approve each code by itself when it is so old")
-    spoil = "spoil the next answer of an endpoint; given once more, the one after that"
+    spoil = "spoil the next response of an endpoint; repeat for the one after that"
     add("--script", type=_scripted, action="append", metavar="ENDPOINT=FAULT", help=spoil)
     options = vars(parser.parse_args(argv))
     options["dialect"] = DIALECTS[options["dialect"]]
     scripts: Sequence[tuple[str, HttpResponse]] = options.pop("script") or ()
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have set it to be ignored
 
-    def say(line: str) -> None:
-        print(f"{line}\n", end="", flush=True)  # in one piece: the threads that answer say something, too
+    def write(line: str) -> None:
+        print(f"{line}\n", end="", flush=True)  # in one piece, because other threads print too
 
     try:
-        with FakeGoogle(log=say, **options) as server:
+        with FakeGoogle(log=write, **options) as server:
             for endpoint, fault in scripts:
                 server.script(endpoint, fault)
-            say(f"device code    {server.device_code_url}")
-            say(f"token          {server.token_url}")
-            say(f"revoke         {server.revoke_url}")
-            say(f"API            {server.api_url}")
-            say(f"transcript     {server.url}/transcript")
-            say(f"client id      {CLIENT_ID}")
-            say(f"client secret  {CLIENT_SECRET}")
-            say(f"approve at     {server.verification_url}")
+            write(f"device code    {server.device_code_url}")
+            write(f"token          {server.token_url}")
+            write(f"revoke         {server.revoke_url}")
+            write(f"API            {server.api_url}")
+            write(f"transcript     {server.url}/transcript")
+            write(f"client id      {CLIENT_ID}")
+            write(f"client secret  {CLIENT_SECRET}")
+            write(f"approve at     {server.verification_url}")
             while True:
-                time.sleep(3600)  # a wait that Ctrl-C ends on every system
+                time.sleep(3600)  # Ctrl-C ends this wait on every system
     except KeyboardInterrupt:
         return 0
     except OSError as exc:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What came of it all: for a person, and for a machine."""
+"""The report: as text for people, as JSON for programs."""
 
 from __future__ import annotations
 
@@ -9,37 +9,38 @@ from dataclasses import asdict
 from textwrap import fill, indent
 from typing import Final
 
-from .runner import Outcome, Result, levels
+from .runner import Result, Verdict, levels
 
-__all__ = ["for_machines", "for_people", "is_passed"]
+__all__ = ["is_passed", "json_report", "text_report"]
 
 _WIDTH: Final = 110
-# Nobody reads more failures of one level at once.
+# Failures of one level in the text report. The rest would scroll these off the screen.
 _MOST: Final = 20
+_VERDICTS: Final[tuple[Verdict, ...]] = ("passed", "failed", "skipped")
 
 
 def is_passed(results: Sequence[Result]) -> bool:
     """Whether nothing failed, and something passed."""
-    return {"passed"} <= {result.outcome for result in results} <= {"passed", "skipped"}
+    return {"passed"} <= {result.verdict for result in results} <= {"passed", "skipped"}
 
 
-def for_machines(client: str, results: Sequence[Result]) -> str:
-    """Make a JSON object of it."""
-    told = [asdict(result) for result in sorted(results, key=lambda result: result.id)]
+def json_report(client: str, results: Sequence[Result]) -> str:
+    """Return the results as a JSON object."""
+    members = [asdict(result) for result in sorted(results, key=lambda result: result.id)]
     return json.dumps(
-        {"client": client, "passed": is_passed(results), "levels": levels(results), "results": told}, indent=1
+        {"client": client, "passed": is_passed(results), "levels": levels(results), "results": members}, indent=1
     )
 
 
-def for_people(client: str, results: Sequence[Result], seconds: float) -> str:
-    """Tell what failed and why it matters, what was skipped and why, and which levels are passed."""
+def text_report(client: str, results: Sequence[Result], seconds: float) -> str:
+    """Return what failed and why it matters, what was skipped and why, and which levels are passed."""
     return "\n".join(_lines(client, results, seconds))
 
 
 def _lines(client: str, results: Sequence[Result], seconds: float) -> Iterator[str]:
-    awarded = levels(results)
-    for level, verdict in awarded.items():
-        failed = _those(results, level, "failed")
+    verdicts = levels(results)
+    for level, verdict in verdicts.items():
+        failed = _filtered(results, level, "failed")
         if failed:
             yield f"{level}: {verdict}"
             yield ""
@@ -48,8 +49,8 @@ def _lines(client: str, results: Sequence[Result], seconds: float) -> Iterator[s
             for name, text in (
                 ("given", result.given),
                 ("expected", result.expected),
-                ("came", result.came),
-                ("saw", f"the server was asked: {result.saw}" if result.saw else ""),
+                ("actual", result.actual),
+                ("requests", result.requests),
                 ("why", result.why),
             ):
                 if text:
@@ -60,15 +61,12 @@ def _lines(client: str, results: Sequence[Result], seconds: float) -> Iterator[s
             yield ""
     if skipped := list(_skipped(results)):
         yield from (*skipped, "")
-    yield f"{client}: {len(results)} asked, in {seconds:.0f} s"
+    yield f"{client}: {len(results)} vectors and scenarios, in {seconds:.0f} s"
     yield ""
     yield f"  {'level':<13}{'':<13}{'passed':>7}{'failed':>8}{'skipped':>9}"
-    for level, verdict in awarded.items():
-        passed, wrong, left = (len(_those(results, level, each)) for each in _OUTCOMES)
-        yield f"  {level:<13}{verdict:<13}{passed:>7}{wrong:>8}{left:>9}"
-
-
-_OUTCOMES: Final[tuple[Outcome, ...]] = ("passed", "failed", "skipped")
+    for level, verdict in verdicts.items():
+        passed, failures, skips = (len(_filtered(results, level, each)) for each in _VERDICTS)
+        yield f"  {level:<13}{verdict:<13}{passed:>7}{failures:>8}{skips:>9}"
 
 
 def _skipped(results: Sequence[Result]) -> Iterator[str]:
@@ -76,16 +74,16 @@ def _skipped(results: Sequence[Result]) -> Iterator[str]:
     for result in sorted(results, key=lambda result: result.id):
         families.setdefault(result.id.partition("/")[0], []).append(result)
     for family, members in families.items():
-        reasons = {member.reason for member in members if member.outcome == "skipped"}
-        if len(members) > 1 and len(reasons) == 1 and all(member.outcome == "skipped" for member in members):
+        reasons = {member.reason for member in members if member.verdict == "skipped"}
+        if len(members) > 1 and len(reasons) == 1 and all(member.verdict == "skipped" for member in members):
             yield f"  skipped  {family}/* (all {len(members)}): {reasons.pop()}"
         else:
-            yield from (f"  skipped  {each.id}: {each.reason}" for each in members if each.outcome == "skipped")
+            yield from (f"  skipped  {each.id}: {each.reason}" for each in members if each.verdict == "skipped")
 
 
-def _those(results: Sequence[Result], level: str, outcome: Outcome) -> list[Result]:
-    those = [result for result in results if result.level == level and result.outcome == outcome]
-    return sorted(those, key=lambda result: result.id)
+def _filtered(results: Sequence[Result], level: str, verdict: Verdict) -> list[Result]:
+    filtered = [result for result in results if result.level == level and result.verdict == verdict]
+    return sorted(filtered, key=lambda result: result.id)
 
 
 def _part(name: str, text: str) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Puts a port to the kit: all vectors and all scenarios, many at once, for they mostly wait."""
+"""Runs all vectors and all scenarios against a port, many at once, because most of them only wait."""
 
 from __future__ import annotations
 
@@ -11,57 +11,57 @@ from fnmatch import fnmatchcase
 from time import monotonic
 from typing import Final, Literal, TypeAlias
 
+from .harness import DriverProcess, Failure, Harness, as_text
 from .scenarios import LEVELS, SCENARIOS, Scenario
-from .stage import Child, Stage, Wrong, shown
-from .vector import Vector, answered, read_vectors
+from .vector import Vector, read_vectors, run_vectors
 
-__all__ = ["Level", "Outcome", "Result", "certify", "known_names", "levels", "skips_of"]
+__all__ = ["Level", "Result", "Verdict", "certify", "known_names", "levels", "skips_of"]
 
-Outcome: TypeAlias = Literal["passed", "failed", "skipped"]
+Verdict: TypeAlias = Literal["passed", "failed", "skipped"]
 Level: TypeAlias = Literal["passed", "failed", "not claimed"]
-# How many scenarios at once for each core: more, and what starts late is too late for what it is asked.
+# Scenarios at once for each core. With more, those that start late miss their times.
 _AT_ONCE: Final = 8
 
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a vector or a scenario."""
+    """The result of a vector or a scenario."""
 
     id: str
     level: str
     why: str
-    outcome: Outcome
-    given: str = ""  # to a vector
+    verdict: Verdict
+    given: str = ""  # of a vector
     expected: str = ""
-    came: str = ""
-    saw: str = ""  # what a scenario's server was asked
+    actual: str = ""
+    requests: str = ""  # that the server of a scenario got
     reason: str = ""  # why it was skipped
     seconds: float = 0.0
 
 
 def known_names(vectors: Sequence[Vector]) -> set[str]:
-    """What can be skipped."""
+    """Return everything that can be skipped."""
     ids = {*(vector.id for vector in vectors), *(scenario.id for scenario in SCENARIOS)}
     return {*LEVELS, *ids, *(vector.kind for vector in vectors)}
 
 
-def skips_of(command: Sequence[str]) -> Mapping[str, str]:
-    """Ask the port what it leaves out. Raises `Wrong`, or `OSError` if it cannot be started."""
-    told = Child(command, "skips", dict(os.environ), limit=20).finish()
-    what = "`skips` says what the port leaves out, {} or {what: reason}, and ends with 0"
-    if told.status != 0:
-        raise Wrong(what, told.end)
-    skips = told.answer
+def skips_of(argv: Sequence[str]) -> Mapping[str, str]:
+    """Ask the driver what the port skips. Raises `Failure`, or `OSError` if it cannot be started."""
+    run = DriverProcess(argv, "skips", dict(os.environ), limit=20).finish()
+    expected = "`skips` prints what the port skips, {} or {name: reason}, and exits with 0"
+    if run.status != 0:
+        raise Failure(expected, run.ending)
+    skips = run.reply
     unknown = sorted(set(skips) - known_names(read_vectors()))
     if unknown:
-        raise Wrong(what, f"there is no level, no scenario and no vector of the name {unknown[0]}")
+        raise Failure(expected, f"no level, kind, scenario or vector is named {unknown[0]}")
     if not all(isinstance(reason, str) and reason.strip() for reason in skips.values()):
-        raise Wrong(what, f"a reason that is none: {shown(skips)}")
-    return {what: str(reason) for what, reason in skips.items()}
+        raise Failure(expected, f"an empty reason: {as_text(skips)}")
+    return {name: str(reason) for name, reason in skips.items()}
 
 
 def certify(
-    command: Sequence[str],
+    argv: Sequence[str],
     *,
     skips: Mapping[str, str] | None = None,
     only: Collection[str] = ("*",),
@@ -69,42 +69,42 @@ def certify(
     stop: bool = False,
     progress: Callable[[Result], None] = lambda result: None,
 ) -> list[Result]:
-    """Put everything to the driver whose id fits a pattern of `only`. With `stop`, no more is begun after a failure."""
+    """Run every vector and scenario whose id matches a pattern of `only`. With `stop`, stop at the first failure."""
     skips = skips or {}
     results: list[Result] = []
-    stages: list[Stage] = []
+    running: list[Harness] = []
 
-    def fits(name: str) -> bool:
+    def chosen(name: str) -> bool:
         return any(fnmatchcase(name, pattern) for pattern in only)
 
-    def took(result: Result) -> bool:
+    def is_last(result: Result) -> bool:
         results.append(result)
         progress(result)
-        return stop and result.outcome == "failed"
+        return stop and result.verdict == "failed"
 
-    vectors = [vector for vector in read_vectors() if fits(vector.id)]
-    scenarios = sorted(filter(lambda each: fits(each.id), SCENARIOS), key=lambda each: -each.waits)
-    if stop:  # the vectors are the quicker ones
-        for result in _vectors(command, vectors, skips):
-            if took(result):
+    vectors = [vector for vector in read_vectors() if chosen(vector.id)]
+    scenarios = sorted(filter(lambda each: chosen(each.id), SCENARIOS), key=lambda each: -each.waits)
+    if stop:  # vectors first: they are faster
+        for result in _vectors(argv, vectors, skips):
+            if is_last(result):
                 return results
         vectors = []
     with ThreadPoolExecutor(jobs or _AT_ONCE * (os.cpu_count() or 1)) as threads:
-        running: list[Future[list[Result]]] = [
-            threads.submit(lambda scenario: [_scenario(command, scenario, skips, stages)], scenario)
+        futures: list[Future[list[Result]]] = [
+            threads.submit(lambda scenario: [_scenario(argv, scenario, skips, running)], scenario)
             for scenario in scenarios
         ]
-        running.append(threads.submit(lambda: list(_vectors(command, vectors, skips))))
+        futures.append(threads.submit(lambda: list(_vectors(argv, vectors, skips))))
         try:
-            for future in as_completed(running):
+            for future in as_completed(futures):
                 for result in future.result():
-                    if took(result):
+                    if is_last(result):
                         return results
         finally:
-            # After a failure that is enough, or Ctrl-C, nobody has to wait for the others.
+            # After the failure that ends it, or Ctrl-C, do not wait for the others.
             threads.shutdown(wait=False, cancel_futures=True)
-            for stage in [*stages]:
-                stage.kill()
+            for harness in [*running]:
+                harness.kill()
     return results
 
 
@@ -112,45 +112,51 @@ def _reason(skips: Mapping[str, str], *names: str) -> str:
     return next((skips[name] for name in names if name in skips), "")
 
 
-def _vectors(command: Sequence[str], vectors: Iterable[Vector], skips: Mapping[str, str]) -> Iterator[Result]:
-    asked: list[Vector] = []
+def _vectors(argv: Sequence[str], vectors: Iterable[Vector], skips: Mapping[str, str]) -> Iterator[Result]:
+    sent: list[Vector] = []
     for vector in vectors:
         if reason := _reason(skips, vector.id, vector.kind, vector.level):
             yield Result(vector.id, vector.level, vector.why, "skipped", reason=reason)
         else:
-            asked.append(vector)
-    for each in answered(command, asked):
-        vector, wrong = each.vector, each.wrong
-        outcome: Outcome = "failed" if wrong is not None else "skipped" if each.skip else "passed"
-        expected, came = ("", "") if wrong is None else (wrong.expected, wrong.came)
-        given = "" if wrong is None else shown(vector.given)
-        yield Result(vector.id, vector.level, vector.why, outcome, given, expected, came, reason=each.skip)
+            sent.append(vector)
+    for outcome in run_vectors(argv, sent):
+        vector, failure = outcome.vector, outcome.failure
+        verdict: Verdict = "failed" if failure is not None else "skipped" if outcome.skip else "passed"
+        expected, actual = ("", "") if failure is None else (failure.expected, failure.actual)
+        given = "" if failure is None else as_text(vector.given)
+        yield Result(vector.id, vector.level, vector.why, verdict, given, expected, actual, reason=outcome.skip)
 
 
-def _scenario(command: Sequence[str], scenario: Scenario, skips: Mapping[str, str], stages: list[Stage]) -> Result:
-    played = Result(scenario.id, scenario.level, scenario.why, "passed")
-    if reason := _reason(skips, scenario.id, scenario.level) or scenario.lacking:
-        return replace(played, outcome="skipped", reason=reason)
+def _scenario(argv: Sequence[str], scenario: Scenario, skips: Mapping[str, str], running: list[Harness]) -> Result:
+    result = Result(scenario.id, scenario.level, scenario.why, "passed")
+    if reason := _reason(skips, scenario.id, scenario.level) or scenario.missing:
+        return replace(result, verdict="skipped", reason=reason)
     started = monotonic()
-    stage = Stage(command, scenario.ways)
-    stages.append(stage)
+    harness = Harness(argv, scenario.profile)
+    running.append(harness)
     try:
-        with stage.lit():
-            scenario.play(stage)
-            stage.judge()
-    except Wrong as wrong:
-        played = replace(played, outcome="failed", expected=wrong.expected, came=wrong.came, saw=stage.saw)
+        with harness.running():
+            scenario.run(harness)
+            harness.check_rules()
+    except Failure as failure:
+        result = replace(
+            result,
+            verdict="failed",
+            expected=failure.expected,
+            actual=failure.actual,
+            requests=harness.transcript,
+        )
     finally:
-        stages.remove(stage)
-    return replace(played, seconds=round(monotonic() - started, 1))
+        running.remove(harness)
+    return replace(result, seconds=round(monotonic() - started, 1))
 
 
 def levels(results: Iterable[Result]) -> dict[str, Level]:
-    """Award each level: passed, failed, or not claimed where nothing of it was asked."""
-    awarded: dict[str, Level] = dict.fromkeys(LEVELS, "not claimed")
+    """Return the verdict for each level: passed, failed, or not claimed if everything in it was skipped."""
+    verdicts: dict[str, Level] = dict.fromkeys(LEVELS, "not claimed")
     for result in results:
-        if result.outcome == "failed":
-            awarded[result.level] = "failed"
-        elif result.outcome == "passed" and awarded[result.level] == "not claimed":
-            awarded[result.level] = "passed"
-    return awarded
+        if result.verdict == "failed":
+            verdicts[result.level] = "failed"
+        elif result.verdict == "passed" and verdicts[result.level] == "not claimed":
+            verdicts[result.level] = "passed"
+    return verdicts

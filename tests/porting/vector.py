@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The vectors: read from their files, put to a driver, and compared."""
+"""Reads the vectors, sends them to a driver, and compares the results."""
 
 from __future__ import annotations
 
@@ -12,51 +12,51 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from .stage import Child, Object, Wrong, shown
+from .harness import DriverProcess, Failure, Object, as_text
 
-__all__ = ["Answered", "Vector", "answered", "read_vectors", "same"]
+__all__ = ["Outcome", "Vector", "read_vectors", "run_vectors", "same"]
 
 FOLDER: Final = Path(__file__).parent / "vectors"
-# Seconds for all of them; and how often the driver is started for them.
-_LIMIT: Final = 60.0
+# Seconds for all vectors; and how often the driver is started for them.
+_TIME_LIMIT: Final = 60.0
 _STARTS: Final = 10
 
 
 @dataclass(frozen=True)
 class Vector:
-    """What is given, and what is right."""
+    """An input, and the result that it must have."""
 
     id: str
     kind: str
     level: str
     why: str
     given: Object
-    right: object
+    expected: object
 
 
 @dataclass(frozen=True)
-class Answered:
-    """What came of one vector; `skip` is the driver's reason not to answer."""
+class Outcome:
+    """The outcome of one vector; `skip` is the driver's reason to skip it."""
 
     vector: Vector
-    wrong: Wrong | None = None
+    failure: Failure | None = None
     skip: str = ""
 
 
 def read_vectors() -> list[Vector]:
-    """All that there are, in the order of their files."""
+    """Return all vectors, in the order of their files."""
     vectors: list[Vector] = []
     for path in sorted(FOLDER.glob("*.json")):
-        told: dict[str, object] = json.loads(path.read_text("utf-8"))
-        entries = told["vectors"]
-        assert isinstance(entries, list)
-        kind, level = str(told["kind"]), str(told["level"])
-        vectors += [Vector(kind=kind, level=level, **entry) for entry in entries]
+        document: dict[str, object] = json.loads(path.read_text("utf-8"))
+        members = document["vectors"]
+        assert isinstance(members, list)
+        kind, level = str(document["kind"]), str(document["level"])
+        vectors += [Vector(kind=kind, level=level, **member) for member in members]
     return vectors
 
 
 def same(one: object, other: object) -> bool:
-    """Whether it is the same JSON: 1 is 1.0, and true is no number."""
+    """Whether two values are equal as JSON: 1 equals 1.0, but true is not a number."""
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
     if isinstance(one, list) and isinstance(other, list):
@@ -64,50 +64,51 @@ def same(one: object, other: object) -> bool:
     return isinstance(one, bool) == isinstance(other, bool) and one == other
 
 
-def answered(command: Sequence[str], vectors: Sequence[Vector]) -> Iterator[Answered]:
-    """Put them to the driver, one after the other. If one ends it, it is started anew for those behind it."""
+def run_vectors(argv: Sequence[str], vectors: Sequence[Vector]) -> Iterator[Outcome]:
+    """Send vectors to the driver, one after the other. If one crashes it, it is started again for the rest."""
     left = list(vectors)
     for _ in range(_STARTS):
         if not left:
             return
-        with _asking(command, left) as child:
+        with _driver(argv, left) as child:
             while left:
                 vector = left.pop(0)
                 try:
-                    answer = child.heard()
-                except Wrong as wrong:
-                    yield Answered(vector, Wrong(shown(vector.right), wrong.came))
+                    reply = child.receive_object()
+                except Failure as failure:
+                    yield Outcome(vector, Failure(as_text(vector.expected), failure.actual))
                     break
-                yield _compared(vector, answer)
+                yield _compared(vector, reply)
     for vector in left:
-        yield Answered(vector, Wrong(shown(vector.right), f"not asked: the driver has ended {_STARTS} times"))
+        yield Outcome(vector, Failure(as_text(vector.expected), f"not run: the driver has ended {_STARTS} times"))
 
 
 @contextmanager
-def _asking(command: Sequence[str], vectors: Sequence[Vector]) -> Iterator[Child]:
+def _driver(argv: Sequence[str], vectors: Sequence[Vector]) -> Iterator[DriverProcess]:
     environment = {name: value for name, value in os.environ.items() if not name.upper().startswith("OAUTH_")}
-    child = Child(command, "vectors", environment, limit=_LIMIT)
+    child = DriverProcess(argv, "vectors", environment, limit=_TIME_LIMIT)
     lines = [json.dumps({"id": each.id, "kind": each.kind, "given": each.given}) for each in vectors]
 
-    def ask() -> None:
+    def send() -> None:
         for line in lines:
-            child.tell(line)
+            child.send(line)
 
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
+    # In a thread: a driver that waits until its replies are read must not block the lines that it has yet to read.
+    sender = threading.Thread(target=send, daemon=True)
+    sender.start()
     try:
         yield child
     finally:
         child.kill()
-        asking.join()
+        sender.join()
         child.finish()
 
 
-def _compared(vector: Vector, answer: Object) -> Answered:
-    if answer.get("id") != vector.id:
-        return Answered(vector, Wrong(f"an answer to {vector.id}", answer))
-    if isinstance(answer.get("skip"), str):
-        return Answered(vector, skip=str(answer["skip"]))
-    if same(answer.get("answer"), vector.right):
-        return Answered(vector)
-    return Answered(vector, Wrong(shown(vector.right), answer.get("answer")))
+def _compared(vector: Vector, reply: Object) -> Outcome:
+    if reply.get("id") != vector.id:
+        return Outcome(vector, Failure(f"the result of {vector.id}", reply))
+    if isinstance(reply.get("skip"), str):
+        return Outcome(vector, skip=str(reply["skip"]))
+    if same(reply.get("result"), vector.expected):
+        return Outcome(vector)
+    return Outcome(vector, Failure(as_text(vector.expected), reply.get("result")))

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""Recipes for programs that have a loop of their own: each is a file to copy from, and a test runs it."""
+"""Recipes to copy from, for programs with an event loop or many accounts. `tests/test_recipes.py` runs each of them."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""asyncio: a login that waits without a thread, and a header for each request.
+"""asyncio: a login that does not block the event loop, and a header for each request.
 
-What asks a server runs in a worker thread; what only waits does not.
+Requests to the server run in a worker thread. Waiting needs no thread.
 """
 
 from __future__ import annotations
@@ -18,23 +18,26 @@ __all__ = ["authorization", "login"]
 
 
 async def login(credentials: OAuthCredentials, show: Callable[[str, str], None]) -> RefreshingToken:
-    """Show link and code, and wait for the user; to cancel it, cancel the task. Raises what ends a login."""
-    asked = time.monotonic()
+    """Call `show` with the link and the code, and wait for the user. To cancel the login, cancel the task.
+
+    Raises the `OAuthError` that ends the login, such as `AccessDenied` or `DeviceCodeExpired`.
+    """
+    sent = time.monotonic()
     code = await asyncio.to_thread(credentials.get_code)
+    schedule = DevicePoll(code, sent, time.monotonic())
     show(verification_link(code), code["user_code"])
-    schedule = DevicePoll(code, asked)
     while True:
         while seconds := schedule.delay(time.monotonic()):
             await asyncio.sleep(seconds)
         try:
             granted = await asyncio.to_thread(credentials.token_from_code, code["device_code"])
         except OAuthError as error:
-            schedule.failed(error, time.monotonic())
+            schedule.failed(error, time.monotonic())  # raises the error again if it ends the login
         else:
             return RefreshingToken(credentials, **granted)
 
 
 async def authorization(token: RefreshingToken) -> str:
-    """The Authorization header for the next request. However many tasks ask, one refresh is sent."""
-    # Also when the token is fresh: it may still have to be saved, which is no work for the loop.
+    """Return the Authorization header for the next request. Concurrent tasks share one refresh."""
+    # In a thread even if the token is fresh: it may still have to be saved, which blocks.
     return await asyncio.to_thread(token.as_auth)

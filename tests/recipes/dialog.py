@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A dialog with a cancel button, on the timer of a GUI: Tk, Qt, Kodi's monitor, a game loop.
 
-The timer calls `tick`, which answers when to call it again. A tick that is due asks the server once, and so takes as
-long as the session's time-out at the most: `UrllibSession(timeout=5)`. All others return at once.
+The timer calls `tick`, which returns the seconds until the next call. A tick that polls the server blocks until it
+responds, at most for the timeout of the session: `UrllibSession(timeout=5)`. All other ticks return at once.
 """
 
 from __future__ import annotations
@@ -17,36 +17,39 @@ from ytmusic_oauth.protocol import verification_link
 
 __all__ = ["Dialog", "Login"]
 
-# Seconds between two looks at the cancel button.
+# Seconds between two checks of the cancel button.
 _TICK = 0.1
 
 
 class Dialog(Protocol):
-    """What is on the screen. Kodi's `xbmcgui.DialogProgress` is nearly one."""
+    """The dialog on the screen. Kodi's `xbmcgui.DialogProgress` nearly fits."""
 
     def update(self, percent: int, message: str) -> None:
-        """Show how much of the code's life is over."""
+        """Show the message, and how much of the code's lifetime has passed."""
         ...
 
     def iscanceled(self) -> bool:
-        """Whether the user has had enough."""
+        """Whether the user has pressed Cancel."""
         ...
 
 
 class Login:
-    """One login; `done` is called at its end, with the token or with what ended it. Raises if there is no code."""
+    """One login. At its end, `done` is called with the token or with the error that ended it.
+
+    The constructor requests the code, and raises an `OAuthError` if that fails.
+    """
 
     def __init__(
         self, credentials: OAuthCredentials, dialog: Dialog, done: Callable[[RefreshingToken | OAuthError], None]
     ) -> None:
         self._credentials, self._dialog, self._done = credentials, dialog, done
-        self._asked = time.monotonic()
+        self._sent = time.monotonic()
         self._code = credentials.get_code()
-        self._schedule = DevicePoll(self._code, self._asked)
+        self._schedule = DevicePoll(self._code, self._sent, time.monotonic())
         self._message = f"Go to {verification_link(self._code)}\nand confirm the code {self._code['user_code']}"
 
     def tick(self) -> float | None:
-        """Do what is due, and answer in how many seconds to call again; None when it is over."""
+        """Poll if it is time to. Returns the seconds until the next call, or None at the end."""
         try:
             outcome = self._tick()
         except OAuthError as error:
@@ -60,12 +63,12 @@ class Login:
         if self._dialog.iscanceled():
             raise LoginCancelled
         now = time.monotonic()
-        self._dialog.update(min(100, int(100 * (now - self._asked) / self._code["expires_in"])), self._message)
+        self._dialog.update(min(100, int(100 * (now - self._sent) / self._code["expires_in"])), self._message)
         if seconds := self._schedule.delay(now):
             return min(seconds, _TICK)
         try:
             granted = self._credentials.token_from_code(self._code["device_code"])
         except OAuthError as error:
-            self._schedule.failed(error, time.monotonic())  # raises it again if it ends the login
+            self._schedule.failed(error, time.monotonic())  # raises the error again if it ends the login
             return _TICK
         return RefreshingToken(self._credentials, **granted)

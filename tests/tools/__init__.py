@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""Programs for contributors that are not tests. The Makefile runs them; each module says how to run it alone."""
+"""Programs for contributors that are not tests. The Makefile runs them; each says how to run it without make."""

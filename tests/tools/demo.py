@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A device login, a token file, a refresh and a revocation, for real over HTTP: `make demo`.
+"""A device login, a token file, a refresh and a revocation over HTTP. `make demo`.
 
-The server is the fake one, on this machine; it confirms the code by itself after a moment, unless you are faster on its
+A fake server runs on this machine. It confirms the code by itself after three seconds, or earlier if you do so on its
 page. With `--by-hand` it waits for you.
 """
 
@@ -41,32 +41,35 @@ def demo(server: FakeGoogle, path: Path) -> None:
             device_grant=YOUTUBE.device_grant,
             device_code_parameter=YOUTUBE.device_code_parameter,
             authenticate_everywhere=YOUTUBE.authenticate_everywhere,
+            is_google=True,
         ),
     )
 
-    title("1. A code for the user")
+    title("1. Get a code for the user")
     code = credentials.get_code()
-    print(f"Go to {verification_link(code)}\nand confirm that the code there is {code['user_code']}.")
+    print(f"Go to {verification_link(code)}\nand confirm the code {code['user_code']}.")
 
-    title("2. Ask until it is confirmed, at the server's pace")
-    granted = credentials.wait_for_token(code, on_wait=lambda left: print(f"Not yet; the code lives for {left:.0f} s."))
+    title("2. Poll until the user has confirmed it")
+    granted = credentials.wait_for_token(
+        code, on_wait=lambda left: print(f"Not yet. The code expires in {left:.0f} s.")
+    )
     print("Confirmed.")
 
-    title("3. The token, in a file")
+    title("3. Store the token in a file")
     RefreshingToken(credentials, **granted).store_token(str(path))
     print(f"{path.name}, mode {stat.filemode(path.stat().st_mode)}:\n{path.read_text()}")
 
-    title("4. Every day after that")
+    title("4. Load it, every time after that")
     token = RefreshingToken.load(credentials, path)
-    print(f"Authorization: {token.as_auth()}\nThe API says: {ask_api(server, token)}")
+    print(f"Authorization: {token.as_auth()}\nThe API returns: {call_api(server, token)}")
 
-    title("5. It lives for 4 seconds, and is refreshed when it is read near their end")
+    title("5. It expires after 4 seconds: reading it refreshes it in time")
     while not token.is_expiring:
         time.sleep(0.1)
-    print(f"Authorization: {token.as_auth()}\nThe API says: {ask_api(server, token)}")
-    print(f"Saved, with the refresh token that the server changed:\n{path.read_text()}")
+    print(f"Authorization: {token.as_auth()}\nThe API returns: {call_api(server, token)}")
+    print(f"Saved, with the new refresh token:\n{path.read_text()}")
 
-    title("6. The user takes the login back")
+    title("6. The user revokes the login")
     server.revoke(token.refresh_token)
     try:
         token.refresh()
@@ -76,19 +79,19 @@ def demo(server: FakeGoogle, path: Path) -> None:
     title("What the server saw")
     start = server.transcript[0].at
     for exchange in server.transcript:
-        answer = f"{exchange.status} {exchange.error}".strip()
-        what = exchange.form.get("grant_type", "")
-        print(f"{exchange.at - start:5.1f} s  {exchange.method} {exchange.path:26} {what:38} {answer}")
+        response = f"{exchange.status} {exchange.error}".strip()
+        grant_type = exchange.form.get("grant_type", "")
+        print(f"{exchange.at - start:5.1f} s  {exchange.method} {exchange.path:26} {grant_type:38} {response}")
 
 
 def title(text: str) -> None:
     print(f"\n== {text}", flush=True)
 
 
-def ask_api(server: FakeGoogle, token: RefreshingToken) -> str:
+def call_api(server: FakeGoogle, token: RefreshingToken) -> str:
     request = urllib.request.Request(server.api_url, headers={"Authorization": token.as_auth()})
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10) as answer:
-        return f"{answer.status} {answer.reason}"
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10) as response:
+        return f"{response.status} {response.reason}"
 
 
 if __name__ == "__main__":

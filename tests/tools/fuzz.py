@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Whatever comes from outside ends in a complete value or in an error of ours, and changes nothing else.
+"""Fuzz every parser: an input gives a complete value or an error of the package, and nothing else changes. `make fuzz`.
 
-    python -m tests.tools.fuzz --seconds 60                     # every target in turn, from a new seed
+    python -m tests.tools.fuzz --seconds 60                     # every target in turn, with a new seed
     python -m tests.tools.fuzz --seed 7 --target http           # the same inputs again
     python -m tests.tools.fuzz --target http --input BASE64     # one input again, as a failure prints it
 
-Valid examples are spoiled one step at a time. Where atheris is installed, what covers new code is kept and spoiled
-further. What is found becomes a vector of the porting kit, or a test. Every target opens with its invariant.
+Valid examples are mutated one step at a time. Where atheris is installed, inputs that reach new code are kept and
+mutated further. A finding becomes a vector of the porting kit, or a test. Every target's docstring is its invariant.
 """
 
 from __future__ import annotations
@@ -34,10 +34,22 @@ from unittest.mock import patch
 from urllib.parse import urlsplit
 
 from tests.support import NOON, Clock
-from ytmusic_oauth import YOUTUBE, Endpoints, OAuthError, TokenFileError, UrllibSession, _validation, protocol
-from ytmusic_oauth.__main__ import DONE, FIX_FIRST, INTERRUPTED, LOG_IN_AGAIN, TRY_LATER, main
-from ytmusic_oauth._file_store import read_token, write_token
-from ytmusic_oauth._messages import Request, parse_retry_after
+from ytmusic_oauth import (
+    YOUTUBE,
+    Endpoints,
+    OAuthError,
+    TokenFileError,
+    UrllibSession,
+    _refresher,
+    _validation,
+    protocol,
+)
+from ytmusic_oauth import __main__ as cli
+from ytmusic_oauth._file_store import FileStore
+from ytmusic_oauth._messages import Request
+from ytmusic_oauth._refresher import load_token
+from ytmusic_oauth._retries import parse_retry_after
+from ytmusic_oauth._state import token_text
 from ytmusic_oauth.models import AuthCodeDict, RefreshableTokenDict
 from ytmusic_oauth.session import send
 
@@ -71,35 +83,35 @@ BODIES: Final = [
 ]
 
 
-# ---- the targets: each takes bytes, and raises if its invariant does not hold ----------------------
+# ---- the targets: each takes bytes, and raises if its invariant does not hold --------------------
 
 
 def http(data: bytes) -> None:
-    """A whole HTTP answer: every parser has a complete dictionary or an OAuthError that is safe to show."""
+    """For an HTTP response, every parser returns a complete dictionary or raises an OAuthError that is safe to show."""
     request = Request("http://127.0.0.1/token", {"client_id": "id", "refresh_token": "1//fake"})
     parsers: Sequence[Callable[[], object]] = (
-        lambda: protocol.parse_device_authorization(request, answer),
-        lambda: protocol.parse_token(request, answer, sent=NOON, scope="s"),
-        lambda: protocol.parse_refresh(request, answer, sent=NOON),
-        lambda: protocol.parse_revocation(request, answer),
+        lambda: protocol.parse_device_authorization(request, response),
+        lambda: protocol.parse_token(request, response, sent=NOON, scope="s"),
+        lambda: protocol.parse_refresh(request, response, sent=NOON),
+        lambda: protocol.parse_revocation(request, response),
     )
     ours, servers = socket.socketpair()
     with ours, servers, patch("socket.create_connection", lambda *_, **__: ours):
         servers.sendall(data[:50_000])
         servers.shutdown(socket.SHUT_WR)
         try:
-            answer = send(UrllibSession({}), request)
+            response = send(UrllibSession({}), request)
         except OAuthError as error:
-            _is_showable(error)
+            _check_message(error)
             return
     for parse in parsers:
         try:
-            _is_complete(parse())
+            _check_complete(parse())
         except OAuthError as error:
-            _is_showable(error)
+            _check_message(error)
 
 
-def _is_complete(parsed: object) -> None:
+def _check_complete(parsed: object) -> None:
     assert parsed is None or isinstance(parsed, dict)
     for key, value in (parsed or {}).items():
         if key in {"expires_in", "interval", "expires_at"}:
@@ -109,14 +121,14 @@ def _is_complete(parsed: object) -> None:
             assert key == "scope" or value.isprintable(), key
 
 
-def _is_showable(error: OAuthError) -> None:
+def _check_message(error: OAuthError) -> None:
     assert str(error).isprintable()
     assert len(str(error)) < 2000
     assert error.retry_after is None or 0 <= error.retry_after < math.inf
 
 
 def json_document(data: bytes) -> None:
-    """A document is the object that any parser reads, or a ValueError that does not quote it."""
+    """A JSON document gives the object that the standard parser reads, or a ValueError that does not quote it."""
     document = data.decode("utf-8", "surrogateescape")
     try:
         value = _validation.json_object(document)
@@ -127,30 +139,32 @@ def json_document(data: bytes) -> None:
 
 
 def token_file(data: bytes) -> None:
-    """A file is a token that is written as it was read, or a TokenFileError, and stays as it was."""
+    """A file gives a token that can be written and read again, or a TokenFileError; reading does not change it."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "oauth.json")
         path.write_bytes(data)
+        store = FileStore(path)
         try:
-            token = read_token(str(path))
+            with patch.object(_refresher, "time", Clock()):  # it looks again for a second
+                token = load_token(store)
         except TokenFileError as error:
             assert error.path == str(path)
-            _is_showable(error)
+            _check_message(error)
         else:
             assert path.read_bytes() == data
-            write_token(str(path), token, exclusive=True)
-            assert read_token(str(path)) == token
+            assert store.replace(store.read(), token_text(token))
+            assert load_token(store) == token
         assert os.listdir(folder) == ["oauth.json"]
 
 
 def command_line(data: bytes) -> None:
-    """Arguments, one a line, end in a status of the table and no traceback; a file that is there stays as it was."""
+    """Any arguments, one a line, end with a documented exit status and no traceback; existing files do not change."""
     arguments = data.decode("utf-8", "surrogateescape").split("\n")
     before = Path.cwd()
     with (
         tempfile.TemporaryDirectory() as folder,
         contextlib.redirect_stdout(io.StringIO()),
-        contextlib.redirect_stderr(io.StringIO()) as told,
+        contextlib.redirect_stderr(io.StringIO()) as errors,
         patch("socket.create_connection", _refuse),
         patch("webbrowser.open", _refuse),
         patch.dict(os.environ, YTMUSIC_OAUTH_CLIENT_ID="id", YTMUSIC_OAUTH_CLIENT_SECRET="secret"),
@@ -160,15 +174,15 @@ def command_line(data: bytes) -> None:
         Path("oauth.json").write_text(json.dumps(TOKEN))
         Path("client.json").write_text('{"installed": {"client_id": "id", "client_secret": "secret"}}')
         try:
-            status = main(arguments)
-        except SystemExit as ended:
-            assert ended.code in {0, 2}
+            status = cli.main(arguments)
+        except SystemExit as usage:
+            assert usage.code in {0, 2}
         else:
-            assert status in {DONE, LOG_IN_AGAIN, FIX_FIRST, TRY_LATER, INTERRUPTED}
+            assert status in {cli.DONE, cli.LOG_IN_AGAIN, cli.FIX_FIRST, cli.TRY_LATER, cli.INTERRUPTED}
         finally:
             os.chdir(before)
         assert json.loads(Path(folder, "oauth.json").read_text()) == TOKEN
-        assert "Traceback" not in told.getvalue()
+        assert "Traceback" not in errors.getvalue()
         assert sorted(os.listdir(folder)) == ["client.json", "oauth.json"]
 
 
@@ -177,7 +191,7 @@ def _refuse(*_: object, **__: object) -> socket.socket:
 
 
 def endpoint(data: bytes) -> None:
-    """A URL is refused, or is https, or leads to this machine; and nobody else's idea of it is another host."""
+    """An accepted URL is https or leads to this machine, and has a host, no user and only ASCII."""
     url = data.decode("utf-8", "surrogateescape")
     try:
         Endpoints(url, YOUTUBE.token_url)
@@ -192,7 +206,7 @@ def endpoint(data: bytes) -> None:
 
 
 def link(data: bytes) -> None:
-    """A link for the user is one that a browser may open, or a ValueError."""
+    """A link for the user is one that a browser may open, or it is a ValueError."""
     page, _, complete = data.decode("utf-8", "surrogateescape").partition("\n")
     try:
         shown = protocol.verification_link({**CODE, "verification_url": page})
@@ -205,13 +219,13 @@ def link(data: bytes) -> None:
 
 
 def retry_after(data: bytes) -> None:
-    """A Retry-After is None, or seconds that can be waited for."""
+    """A Retry-After gives None or a finite number of seconds."""
     value, _, date = data.decode("latin-1").partition("\n")
     seconds = parse_retry_after(value, date, NOON)
     assert seconds is None or 0 <= seconds < math.inf
 
 
-def _answers() -> list[bytes]:
+def _responses() -> list[bytes]:
     head = b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\nDate: Tue, 14 Nov 2023 22:13:20 GMT\r\n"
     whole = [head % 200 + b"Content-Length: %d\r\n\r\n" % len(body) + body for body in BODIES]
     chunked = head % 400 + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(BODIES[5]), BODIES[5])
@@ -221,7 +235,7 @@ def _answers() -> list[bytes]:
 
 
 TARGETS: Final[Mapping[str, tuple[Callable[[bytes], None], Sequence[bytes]]]] = {
-    "http": (http, _answers()),
+    "http": (http, _responses()),
     "json": (json_document, BODIES),
     "file": (token_file, [json.dumps(TOKEN, indent=1).encode(), b"\xef\xbb\xbf" + json.dumps(TOKEN).encode()]),
     "command": (
@@ -252,7 +266,7 @@ TARGETS: Final[Mapping[str, tuple[Callable[[bytes], None], Sequence[bytes]]]] = 
 }
 
 
-# ---- spoiling ------------------------------------------------------------------------------------
+# ---- mutating ------------------------------------------------------------------------------------
 
 VALUES: Final[Sequence[object]] = (
     *(None, True, False, 0, -1, 1, 0.5, 3599.7, 1e308, 2**31, 2**63, 10**20, "", " ", "3599", "-1", "1e3", "\ud800"),
@@ -282,67 +296,67 @@ PIECES: Final = [
 ]
 
 
-def spoiled(data: bytes, dice: random.Random) -> bytes:
-    """One step away from what it was."""
+def mutated(data: bytes, rng: random.Random) -> bytes:
+    """Change the input in one step."""
     start = data.find(b"{")
-    if start >= 0 and dice.random() < 0.5:
+    if start >= 0 and rng.random() < 0.5:
         with contextlib.suppress(ValueError):
             body = json.loads(data[start:])
-            key = dice.choice([*body, "error", "new"])
-            body[key] = dice.choice(VALUES)
-            if dice.random() < 0.2:
+            key = rng.choice([*body, "error", "new"])
+            body[key] = rng.choice(VALUES)
+            if rng.random() < 0.2:
                 del body[key]
-            content = json.dumps(body, ensure_ascii=dice.random() < 0.5).encode("utf-8", "surrogatepass")
+            content = json.dumps(body, ensure_ascii=rng.random() < 0.5).encode("utf-8", "surrogatepass")
             head = data[:start].replace(b"Content-Length: %d\r\n" % (len(data) - start), b"")
             return head + content
-    at, to = sorted(dice.randrange(len(data) + 1) for _ in range(2))
+    at, to = sorted(rng.randrange(len(data) + 1) for _ in range(2))
     steps: Sequence[Callable[[], bytes]] = (
         lambda: data[:at] + data[to:],
         lambda: data[:to],
         lambda: data[:to] + data[at:],
-        lambda: data[:at] + dice.choice(PIECES) + data[at:],
-        lambda: data[:at] + dice.choice(PIECES) + data[to:],
-        lambda: data[:at] + bytes([dice.randrange(256)]) + data[at + 1 :],
+        lambda: data[:at] + rng.choice(PIECES) + data[at:],
+        lambda: data[:at] + rng.choice(PIECES) + data[to:],
+        lambda: data[:at] + bytes([rng.randrange(256)]) + data[at + 1 :],
     )
-    return dice.choice(steps)()
+    return rng.choice(steps)()
 
 
 def inputs(name: str, seed: int) -> Iterator[bytes]:
-    """What one target is tried with, without end."""
+    """The inputs for one target, without end."""
     _, examples = TARGETS[name]
-    dice = random.Random(f"{name} {seed}")
+    rng = random.Random(f"{name} {seed}")
     while True:
-        data = dice.choice(examples)
-        for _ in range(dice.choice((0, 1, 1, 1, 2, 3, 5))):
-            data = spoiled(data, dice)
+        data = rng.choice(examples)
+        for _ in range(rng.choice((0, 1, 1, 1, 2, 3, 5))):
+            data = mutated(data, rng)
         yield data
 
 
 def fuzz(name: str, seconds: float, seed: int) -> int:
-    """Try one target for so long; answers how many inputs were tried."""
-    end = time.monotonic() + seconds
-    for tried, data in enumerate(inputs(name, seed)):
-        if time.monotonic() >= end:
-            return tried
-        attempt(name, data)
-    raise AssertionError("without end")
+    """Fuzz one target for some seconds. Returns the number of inputs."""
+    deadline = time.monotonic() + seconds
+    for number, data in enumerate(inputs(name, seed)):
+        if time.monotonic() >= deadline:
+            return number
+        check(name, data)
+    raise AssertionError("the inputs ended")
 
 
-def attempt(name: str, data: bytes) -> None:
-    """Put one input to a target; says how to do it again if the invariant does not hold."""
-    check, _ = TARGETS[name]
+def check(name: str, data: bytes) -> None:
+    """Try one input. If the invariant does not hold, print how to repeat it, and raise."""
+    target, _ = TARGETS[name]
     started = time.monotonic()
     try:
-        check(data)
+        target(data)
         assert time.monotonic() - started < 5, "it took too long"
     except BaseException:
-        print(f"\n{check.__doc__}\nIt does not hold for {data[:500]!r}")
-        print(f"again: python -m tests.tools.fuzz --target {name} --input {base64.b64encode(data).decode()}")
+        print(f"\n{target.__doc__}\nThis does not hold for {data[:500]!r}")
+        print(f"Repeat with: python -m tests.tools.fuzz --target {name} --input {base64.b64encode(data).decode()}")
         raise
 
 
 def guided(name: str, seconds: float, seed: int) -> int:
-    """The same by coverage, in a process of its own, which libFuzzer ends in its own way."""
+    """Fuzz guided by coverage, in a process of its own: libFuzzer ends the process."""
     with tempfile.TemporaryDirectory() as corpus:
         for number, example in enumerate(TARGETS[name][1]):
             Path(corpus, str(number)).write_bytes(example)
@@ -351,7 +365,7 @@ def guided(name: str, seconds: float, seed: int) -> int:
 
 
 def run_guided(name: str, corpus: str, seconds: float, seed: int) -> None:
-    """What runs in there; it does not return."""
+    """Run libFuzzer in this process. Does not return."""
     atheris = import_module("atheris")
     for module in [module for key, module in sys.modules.items() if key.startswith("ytmusic_oauth.")]:
         for key, value in vars(module).items():
@@ -364,11 +378,11 @@ def run_guided(name: str, corpus: str, seconds: float, seed: int) -> None:
         "-verbosity=0",
         "-print_final_stats=0",
     ]
-    atheris.Setup([sys.argv[0], *options, corpus], lambda data: attempt(name, data))
+    atheris.Setup([sys.argv[0], *options, corpus], lambda data: check(name, data))
     atheris.Fuzz()
 
 
-def fuzz_all(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(
         "python -m tests.tools.fuzz", description=__doc__.splitlines()[0] if __doc__ else ""
@@ -382,12 +396,12 @@ def fuzz_all(argv: Sequence[str] | None = None) -> int:
     names: Sequence[str] = options.target or list(TARGETS)
     if options.input is not None:
         for name in names:
-            attempt(name, base64.b64decode(options.input))
+            check(name, base64.b64decode(options.input))
         return 0
     if options.guided is not None:
         run_guided(names[0], options.guided, options.seconds, options.seed)
     by_coverage = find_spec("atheris") is not None
-    print(f"seed {options.seed}, {'guided by coverage' if by_coverage else 'without coverage: there is no atheris'}")
+    print(f"seed {options.seed}, {'guided by coverage' if by_coverage else 'atheris is not installed'}")
     share = options.seconds / len(names) / (2 if by_coverage else 1)
     for name in names:
         print(f"{name:12} {fuzz(name, share, options.seed)} inputs", flush=True)
@@ -397,4 +411,4 @@ def fuzz_all(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(fuzz_all())
+    sys.exit(main())

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""Types as a user meets them. Nothing here is run: it is checked, and `refused.py` must not check where it says so."""
+"""Code that is type-checked and never run: the API as its users see it, and in `refused.py` what must be an error."""

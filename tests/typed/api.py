@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a checker knows of everything that a user can ask for."""
+"""The type of everything in the public API."""
 
 from __future__ import annotations
 
@@ -51,6 +51,7 @@ def credentials(context: ssl.SSLContext) -> None:
     assert_type(client.client_secret, str)
     assert_type(client.endpoints, Endpoints)
     assert_type(client.scope, str)
+    assert_type(client.login_ends_at, int | None)
     code = client.get_code()
     assert_type(code, AuthCodeDict)
     assert_type(client.token_from_code(code["device_code"]), RefreshableTokenDict)
@@ -58,10 +59,10 @@ def credentials(context: ssl.SSLContext) -> None:
     assert_type(client.wait_for_token(code, on_wait=print, cancelled=lambda: False), RefreshableTokenDict)
     assert_type(client.refresh_token("1//fake"), BaseTokenDict)
     base: Credentials = client
-    seam: Session = session
+    protocol: Session = session
     assert_type(session.post("", data={}, headers={}), UrllibResponse)
-    assert_type(seam.post("", data={}, headers={}, timeout=1).status_code, int)
-    assert_type(seam.post("", data={}, headers={}, timeout=1).json(), object)
+    assert_type(protocol.post("", data={}, headers={}, timeout=1).status_code, int)
+    assert_type(protocol.post("", data={}, headers={}, timeout=1).json(), object)
     assert_type(base.get_code(), AuthCodeDict)
 
 
@@ -147,7 +148,7 @@ def schedule(code: AuthCodeDict, error: OAuthError) -> None:
     polls.failed(error, 2.0)
 
 
-def door() -> None:
+def entry_points() -> None:
     assert_type(main(["status"]), int)
     assert_type(ytmusic_oauth.__version__, str)
     assert_type(ytmusic_oauth.UrllibSession(), UrllibSession)

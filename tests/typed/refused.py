@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What must not check: each line that ends in `# refused:` and a code, and no other. `tests/test_typed.py` looks."""
+"""Type errors: every line marked `# refused:`, with the code of its error, and no other. See `tests/test_typed.py`."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from pathlib import Path
 
 import ytmusicapi
 
+import ytmusic_oauth
 from ytmusic_oauth import GOOGLE, Credentials, Endpoints, OAuthCredentials, OAuthError, OAuthToken, RefreshingToken
+from ytmusic_oauth import UrllibSesion as Misspelled  # refused: attr-defined
 from ytmusic_oauth.exceptions import ERROR_CLASSES
 from ytmusic_oauth.models import AuthCodeDict, BaseTokenDict, RefreshableTokenDict
 
 
-class NoAnswer:
+class WrongResponse:
     def post(self, url: str, *, data: object, headers: object, timeout: float) -> str:
         return ""
 
 
-class NoTimeOut:
+class WithoutTimeout:
     def post(self, url: str, *, data: object, headers: object) -> None: ...
 
 
 def credentials(client: OAuthCredentials, code: AuthCodeDict) -> None:
-    OAuthCredentials("id")  # refused: call-arg
-    OAuthCredentials("id", None)  # refused: arg-type
     OAuthCredentials("id", "secret", object())  # refused: arg-type
-    OAuthCredentials("id", "secret", NoAnswer())  # refused: arg-type
-    OAuthCredentials("id", "secret", NoTimeOut())  # refused: arg-type
+    OAuthCredentials("id", "secret", WrongResponse())  # refused: arg-type
+    OAuthCredentials("id", "secret", WithoutTimeout())  # refused: arg-type
     OAuthCredentials("id", "secret", None, "http://127.0.0.1:8080")  # refused: arg-type
     OAuthCredentials("id", "secret", None, None, GOOGLE)  # refused: call-arg
     OAuthCredentials("id", "secret", endpoints="google")  # refused: arg-type
@@ -37,9 +37,13 @@ def credentials(client: OAuthCredentials, code: AuthCodeDict) -> None:
     print(client.revoke_token("1//fake"))  # refused: func-returns-value
 
 
+def misspelled() -> None:
+    Misspelled()
+    ytmusic_oauth.UrllibSesion()  # refused: attr-defined
+
+
 def endpoints() -> None:
     Endpoints("https://login.example.org/code")  # refused: call-arg
-    Endpoints("https://login.example.org/code", "", "", "urn:grant")  # refused: call-arg
     GOOGLE.token_url = ""  # refused: misc
 
 
@@ -72,5 +76,5 @@ def errors(error: OAuthError) -> None:
     ERROR_CLASSES["fake"] = OAuthError  # refused: index
 
 
-def theirs(client: OAuthCredentials, token: RefreshingToken, music: ytmusicapi.YTMusic) -> None:
+def ytmusic(client: OAuthCredentials, token: RefreshingToken, music: ytmusicapi.YTMusic) -> None:
     ytmusicapi.YTMusic("oauth.json", oauth_credentials=client)  # refused: arg-type

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Other people's sessions fit with no adapter, and so does one of a user's own."""
+"""The sessions of requests and httpx fit without an adapter, and so does one of the user's own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ytmusic_oauth import OAuthCredentials, UrllibSession
 from ytmusic_oauth.session import Response, Session
 
 
-class OwnAnswer:
+class OwnResponse:
     status_code = 200
 
     def json(self) -> dict[str, int]:
@@ -21,8 +21,8 @@ class OwnAnswer:
 
 
 class Own:
-    def post(self, url: str, data: Mapping[str, str], headers: Mapping[str, str], timeout: float = 9) -> OwnAnswer:
-        return OwnAnswer()
+    def post(self, url: str, data: Mapping[str, str], headers: Mapping[str, str], timeout: float = 9) -> OwnResponse:
+        return OwnResponse()
 
 
 def every_session_fits(client_id: str, client_secret: str) -> list[OAuthCredentials]:
@@ -41,6 +41,6 @@ def as_a_session(session: Session) -> Response:
     return session.post("https://login.example.org/token", data={}, headers={}, timeout=30)
 
 
-def every_answer_fits() -> list[Response]:
+def every_response_fits() -> list[Response]:
     sessions: list[Session] = [requests.Session(), httpx.Client(), httpx2.Client(), UrllibSession(), Own()]
     return [as_a_session(each) for each in sessions]

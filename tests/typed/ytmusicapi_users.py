@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Who comes from ytmusicapi: code with its names, its import changed, and a `YTMusic` with our token inside."""
+"""Code written for ytmusicapi, with only the import changed; and a `YTMusic` that uses our token."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ytmusic_oauth.token import Token
 
 
 class Cached(Credentials):
-    """Somebody's own credentials, written for ytmusicapi's base class."""
+    """Custom credentials, written for ytmusicapi's base class."""
 
     def get_code(self) -> AuthCodeDict:
         raise NotImplementedError
@@ -35,27 +35,27 @@ def set_up(client_id: str, client_secret: str, session: requests.Session | None,
     return token.as_auth()
 
 
-def go_on(credentials: Credentials, path: Path) -> RefreshingToken:
-    """What its `YTMusic` does with a file."""
+def load(credentials: Credentials, path: Path) -> RefreshingToken:
+    """What ytmusicapi's `YTMusic` does with a token file."""
     values = OAuthToken.from_json(path).as_dict()
     return RefreshingToken(credentials=credentials, _local_cache=path, **values)
 
 
 def kept(client_id: str, client_secret: str) -> ytmusicapi.YTMusic:
-    """As the README has it for whom a type checker reads along."""
+    """The README's three lines, in a form that type checkers accept."""
     music = ytmusicapi.YTMusic("oauth.json", oauth_credentials=ytmusicapi.OAuthCredentials(client_id, client_secret))
     vars(music)["_token"] = RefreshingToken.load(OAuthCredentials(client_id, client_secret), "oauth.json")
     return music
 
 
-def handed_on(token: OAuthToken) -> TheirTokenDict:
-    """What it asks for can be made of what there is here: every key is there."""
-    held = token.as_dict()
+def converted(token: OAuthToken) -> TheirTokenDict:
+    """Our dictionary has every key of ytmusicapi's."""
+    values = token.as_dict()
     return {
-        "scope": held["scope"],
-        "token_type": held["token_type"],
-        "access_token": held["access_token"],
-        "refresh_token": held["refresh_token"],
-        "expires_at": held["expires_at"],
-        "expires_in": held["expires_in"],
+        "scope": values["scope"],
+        "token_type": values["token_type"],
+        "access_token": values["access_token"],
+        "refresh_token": values["refresh_token"],
+        "expires_at": values["expires_at"],
+        "expires_in": values["expires_in"],
     }

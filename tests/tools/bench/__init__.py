@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""What things cost, each as a ratio to what Python itself must spend: `make bench`."""
+"""What things cost, as ratios to what Python itself must spend: `make bench`."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What is measured, what it is divided by, and what to reach.
+"""What is measured, the floor that it is divided by, and the limit for the ratio.
 
-A floor is what nobody who does the same thing can go below: the modules that everybody loads, a method that looks at
-one clock, a bare `http.client`, the system calls by hand. It checks nothing and keeps nothing.
+A floor is the least that any program needs for the same task: importing the modules that every program loads, a method
+that reads one clock, a bare `http.client`, the plain system calls. It validates nothing and stores nothing.
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
 from urllib.parse import urlencode
 
-from tests.tools.bench.measuring import ROOT, Measure, called, child, children, on_the_wall, repeated
+from tests.tools.bench.measuring import ROOT, Measure, called, child, children, repeated, wall_time
+from tests.tools.code_lines import code_lines
 from ytmusic_oauth import Endpoints, OAuthCredentials, RefreshingToken
 from ytmusic_oauth.models import RefreshableTokenDict
 
 __all__ = [
+    "COMMON_IMPORTS",
     "COMPARISONS",
     "IMPORT",
-    "LOADED_ANYWAY",
     "ZIPAPP",
     "Comparison",
     "Count",
@@ -45,27 +46,27 @@ Pair: TypeAlias = tuple[Measure, Measure]
 
 
 class Comparison(NamedTuple):
-    """A ratio. `prepared` makes the two that take turns, in a folder that they may fill.
+    """A ratio. `prepare` yields the measurements of cost and floor; it may put files into the folder.
 
-    Where it is more than it should be, `because` says what the time goes to, and what keeps it there.
+    Where the limit is exceeded, `reason` says what takes the time and why that stays.
     """
 
-    what: str
+    name: str
     floor: str
-    prepared: Callable[[Path], AbstractContextManager[Pair]]
-    at_most: float | None
+    prepare: Callable[[Path], AbstractContextManager[Pair]]
+    limit: float | None
     rounds: int
-    spent: str = "CPU"
-    because: str = ""
+    unit: str = "CPU time"
+    reason: str = ""
 
 
 class Count(NamedTuple):
     """A number that is the same in every run."""
 
-    what: str
+    name: str
     number: float
-    unit: str
-    at_most: float | None = None
+    unit: str = ""
+    limit: float | None = None
 
 
 # As long as Google's.
@@ -74,7 +75,7 @@ CLIENT_SECRET: Final = f"GOCSPX-{'fake' * 7}"
 
 
 def values(account: int = 0) -> RefreshableTokenDict:
-    """A token as Google gives it, fresh for an hour."""
+    """A token as Google issues it, valid for an hour."""
     return {
         "scope": "https://www.googleapis.com/auth/youtube",
         "token_type": "Bearer",
@@ -89,26 +90,26 @@ def fresh_token() -> RefreshingToken:
     return RefreshingToken(OAuthCredentials(CLIENT_ID, CLIENT_SECRET), **values())
 
 
-# ---- a start -------------------------------------------------------------------------------------
+# ---- starting ------------------------------------------------------------------------------------
 
-LOADED_ANYWAY: Final = "import dataclasses, json, pathlib, threading, typing"
+COMMON_IMPORTS: Final = "import dataclasses, json, pathlib, threading, typing"
 IMPORT: Final = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import ytmusic_oauth"
 ZIPAPP: Final = ROOT / "dist" / "ytmusic_oauth.pyz"
 
 
 @contextmanager
 def importing(folder: Path) -> Iterator[Pair]:
-    yield children("-I", "-c", IMPORT), children("-I", "-c", LOADED_ANYWAY)
+    yield children("-I", "-c", IMPORT), children("-I", "-c", COMMON_IMPORTS)
 
 
 @contextmanager
 def command_line(folder: Path) -> Iterator[Pair]:
-    yield header(folder, "-m", "ytmusic_oauth"), children("-c", f"{LOADED_ANYWAY}, argparse")
+    yield header(folder, "-m", "ytmusic_oauth"), children("-c", f"{COMMON_IMPORTS}, argparse")
 
 
 @contextmanager
 def zipapp(folder: Path) -> Iterator[Pair]:
-    yield header(folder, str(ZIPAPP)), children("-c", f"{LOADED_ANYWAY}, argparse")
+    yield header(folder, str(ZIPAPP)), children("-c", f"{COMMON_IMPORTS}, argparse")
 
 
 def header(folder: Path, *program: str) -> Measure:
@@ -117,11 +118,11 @@ def header(folder: Path, *program: str) -> Measure:
     return children(*program, "header", "--file", str(file))
 
 
-# ---- a read of a fresh token ---------------------------------------------------------------------
+# ---- reading a fresh token -----------------------------------------------------------------------
 
 
 class Plain:
-    """The least that an honest read does: it looks at one clock."""
+    """The least that a correct read needs: it reads one clock."""
 
     def __init__(self) -> None:
         self.deadline = time.time() + 3539
@@ -154,26 +155,26 @@ def reading(statement: str, token: object) -> Measure:
 
 
 THREADS: Final = 64
-READS: Final = 256_000  # which take longer than Python leaves one thread alone
+READS: Final = 256_000  # these take longer than the interval in which Python switches threads
 
 
 @contextmanager
-def readers_of_nothing(folder: Path) -> Iterator[Pair]:
-    """What Python's own lock costs."""
+def plain_readers(folder: Path) -> Iterator[Pair]:
+    """The cost of Python's own lock."""
     yield readers(Plain(), THREADS), readers(Plain(), 1)
 
 
 @contextmanager
-def readers_of_a_token(folder: Path) -> Iterator[Pair]:
-    """What ours cost beyond that, as the lock is in the same moment."""
-    locked, free = readers(Plain(), THREADS), readers(Plain(), 1)
+def token_readers(folder: Path) -> Iterator[Pair]:
+    """The cost of a token beyond that. The lock is measured again in each round."""
+    many_plain, one_plain = readers(Plain(), THREADS), readers(Plain(), 1)
     token = fresh_token()
-    alone = readers(token, 1)
-    yield readers(token, THREADS), lambda: alone() * locked() / free()
+    one = readers(token, 1)
+    yield readers(token, THREADS), lambda: one() * many_plain() / one_plain()
 
 
 def readers(token: Plain | RefreshingToken, threads: int) -> Measure:
-    """So many reads, whoever does them: in CPU time, for the lock is never idle while one of them has reads to do."""
+    """Measure `READS` reads, shared by some threads. CPU time will do: the lock is never idle while reads are left."""
 
     def measure() -> float:
         start = threading.Barrier(threads + 1)
@@ -187,19 +188,19 @@ def readers(token: Plain | RefreshingToken, threads: int) -> Measure:
         for thread in running:
             thread.start()
 
-        def let_go() -> None:
+        def run() -> None:
             start.wait()
             for thread in running:
                 thread.join()
 
-        return called(let_go)()
+        return called(run)()
 
-    return lambda: min(measure() for _ in range(3))  # what else the machine does only adds to it
+    return lambda: min(measure() for _ in range(3))  # other programs can only add to it
 
 
-# ---- a refresh, and a save -----------------------------------------------------------------------
+# ---- refreshing and saving -----------------------------------------------------------------------
 
-# Reads a request, answers a token, hangs up; and prints its port first.
+# Prints its port. Reads a request, sends a token, and closes the connection, again and again.
 SERVER: Final = """
 import socket
 listener = socket.create_server(("127.0.0.1", 0))
@@ -243,89 +244,91 @@ def refresh(folder: Path) -> Iterator[Pair]:
 @contextmanager
 def store(folder: Path) -> Iterator[Pair]:
     token = fresh_token()
-    ours, theirs = str(folder / "oauth.json"), str(folder / "by-hand.json")
+    ours, theirs = str(folder / "oauth.json"), str(folder / "plain.json")
     content = json.dumps(token.as_dict(), indent=1).encode()
 
-    def by_hand() -> None:
+    def plain() -> None:
         file = os.open(f"{theirs}.tmp", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         os.write(file, content)
         os.fsync(file)
         os.close(file)
         os.replace(f"{theirs}.tmp", theirs)
 
-    yield on_the_wall(lambda: token.store_token(ours)), on_the_wall(by_hand)
+    yield wall_time(lambda: token.store_token(ours)), wall_time(plain)
 
 
 COMPARISONS: Final = (
     Comparison(
         "import ytmusic_oauth",
-        LOADED_ANYWAY,
+        COMMON_IMPORTS,
         importing,
         1.15,
         100,
-        because=(
-            "counted in instructions on Python 3.11, it is 1.21: 0.034 are the methods that a dataclass writes for "
-            "Endpoints, 0.019 the expression that knows a safe URL, 0.032 to read the code, 0.025 to make the classes, "
-            "0.026 the garbage collector, 0.027 to take all down. Without the first two it would be 1.16. Both stay: "
-            "a value that can be compared and replaced, and one expression that can be audited, are worth a millisecond"
+        reason=(
+            "counted in instructions on Python 3.11, it is 1.21: 0.034 for the methods that a dataclass generates for "
+            "Endpoints, 0.019 for the regular expression of a safe URL, 0.032 to read the code, 0.025 to create the "
+            "classes, 0.026 for the garbage collector, 0.027 to shut down. Without the first two it would be 1.16. "
+            "Both stay: a value that can be compared and replaced, and one expression that can be audited, are worth a "
+            "millisecond"
         ),
     ),
-    Comparison("python -m ytmusic_oauth header", f"{LOADED_ANYWAY}, argparse", command_line, 1.3, 100),
+    Comparison("python -m ytmusic_oauth header", f"{COMMON_IMPORTS}, argparse", command_line, 1.3, 100),
     Comparison(
         "ytmusic_oauth.pyz header",
         "the same",
         zipapp,
         1.6,
         60,
-        because=(
-            "it holds sources alone, and so is small and the same whoever builds it; each start compiles them, "
-            "which is 0.8. With the code of one Python beside them it was 1.4, and three times as large"
+        reason=(
+            "it contains only sources, so it is small, and every build gives the same bytes. Each start compiles them, "
+            "which costs 0.8. With the bytecode of one Python version it was 1.4, and three times as large"
         ),
     ),
     Comparison("token.as_auth()", "a method that compares one clock and returns", as_auth, 2.5, 100),
     Comparison("token.access_token", "a property that does", access_token, 2.5, 100),
-    Comparison("64 threads, that method", "one thread", readers_of_nothing, None, 15),
-    Comparison("64 threads, token.as_auth()", "one thread, times that", readers_of_a_token, 1.1, 15),
+    Comparison("64 threads, that method", "one thread", plain_readers, None, 15),
+    Comparison("64 threads, token.as_auth()", "one thread, times that", token_readers, 1.1, 15),
     Comparison("token.refresh() over loopback", "http.client POST, json.loads", refresh, 2.5, 60),
-    Comparison("token.store_token(path)", "write, fsync, rename", store, 1.3, 600, "clock"),
+    Comparison("token.store_token(path)", "write, fsync, rename", store, 1.3, 600, "wall time"),
 )
 
 
-# ---- what can be counted -------------------------------------------------------------------------
+# ---- counting ------------------------------------------------------------------------------------
 
 NETWORK: Final = ("socket", "ssl", "http", "urllib.request", "urllib.error", "select", "selectors", "asyncio", "email")
 
 
 def loaded() -> list[str]:
-    """The modules that the import loads beyond those that everybody has."""
-    script = f"{LOADED_ANYWAY}; import sys; anyway = set(sys.modules); {IMPORT}; print(*set(sys.modules) - anyway)"
+    """The modules that the import loads beyond those of `COMMON_IMPORTS`."""
+    script = f"{COMMON_IMPORTS}; import sys; common = set(sys.modules); {IMPORT}; print(*set(sys.modules) - common)"
     found = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True)
     return found.stdout.split()
 
 
-def bytes_for_each(accounts: int) -> float:
-    """What a token costs beyond the strings that it is made of."""
+def bytes_per_token(accounts: int) -> float:
+    """The memory of one of many tokens, without the strings that it is made of."""
     credentials = OAuthCredentials(CLIENT_ID, CLIENT_SECRET)
     given = [values(account) for account in range(accounts)]
     gc.collect()
     tracemalloc.start()
     try:
         tokens = [RefreshingToken(credentials, **each) for each in given]
-        held, _ = tracemalloc.get_traced_memory()
+        size, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    return held / len(tokens)
+    return size / len(tokens)
 
 
 def counts(accounts: int = 10_000) -> Iterator[Count]:
     modules = loaded()
-    strange = [name for name in modules if not name.startswith("ytmusic_oauth")]
-    yield Count("modules loaded by the import: of the network", len({*modules} & {*NETWORK}), "", 0)
-    yield Count("modules loaded by the import: others' beyond the floor", len(strange), "", 2)
-    yield Count("modules loaded by the import: our own", len(modules) - len(strange), "")
-    yield Count(f"memory of each of {accounts:,} tokens, beyond its strings", bytes_for_each(accounts), "bytes", 1200)
+    others = [name for name in modules if not name.startswith("ytmusic_oauth")]
+    yield Count("the import loads: network modules", len({*modules} & {*NETWORK}), limit=0)
+    yield Count("the import loads: modules beyond the floor's", len(others), limit=2)
+    yield Count("the import loads: modules of the package", len(modules) - len(others))
+    yield Count(f"memory of each of {accounts:,} tokens, without strings", bytes_per_token(accounts), "bytes", 1200)
     sources = [path for path in (ROOT / "ytmusic_oauth").iterdir() if path.is_file()]
     yield Count("the folder to vendor", sum(path.stat().st_size for path in sources) / 1024, "KiB")
     yield Count("the folder to vendor", sum(path.read_bytes().count(b"\n") for path in sources), "lines")
+    yield Count("the package: lines of code", sum(code_lines(path) for path in sources if path.suffix == ".py"))
     if ZIPAPP.exists():
         yield Count("the zipapp", ZIPAPP.stat().st_size / 1024, "KiB")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""How cost grows with what there is to do: as fast as that, or slower.
+"""How cost grows with the amount of work: linearly at worst.
 
-Each step to a larger size gives an exponent: 1 where ten times as much costs ten times as much, 2 where it costs a
-hundred times. The sizes take turns, as in `measuring`, and the worst step is judged.
+Each step to a larger size gives an exponent: 1 if ten times the work costs ten times as much, 2 if it costs a hundred
+times as much. The sizes take turns, as in `measuring`. The worst step counts.
 """
 
 from __future__ import annotations
@@ -33,31 +33,31 @@ from ytmusic_oauth.protocol import (
 
 __all__ = ["EXPONENT", "GROWTHS", "Grown", "Growth", "grown"]
 
-#: Linear, and what larger memory costs Python itself: ten thousand small dictionaries, after a thousand, make 1.19.
+#: Linear growth, and what more memory costs Python itself: from 1,000 to 10,000 small dictionaries, 1.19 was measured.
 EXPONENT: Final = 1.2
 
 
 class Spent(NamedTuple):
-    """How much was done, and the CPU time that it took."""
+    """The amount of work, and the CPU time that it took."""
 
-    much: int
+    amount: int
     seconds: float
 
 
 class Growth(NamedTuple):
-    """`prepared` answers what does as much as it is told."""
+    """`prepare` returns a function that does as much work as it is told."""
 
-    what: str
-    one: str
-    prepared: Callable[[], Callable[[int], Spent]]
+    name: str
+    unit: str
+    prepare: Callable[[], Callable[[int], Spent]]
     sizes: Sequence[int]
     rounds: int
 
 
 class Grown(NamedTuple):
-    """The least cost of one at each size, and the exponent of the worst step: median, quartiles, and of the least."""
+    """The least cost per unit at each size; and the worst step: its exponents, and that of the least costs, `best`."""
 
-    each: Sequence[float]
+    costs: Sequence[float]
     median: float
     low: float
     high: float
@@ -66,7 +66,7 @@ class Grown(NamedTuple):
 
 def grown(growth: Growth) -> Grown:
     """Let the sizes take turns."""
-    do = growth.prepared()
+    do = growth.prepare()
     for size in growth.sizes:
         do(size)
     rounds = [[do(size) for size in growth.sizes] for _ in range(growth.rounds)]
@@ -76,20 +76,20 @@ def grown(growth: Growth) -> Grown:
         exponents = [_exponent(*(measured[number] for number in step)) for measured in rounds]
         low, median, high = statistics.quantiles(exponents, n=4) if len(exponents) > 1 else exponents * 3
         steps.append(Grown([], median, low, high, _exponent(*(least[number] for number in step))))
-    return max(steps, key=lambda step: step.median)._replace(each=[spent.seconds / spent.much for spent in least])
+    return max(steps, key=lambda step: step.median)._replace(costs=[spent.seconds / spent.amount for spent in least])
 
 
 def _exponent(small: Spent, large: Spent) -> float:
-    return math.log(large.seconds / small.seconds) / math.log(large.much / small.much)
+    return math.log(large.seconds / small.seconds) / math.log(large.amount / small.amount)
 
 
-# ---- answers that get longer ---------------------------------------------------------------------
+# ---- longer responses ----------------------------------------------------------------------------
 
 VECTORS: Final = ROOT / "tests" / "porting" / "vectors"
 
 
 class Document(NamedTuple):
-    """A vector's body, and to whom it goes."""
+    """The body of a vector, and which parser it is for."""
 
     to: str
     status: int
@@ -97,21 +97,21 @@ class Document(NamedTuple):
 
 
 def documents() -> list[Document]:
-    """The answers of the porting kit, right and wrong ones."""
+    """The responses of the porting kit, valid and invalid."""
     given = [
         vector["given"]
-        for name in ("answers", "entries", "refusals")
+        for name in ("responses", "invalid-fields", "error-responses")
         for vector in json.loads((VECTORS / f"{name}.json").read_text("utf-8"))["vectors"]
     ]
     return [
-        Document(each["to"], each.get("status", 200), each["json"])
+        Document(each["call"], each.get("status", 200), each["json"])
         for each in given
         if isinstance(each.get("json"), dict)
     ]
 
 
 def longer(value: object, times: int) -> object:
-    """Every text and list so many times as long, and so many times as many keys, of which nobody knows most."""
+    """Make every text and list `times` as long, and give every object `times` as many keys, most of them unknown."""
     if isinstance(value, str):
         return value * times
     if isinstance(value, list):
@@ -131,16 +131,16 @@ def parsing() -> Callable[[int], Spent]:
         content = None
         with suppress(ValueError):
             content = json_object(body)
-        answer = HttpResponse(document.status, content, "application/json")
+        response = HttpResponse(document.status, content, "application/json")
         with suppress(OAuthError):
-            if document.to == "code":
-                parse_device_authorization(request, answer)
+            if document.to == "device_authorization":
+                parse_device_authorization(request, response)
             elif document.to == "token":
-                parse_token(request, answer, sent=0, scope="")
+                parse_token(request, response, sent=0, scope="")
             elif document.to == "refresh":
-                parse_refresh(request, answer, sent=0)
+                parse_refresh(request, response, sent=0)
             else:
-                parse_revocation(request, answer)
+                parse_revocation(request, response)
 
     def do(times: int) -> Spent:
         if times not in grown_to:
@@ -157,16 +157,16 @@ def parsing() -> Callable[[int], Spent]:
 
 
 class Slow(OAuthCredentials):
-    """Whose server answers when it is told to."""
+    """The server responds when `may_respond` is set."""
 
     def __init__(self) -> None:
         super().__init__("the-id", "the-secret")
-        self.asked = threading.Semaphore(0)
-        self.may_answer = threading.Event()
+        self.requests = threading.Semaphore(0)
+        self.may_respond = threading.Event()
 
     def refresh_token(self, refresh_token: str) -> BaseTokenDict:
-        self.asked.release()
-        self.may_answer.wait()
+        self.requests.release()
+        self.may_respond.wait()
         return {"access_token": "ya29.fake-new", "expires_in": 3599, "scope": "", "token_type": "Bearer"}
 
 
@@ -180,15 +180,15 @@ def waiting() -> Callable[[int], Spent]:
         running = [threading.Thread(target=lambda: got.append(token.as_auth())) for _ in range(threads)]
         for thread in running:
             thread.start()
-        credentials.asked.acquire()
-        time.sleep(0.02)  # by then they wait; one that does not yet will find a fresh token, and is no dearer
+        credentials.requests.acquire()
+        time.sleep(0.02)  # now the others wait; a late thread finds a fresh token, which costs less
         start = time.process_time()
-        credentials.may_answer.set()
+        credentials.may_respond.set()
         for thread in running:
             thread.join()
         spent = time.process_time() - start
-        if got != ["Bearer ya29.fake-new"] * threads or credentials.asked.acquire(blocking=False):
-            raise AssertionError("more than one refresh, or none")
+        if got != ["Bearer ya29.fake-new"] * threads or credentials.requests.acquire(blocking=False):
+            raise AssertionError("not exactly one refresh")
         return Spent(threads, spent)
 
     return do
@@ -202,18 +202,18 @@ def accounts() -> Callable[[int], Spent]:
     given = [values(account) for account in range(10_000)]
 
     def do(number: int) -> Spent:
-        again = 1000 // number or 1
+        repeats = 1000 // number or 1
         start = time.process_time()
-        for _ in range(again):
+        for _ in range(repeats):
             for token in [RefreshingToken(credentials, **each) for each in given[:number]]:
                 token.as_auth()
-        return Spent(number, (time.process_time() - start) / again)
+        return Spent(number, (time.process_time() - start) / repeats)
 
     return do
 
 
 GROWTHS: Final = (
-    Growth("the kit's answers, parsed: by their length", "byte", parsing, (1, 10, 100), 10),
+    Growth("parsing the kit's responses, by length", "byte", parsing, (1, 10, 100), 10),
     Growth("threads that wait for one refresh", "thread", waiting, (1, 8, 64, 512), 10),
-    Growth("accounts: made, and read once", "account", accounts, (1, 10, 100, 1000, 10_000), 5),
+    Growth("accounts: created and read once", "account", accounts, (1, 10, 100, 1000, 10_000), 5),
 )

@@ -1,57 +1,88 @@
 # SPDX-License-Identifier: MIT
-"""A plugin for pytest: which tests a mutant is put to.
+"""A pytest plugin: which tests are run for a mutant.
 
-mutmut names every test that comes through the function, most of them by accident. Only those that belong to its module
-are run: they are what somebody who changes it reads. And it names them by their whole ids, which pytest cannot find
-again if there are backslashes in them; so it is given the functions, and the ids choose from what that collects.
+`TESTS` is the one place that says so. mutmut itself would run every test that comes through the changed function, most
+of them by accident. It also names tests by their whole ids, which pytest cannot find again if they have a backslash.
+So pytest is given the functions, and the ids choose among what it collects.
+
+A test that starts a process is skipped: the mutant exists in this process alone.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Final
+import subprocess
+from collections.abc import Mapping, Sequence
+from typing import Final, NoReturn
 
 import pytest
 
-__all__ = ["pytest_collection_modifyitems", "pytest_configure"]
+__all__ = ["TESTS", "pytest_collection_modifyitems", "pytest_configure"]
 
-_BELONG: Final[Mapping[str, str]] = {
-    "exceptions": "errors wire storage",
-    "expiry": "expiry vectors",
-    "kinds": "kinds wire vectors storage",
-    "messages": "wire errors retries vectors",
-    "protocol": "wire vectors credentials",
-    "device": "device vectors",
-    "held": "expiry vectors token",
-    "session": "retries transport credentials wire",
-    "transport": "transport",
-    "credentials": "credentials retries wire",
-    "storage": "storage windows command_line prompt",
-    "lock": "lock windows sharing",
-    "turns": "sharing simulation",
-    "upkeep": "sharing token prompt storage clocks simulation",
-    "prompt": "prompt command_line",
-    "token": "token sharing prompt api",
-    "commands": "command_line",
-    "__main__": "command_line",
+# For each module of the package, its tests.
+TESTS: Final[Mapping[str, str]] = {
     "__init__": "transport",
+    "__main__": "command_line",
+    "_client_file": "command_line",
+    "_commands": "command_line",
+    "_cycle": "cycle vectors simulation",
+    "_expiry": "expiry vectors",
+    "_file_kinds": "file_store",
+    "_file_lock": "file_lock windows sharing",
+    "_file_owner": "file_store file_login",
+    "_file_store": "file_store file_login windows command_line prompt",
+    "_file_write": "file_store windows",
+    "_http": "transport",
+    "_messages": "wire errors vectors",
+    "_redaction": "wire errors vectors",
+    "_refresher": "sharing stores token prompt file_store clocks simulation",
+    "_retries": "retries wire vectors",
+    "_single_flight": "sharing simulation",
+    "_snapshot": "expiry vectors token",
+    "_state": "cycle vectors simulation",
+    "_steps": "cycle vectors",
+    "_store_reports": "stores file_store",
+    "_terminal": "prompt command_line",
+    "_validation": "validation wire vectors file_store",
+    "credentials": "credentials retries wire",
+    "device": "device vectors",
+    "exceptions": "errors wire file_store",
+    "protocol": "wire vectors credentials",
+    "session": "retries transport credentials wire",
+    "store": "stores",
+    "token": "token sharing prompt api",
+    "transport": "transport",
 }
 _CHOSEN = pytest.StashKey[frozenset[str]]()
 
 
+def _files(modules: Sequence[str]) -> Sequence[str]:
+    return sorted({f"tests/test_{each}.py" for module in modules for each in TESTS[module].split()})
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Give pytest what it can find."""
-    mutant = os.environ.get("MUTANT_UNDER_TEST", "").split(".")
-    asked = config.args
-    if len(mutant) > 1:  # ytmusic_oauth.module.function
-        files = {f"tests/test_{each}.py" for each in _BELONG.get(mutant[1], _BELONG["__init__"]).split()}
-        asked = [each for each in asked if each.split("::")[0] in files] or ["tests/tools/mutation"]
+    """Replace what mutmut asks for."""
+    _, _, function = os.environ.get("MUTANT_UNDER_TEST", "").partition(".")
+    if not function:  # a run of all tests, before there are mutants
+        config.args = [*_files(list(TESTS))]
+        return
+    files = _files([function.partition(".")[0]])
+    asked = [each for each in config.args if each.split("::")[0] in files]
     config.stash[_CHOSEN] = frozenset(each for each in asked if "[" in each)
-    config.args = list(dict.fromkeys(each.split("[")[0] for each in asked))
+    # Without any, a folder that has no tests: the mutant survives.
+    config.args = list(dict.fromkeys(each.split("[")[0] for each in asked)) or ["tests/tools/mutation"]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep what was asked for."""
-    if chosen := config.stash[_CHOSEN]:
+    """Keep the ids that mutmut chose."""
+    if chosen := config.stash.get(_CHOSEN, frozenset()):
         items[:] = [item for item in items if item.nodeid in chosen or "[" not in item.nodeid]
+
+
+@pytest.fixture(autouse=True)
+def _no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def skip(*_: object, **__: object) -> NoReturn:
+        pytest.skip("a mutant exists in one process")
+
+    monkeypatch.setattr(subprocess, "Popen", skip)
+    monkeypatch.setattr(os, "fork", skip, raising=False)

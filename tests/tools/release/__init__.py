@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""What is handed out, and how it is made: `make zipapp`, `make vendor`, `make dist`, `make test PACKAGE=...`."""
+"""Building and copying the package: `make zipapp`, `make vendor`, `make dist`, `make test PACKAGE=...`."""

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The sdist and the wheel, built and looked into: `make dist`. Needs flit_core; installing it is the Makefile's part.
+"""Build and verify the sdist and the wheel: `make dist`. Needs flit_core, which the Makefile installs.
 
     python -m tests.tools.release.distribution dist
 
-The wheel is built from the sdist, so that neither can be whole without the other. The same sources give the same bytes,
-wherever and whenever they are built, as far as zlib lets them.
+The wheel is built from the sdist, so an incomplete sdist shows in the wheel. The same sources always give the same
+bytes, unless another version of zlib compresses them.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from typing import Final
 
 from .package import PACKAGE, ROOT, runtime_files, version
 
-# What belongs into an sdist beside the package: whoever packs it for a system wants to run the tests.
-_BESIDE: Final = (
+# What an sdist has besides the package. Packagers of Linux distributions run the tests, too.
+_ALSO_IN_SDIST: Final = (
     "CHANGELOG.md",
     "LICENSE",
     "Makefile",
@@ -40,7 +40,7 @@ import sys
 from flit_core import buildapi
 print(getattr(buildapi, "build_" + sys.argv[1])(sys.argv[2]))
 """
-# The start of 1980: a zip knows none before.
+# The start of 1980, the earliest date that a zip file can have.
 _EPOCH: Final = "315532800"
 
 
@@ -58,9 +58,9 @@ def main(argv: Sequence[str]) -> int:
             print(*(f"make dist: {problem}" for problem in problems), sep="\n", file=sys.stderr)
             return 1
         for file in (sdist, wheel):
-            made = Path(shutil.copy(file, target))
-            content = made.read_bytes()
-            print(f"{os.path.relpath(made)}: {len(content)} bytes, sha256 {hashlib.sha256(content).hexdigest()}")
+            result = Path(shutil.copy(file, target))
+            content = result.read_bytes()
+            print(f"{os.path.relpath(result)}: {len(content)} bytes, sha256 {hashlib.sha256(content).hexdigest()}")
     return 0
 
 
@@ -74,12 +74,12 @@ def _problems_of_sdist(sdist: Path) -> Sequence[str]:
     with tarfile.open(sdist) as archive:
         found = {name.partition("/")[2] for name in archive.getnames()}
     expected = {f"{PACKAGE.name}/{path.name}" for path in runtime_files()} | {"PKG-INFO"}
-    expected |= {each for each in _known_to_git() or found if each.startswith(_BESIDE)}
+    expected |= {each for each in _tracked_files() or found if each.startswith(_ALSO_IN_SDIST)}
     return _differences("the sdist", found, expected)
 
 
-def _known_to_git() -> Collection[str]:
-    """Nothing, where the sources are no repository, or not the user's."""
+def _tracked_files() -> Collection[str]:
+    """The files in git. Empty if this is not a repository, or belongs to another user."""
     git = shutil.which("git")
     if git is None or not (ROOT / ".git").exists():
         return ()
@@ -96,22 +96,20 @@ def _problems_of_wheel(wheel: Path, folder: Path) -> Sequence[str]:
         metadata = archive.read(f"{name}.dist-info/METADATA").decode()
     shutil.unpack_archive(wheel, folder, "zip")
     problems = _differences("the wheel", found, info | {f"{PACKAGE.name}/{path.name}" for path in runtime_files()})
-    problems += [
-        f"the wheel's metadata needs {each}" for each in re.findall("^Requires-Dist: (.*)", metadata, re.MULTILINE)
-    ]
-    # Installed is unpacked: it has no scripts.
+    problems += [f"the wheel requires {each}" for each in re.findall("^Requires-Dist: (.*)", metadata, re.MULTILINE)]
+    # Unpacking is all that an installation does: the wheel has no scripts.
     script = f"import sys; sys.path.insert(0, {str(folder)!r}); from ytmusic_oauth.__main__ import main; main()"
-    told = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-IS", "-c", script, "--version"], capture_output=True, text=True, check=False
     )
-    if told.stdout != f"ytmusic_oauth {version()}\n":
-        problems.append(f"the wheel does not run: {told.stdout}{told.stderr}")
+    if done.stdout != f"ytmusic_oauth {version()}\n":
+        problems.append(f"the wheel does not run: {done.stdout}{done.stderr}")
     return problems
 
 
 def _differences(what: str, found: Collection[str], expected: Collection[str]) -> list[str]:
-    lacking = [f"{what} lacks {each}" for each in sorted(set(expected) - set(found))]
-    return lacking + [f"{what} has {each}, which does not belong there" for each in sorted(set(found) - set(expected))]
+    missing = [f"{what} lacks {each}" for each in sorted(set(expected) - set(found))]
+    return missing + [f"{what} has {each}, which does not belong there" for each in sorted(set(found) - set(expected))]
 
 
 if __name__ == "__main__":

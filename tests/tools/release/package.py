@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What belongs to the package, read from its folder without importing it."""
+"""The files and the version of the package, read without importing it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LICENSE: Final = ROOT / "LICENSE"
 
 
 def runtime_files() -> Sequence[Path]:
-    """All that a program needs, in an order that no file system has a say in."""
+    """The files that a program needs, sorted by name."""
     return sorted([*PACKAGE.glob("*.py"), PACKAGE / "py.typed"], key=lambda path: path.name)
 
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The tests of this project, laid out around somebody's copy of the package: `make test PACKAGE=path/to/the/copy`.
+"""Copy the tests around a vendored copy of the package: `make test PACKAGE=path/to/the/copy`.
 
     python -m tests.tools.release.suite path/to/app/_vendor/oauth build/suite
 
-makes a tree in which `ytmusic_oauth` is that copy, whatever its own name is, and all else is as it is here. There, the
-tests cannot meet any other: not in a process that they start, and not where they read the sources.
+makes a project like this one, in which `ytmusic_oauth` is that copy, whatever its own name is. There, the tests cannot
+find another copy by mistake, neither in the processes that they start nor in the sources that they read.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _CACHES = shutil.ignore_patterns("__pycache__")
 
 
 def lay_out(package: Path, tree: Path) -> None:
-    """Make the tree, in place of what an earlier call made. Raises `ValueError` if there is no such package."""
+    """Make the project, and delete an earlier one. Raises `ValueError` if `package` is not a copy of the package."""
     if not (package / "__init__.py").is_file():
-        raise ValueError(f"{package} is no copy of the package: it has no __init__.py")
+        raise ValueError(f"{package} is not a copy of the package: it has no __init__.py")
     if tree.resolve() in package.resolve().parents:
-        raise ValueError(f"{package} is where the copy that is tested goes: name the copy that it was made from")
+        raise ValueError(f"{package} is inside {tree}, which is deleted first: name the copy that it was made from")
     if tree.exists():
         shutil.rmtree(tree)
     tree.mkdir(parents=True)
@@ -43,11 +43,11 @@ def main(argv: Sequence[str]) -> int:
     package, tree = map(Path, argv)
     try:
         lay_out(package, tree)
-        copy_error = version(package)
+        found = version(package)
     except (ValueError, OSError) as error:
         print(f"make test: {error}", file=sys.stderr)
         return 1
-    print(f"make test: {package}, which is {copy_error}, with the tests of {version()}")
+    print(f"make test: version {found} in {package}, with the tests of version {version()}")
     return 0
 
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""The tests in WebAssembly: `make test-wasm`."""
+"""Run the tests in WebAssembly: `make test-wasm`."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""A plugin of pytest for WebAssembly: a test that asks for what is not there is skipped, and no other.
+"""A pytest plugin for WebAssembly: it skips a test when the test uses what WebAssembly lacks.
 
-There are no processes, no threads and no sockets to listen on, and Hypothesis is compiled for another machine.
-`run.mjs` loads this before any test.
+WebAssembly has no processes, no threads and no listening sockets, and the installed Hypothesis is compiled for another
+machine. `run.mjs` loads this plugin before any test.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import pytest
 
 
 class _WithoutHypothesis(ModuleType):
-    """Enough of it to import what uses it."""
+    """Enough of it to import the tests that use it."""
 
     HealthCheck = settings = strategies = MagicMock()
 
@@ -30,27 +30,27 @@ class _WithoutHypothesis(ModuleType):
         return pytest.mark.skip(reason="WebAssembly has no Hypothesis")
 
 
-def _lacking(what: str, *places: tuple[object, str]) -> None:
-    def ask(*_: object, **__: object) -> NoReturn:
+def _skip_users_of(what: str, *places: tuple[object, str]) -> None:
+    def skip(*_: object, **__: object) -> NoReturn:
         pytest.skip(f"WebAssembly has no {what}")
 
     for owner, name in places:
-        pytest.MonkeyPatch().setattr(owner, name, ask, raising=False)
+        pytest.MonkeyPatch().setattr(owner, name, skip, raising=False)
 
 
 def _bind(unbound: socket.socket, *_: object) -> NoReturn:
     unbound.close()
-    pytest.skip("WebAssembly has nobody to listen to")
+    pytest.skip("WebAssembly has no listening sockets")
 
 
-_lacking("processes", (subprocess, "Popen"), (os, "fork"))
-_lacking("threads", (threading.Thread, "start"))
-_lacking("FIFOs", (os, "mkfifo"))
+_skip_users_of("processes", (subprocess, "Popen"), (os, "fork"))
+_skip_users_of("threads", (threading.Thread, "start"))
+_skip_users_of("FIFOs", (os, "mkfifo"))
 pytest.MonkeyPatch().setattr(socket.socket, "bind", _bind, raising=False)
 sys.modules["hypothesis"] = _WithoutHypothesis("hypothesis")
 
-# Of no use without: processes, users and signals; another Hypothesis; a lock that somebody else could have; a watch.
-_ELSEWHERE: Final = frozenset(
+# These need processes, users, signals, Hypothesis, a lock that another process holds, or a precise clock.
+_UNSUITABLE: Final = frozenset(
     {
         "test_bench.py",
         "test_conversation.py",
@@ -63,4 +63,4 @@ _ELSEWHERE: Final = frozenset(
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
-    return True if collection_path.name in _ELSEWHERE else None
+    return True if collection_path.name in _UNSUITABLE else None

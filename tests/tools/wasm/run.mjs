@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// The tests in WebAssembly: `node run.mjs PYODIDE PYTHON`, as `make test-wasm` calls it.
+// Run the tests in WebAssembly: `node run.mjs PYODIDE PYTHON`, as `make test-wasm` calls it.
 //
-// PYODIDE is the folder of the npm package, PYTHON one that has pytest: its packages are lent to Pyodide, which needs no
-// network then, and it runs the fake server, because nobody can listen in here. Pyodide sees the project itself, and
-// writes to a file system in its own memory. What the exit status says is pytest's.
+// PYODIDE is the folder of the npm package. PYTHON is an interpreter that has pytest: Pyodide uses its packages, so that it
+// needs no network, and it runs the fake server, because WebAssembly has no listening sockets. Pyodide reads the project
+// from the disk, and writes to a file system in memory. The exit status is pytest's.
 
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { dirname, resolve } from "node:path";
@@ -14,17 +14,17 @@ const [pyodide, python] = process.argv.slice(2);
 const project = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
 const packages = execFileSync(python, ["-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]).toString().trim();
 
-// A request from inside, where Python cannot wait for a promise: another Node asks, and this one waits for it.
-const ASK = `
+// Python inside Pyodide cannot wait for a promise. So another Node sends the request, and this one blocks.
+const SEND = `
   const [url, body, headers] = JSON.parse(require("node:fs").readFileSync(0));
   fetch(url, { method: "POST", body, headers, redirect: "manual" })
-    .then(async (answer) => [answer.status, Object.fromEntries(answer.headers), await answer.text()])
-    .then((answer) => console.log(JSON.stringify(answer)));
+    .then(async (response) => [response.status, Object.fromEntries(response.headers), await response.text()])
+    .then((parts) => console.log(JSON.stringify(parts)));
 `;
 function post(url, body, headers) {
-  const asked = spawnSync(process.execPath, ["-e", ASK], { input: JSON.stringify([url, body, JSON.parse(headers)]) });
-  if (asked.status !== 0) throw new Error("no answer");
-  return asked.stdout.toString();
+  const done = spawnSync(process.execPath, ["-e", SEND], { input: JSON.stringify([url, body, JSON.parse(headers)]) });
+  if (done.status !== 0) throw new Error("no response");
+  return done.stdout.toString();
 }
 
 const options = ["--interval", "1", "--approve-after", "1", "--rotate", "--dialect", "rfc"];
@@ -48,13 +48,13 @@ try {
     import pytest
 
     print("Python", sys.version.split()[0], "on", sys.platform)
-    # Capture by file descriptors takes more than there is.
-    how = ["-q", "-p", "no:cacheprovider", "-p", "tests.tools.wasm.plugin", "--capture=sys"]
-    nobody_is_root = "tests/test_file_store.py::test_when_root_writes_the_owner_stays"
-    int(pytest.main([*how, "--deselect", nobody_is_root, "tests/tools/wasm/promises.py", "tests"]))
+    # WebAssembly lacks what capturing by file descriptors needs.
+    options = ["-q", "-p", "no:cacheprovider", "-p", "tests.tools.wasm.plugin", "--capture=sys"]
+    needs_root = "tests/test_file_store.py::test_when_root_writes_the_owner_stays"
+    int(pytest.main([*options, "--deselect", needs_root, "tests/tools/wasm/promises.py", "tests"]))
   `);
 } catch (error) {
-  // What Node would print of it is a megabyte of the generated source.
+  // Node would also print a megabyte of generated source.
   console.error(String(error).slice(0, 2000));
   process.exitCode = 1;
 } finally {

@@ -1,97 +1,99 @@
 // SPDX-License-Identifier: MIT
-// The driver of this port, as ../../DRIVER.md wants it: what is asked for by the environment is passed on to the port,
-// and what comes of it is said in one line of JSON.
+// The driver of this port (see ../../DRIVER.md). It passes the environment on to the port, and prints one line of JSON.
 
 import process, { argv, env, stderr, stdin, stdout } from "node:process";
 
 import { OAuthCredentials } from "./credentials.mjs";
+import { described } from "./described.mjs";
+import { hasLocks } from "./file-lock.mjs";
+import { FileStore } from "./file-store.mjs";
 import { asciiJson, jsonObject } from "./json.mjs";
-import { visible } from "./kinds.mjs";
-import { hasLocks } from "./lock.mjs";
 import { endpoints, GOOGLE, verificationLink, YOUTUBE } from "./protocol.mjs";
-import { checkPlace } from "./storage.mjs";
+import { withoutControls } from "./redaction.mjs";
+import { SYSTEM } from "./system.mjs";
 import { RefreshingToken } from "./token.mjs";
 import { post } from "./transport.mjs";
-import { answer, told } from "./vectors.mjs";
-import { WORLD } from "./world.mjs";
+import { resultOf } from "./vectors.mjs";
 
-const say = (value) => stdout.write(`${asciiJson(value)}\n`);
-const warn = (words) => stderr.write(`${visible(words)}\n`);
+const reply = (value) => stdout.write(`${asciiJson(value)}\n`);
+const warn = (text) => stderr.write(`${withoutControls(text)}\n`);
 
-function credentials() {
-  const likes = { youtube: YOUTUBE, google: GOOGLE, rfc: {} }[env.OAUTH_SERVER];
+function makeCredentials() {
+  const profile = { youtube: YOUTUBE, google: GOOGLE, rfc: {} }[env.OAUTH_SERVER];
   return new OAuthCredentials(env.OAUTH_CLIENT_ID, env.OAUTH_CLIENT_SECRET, {
     endpoints: endpoints({
-      ...likes,
+      ...profile,
       deviceCodeUrl: env.OAUTH_DEVICE_CODE_URL,
       tokenUrl: env.OAUTH_TOKEN_URL,
       revokeUrl: env.OAUTH_REVOKE_URL,
     }),
     scope: env.OAUTH_SCOPE,
-    world: {
-      ...WORLD,
-      post: (url, form, headers) => post(url, form, headers, { timeout: Number(env.OAUTH_TIMEOUT) }),
+    system: {
+      ...SYSTEM,
+      post: (url, form, headers, { timeout }) =>
+        post(url, form, headers, { timeout: Math.min(Number(env.OAUTH_TIMEOUT), timeout ?? Infinity) }),
     },
   });
 }
 
-function held() {
-  if (env.OAUTH_TOKEN_FILE) return RefreshingToken.load(credentials(), env.OAUTH_TOKEN_FILE, { warn });
-  return new RefreshingToken(credentials(), jsonObject(Buffer.from(env.OAUTH_TOKEN)), { warn });
+async function loadToken() {
+  if (env.OAUTH_TOKEN_FILE) return RefreshingToken.load(makeCredentials(), env.OAUTH_TOKEN_FILE, { warn });
+  return new RefreshingToken(makeCredentials(), jsonObject(Buffer.from(env.OAUTH_TOKEN)), { warn });
 }
 
-const shown = async (token) => ({ authorization: await token.asAuth(), token: token.asDict() });
+const asReply = async (token) => ({ authorization: await token.asAuth(), token: token.asDict() });
 
 const COMMANDS = {
   async login() {
-    const client = credentials();
-    if (env.OAUTH_TOKEN_FILE) checkPlace(env.OAUTH_TOKEN_FILE);
-    const code = await client.getCode();
+    const credentials = makeCredentials();
+    if (env.OAUTH_TOKEN_FILE) new FileStore(env.OAUTH_TOKEN_FILE).checkWritable();
+    const code = await credentials.getCode();
     warn(`Go to ${verificationLink(code)}`);
     warn(`and confirm there that the code is ${code.user_code}`);
-    const token = new RefreshingToken(client, await client.waitForToken(code), { warn });
+    const token = new RefreshingToken(credentials, await credentials.waitForToken(code), { warn });
     if (env.OAUTH_TOKEN_FILE) await token.keepIn(env.OAUTH_TOKEN_FILE);
-    return shown(token);
+    return asReply(token);
   },
 
-  token: (token = held()) => shown(token),
+  token: async (token) => asReply(token ?? (await loadToken())),
 
-  async refresh(token = held()) {
+  async refresh(loaded) {
+    const token = loaded ?? (await loadToken());
     await token.refresh();
-    return shown(token);
+    return asReply(token);
   },
 
   async revoke() {
-    await credentials().revokeToken(held().asDict().refresh_token);
+    await makeCredentials().revokeToken((await loadToken()).asDict().refresh_token);
     return { revoked: true };
   },
 };
 
-/** What is said of one command: what came of it, or what was raised. */
+/** The reply to one command: its result, or the error that it raised. */
 async function outcome(command, ...token) {
   try {
     return await COMMANDS[command](...token);
   } catch (error) {
-    const raised = told(error);
+    const raised = described(error);
     warn(error.message);
     return raised;
   }
 }
 
-const LOG_IN = new Set(["invalid_grant", "access_denied", "expired_token", "token_file_not_found", "cancelled"]);
+const LOG_IN_AGAIN = new Set(["invalid_grant", "access_denied", "expired_token", "token_file_not_found", "cancelled"]);
 
 function exitStatus({ raises, retryable }) {
   if (!raises) return 0;
   if (raises === "rate_limited" || retryable) return 3;
-  return LOG_IN.has(raises) ? 1 : 2;
+  return LOG_IN_AGAIN.has(raises) ? 1 : 2;
 }
 
 async function* lines() {
   let rest = "";
   for await (const chunk of stdin.setEncoding("utf8")) {
-    const whole = (rest + chunk).split("\n");
-    rest = whole.pop();
-    yield* whole;
+    const complete = (rest + chunk).split("\n");
+    rest = complete.pop();
+    yield* complete;
   }
   if (rest) yield rest;
 }
@@ -99,41 +101,41 @@ async function* lines() {
 async function vectors() {
   for await (const line of lines()) {
     const { id, kind, given } = JSON.parse(line);
-    say({ id, answer: await answer(kind, given) });
+    reply({ id, result: await resultOf(kind, given) });
   }
 }
 
-async function keep() {
-  const token = held();
+async function interactive() {
+  const token = await loadToken();
   for await (const line of lines()) {
-    const [command, times] = line.trim().split(" ");
-    const all = Array.from({ length: Number(times ?? 1) }, () => outcome(command, token));
-    const answers = await Promise.all(all);
-    say(times === undefined ? answers[0] : answers);
+    const [command, count] = line.trim().split(" ");
+    const replies = await Promise.all(Array.from({ length: Number(count ?? 1) }, () => outcome(command, token)));
+    reply(count === undefined ? replies[0] : replies);
   }
 }
 
-// A temporary file has a fixed name, and so is cleaned up by the next process, only under the lock.
+// What a killed process leaves is removed only under the lock.
 const NEED_LOCKS = [
-  "concurrency/two-processes-one-refresh", "concurrency/six-processes-at-once", "file/killed-in-the-middle-of-a-save",
+  "concurrency/two-processes-one-refresh", "concurrency/six-processes-at-once",
+  "concurrency/valid-token-is-returned-to-other-processes", "file/killed-during-a-save",
 ];
 
 async function skips() {
-  const reason = "Node has no file locks of its own, and there is no flock(1) here";
-  say(hasLocks() ? {} : Object.fromEntries(NEED_LOCKS.map((id) => [id, reason])));
+  const reason = "Node has no file locks of its own, and flock(1) is not available here";
+  reply(hasLocks() ? {} : Object.fromEntries(NEED_LOCKS.map((id) => [id, reason])));
 }
 
-async function one(command) {
-  const said = await outcome(command);
-  say(said);
-  process.exitCode = exitStatus(said);
+async function single(command) {
+  const result = await outcome(command);
+  reply(result);
+  process.exitCode = exitStatus(result);
 }
 
 const [, , command] = argv;
-const run = { __proto__: null, vectors, keep, skips }[command];
+const run = { __proto__: null, vectors, interactive, skips }[command];
 if (run) await run();
-else if (Object.hasOwn(COMMANDS, command)) await one(command);
+else if (Object.hasOwn(COMMANDS, command)) await single(command);
 else {
-  warn("usage: node client.mjs skips | vectors | login | token | refresh | revoke | keep");
+  warn("usage: node client.mjs skips | vectors | login | token | refresh | revoke | interactive");
   process.exitCode = 2;
 }

@@ -1,83 +1,94 @@
 // SPDX-License-Identifier: MIT
-// An OAuth client and what it asks a server for: `protocol` said over a `session`. (`credentials.py`)
+// An OAuth client: sends the requests of `protocol` over a `session`. (`credentials.py`)
 
 import { DevicePoll, poll } from "./device.mjs";
-import { check, credential, printable } from "./kinds.mjs";
 import * as protocol from "./protocol.mjs";
-import { send, withRetries } from "./session.mjs";
-import { WORLD } from "./world.mjs";
+import { withRetries } from "./retries.mjs";
+import { send } from "./session.mjs";
+import { SYSTEM } from "./system.mjs";
+import { credential, extraParameters, printable, validate } from "./validation.mjs";
 
 export class OAuthCredentials {
-  // Private fields are shown by no console.
+  // Private fields, which no console prints.
   #client;
-  #world;
-  // The last device code and when it was asked for, on the monotonic clock: its life counts from there.
-  #asked = { deviceCode: "", sent: 0 };
+  #system;
+  // The last device code, and the monotonic times of its request and of the response.
+  #lastCode = { deviceCode: "", sent: 0, received: 0 };
 
   /**
    * @param {string} clientId
    * @param {string} clientSecret
-   * @param {{endpoints?: protocol.Endpoints, scope?: string, world?: import("./world.mjs").World}} [options]
+   * @param {{endpoints?: protocol.Endpoints, scope?: string, parameters?: Record<string, string>,
+   *   system?: import("./system.mjs").System}} [options] `scope` is by default YouTube's at Google's endpoints, and
+   *   none elsewhere; `parameters` are the server's own for a device authorization request
    */
   constructor(clientId, clientSecret, options = {}) {
-    const { endpoints = protocol.YOUTUBE, scope = protocol.OAUTH_SCOPE, world = WORLD } = options;
+    const { endpoints = protocol.YOUTUBE, parameters = {}, system = SYSTEM } = options;
+    const { scope = endpoints.isGoogle ? protocol.OAUTH_SCOPE : "" } = options;
+    const isPublic = endpoints.clientAuthentication === "none";
     this.#client = {
-      id: check("client_id", clientId, credential),
-      secret: check("client_secret", clientSecret, credential),
+      id: validate("client_id", clientId, credential),
+      secret: isPublic && !clientSecret ? "" : validate("client_secret", clientSecret ?? "", credential),
     };
     this.endpoints = endpoints;
-    this.scope = check("scope", scope, printable);
-    this.#world = world;
+    this.scope = scope && validate("scope", scope, printable);
+    this.parameters = validate("parameters", parameters, extraParameters);
+    this.#system = system;
   }
 
-  /** The world that it lives in: its tokens live there, too. */
-  get world() {
-    return this.#world;
+  /** The clocks and the network that it uses; its tokens use the same. */
+  get system() {
+    return this.#system;
   }
 
-  /** Ask for a code for the user. In passing trouble it is tried three times. */
+  /** Request a code for the user. Tries up to three times on transient failures. */
   async getCode() {
-    const request = protocol.codeRequest(this.endpoints, this.#client, this.scope);
-    return withRetries(async () => {
-      const sent = this.#world.monotonic();
-      const code = protocol.parseCode(request, await this.#send(request));
-      this.#asked = { deviceCode: code.device_code, sent };
+    const request = protocol.deviceAuthorizationRequest(this.endpoints, this.#client, this.scope, this.parameters);
+    return withRetries(async (seconds) => {
+      const sent = this.#system.monotonic();
+      const code = protocol.parseDeviceAuthorization(request, await this.#send(request, seconds));
+      this.#lastCode = { deviceCode: code.device_code, sent, received: this.#system.monotonic() };
       return code;
-    }, false, this.#world);
+    }, this.#system);
   }
 
-  /** Ask once whether the user has confirmed. */
+  /** Poll once for the token. */
   async tokenFromCode(deviceCode) {
     const request = protocol.tokenRequest(this.endpoints, this.#client, deviceCode);
-    const sent = this.#world.now();
+    const sent = this.#system.now();
     return protocol.parseToken(request, await this.#send(request), sent, this.scope);
   }
 
-  /** Ask until the user has confirmed, at the server's pace, through passing troubles. */
+  /** Poll until the user has confirmed, at the server's interval, retrying transient failures. */
   async waitForToken(code, { cancelled = null } = {}) {
-    const known = this.#asked.deviceCode === code.device_code;
-    const schedule = new DevicePoll(code, known ? this.#asked.sent : this.#world.monotonic());
-    return poll(() => this.tokenFromCode(code.device_code), schedule, this.#world, cancelled);
+    const { deviceCode, sent, received } = this.#lastCode;
+    const isLast = deviceCode === code.device_code;
+    const schedule = isLast ? new DevicePoll(code, sent, received) : new DevicePoll(code, this.#system.monotonic());
+    return poll(() => this.tokenFromCode(code.device_code), schedule, this.#system, cancelled);
   }
 
-  /** Ask for a new access token. In passing trouble it is tried three times. */
-  async refreshToken(refreshToken) {
+  /**
+   * Request a new access token. Tries up to three times on transient failures; or as often, and as long, as it is told.
+   * @param {{tries?: number, seconds?: number}} [limits]
+   */
+  async refreshToken(refreshToken, { tries, seconds } = {}) {
     const request = protocol.refreshRequest(this.endpoints, this.#client, refreshToken);
-    return withRetries(async () => {
-      const sent = this.#world.now();
-      return protocol.parseRefresh(request, await this.#send(request), sent);
-    }, !this.endpoints.rotatesRefreshTokens, this.#world);
+    return withRetries(async (left) => {
+      const sent = this.#system.now();
+      return protocol.parseRefresh(request, await this.#send(request, left), sent);
+    }, this.#system, { repeatable: !this.endpoints.rotatesRefreshTokens, tries, seconds });
   }
 
-  /** End a login, by its refresh token or an access token of it. In passing trouble it is tried three times. */
+  /** End a login, given its refresh token or an access token. Tries up to three times on transient failures. */
   async revokeToken(token) {
-    const request = protocol.revokeRequest(this.endpoints, this.#client, token);
+    const request = protocol.revocationRequest(this.endpoints, this.#client, token);
     return withRetries(
-      async () => protocol.parseRevocation(request, await this.#send(request)), false, this.#world,
+      async (seconds) => protocol.parseRevocation(request, await this.#send(request, seconds)), this.#system,
     );
   }
 
-  #send(request) {
-    return send(this.#world.post, request, this.#world.now);
+  /** @param {number} [seconds] for the whole request */
+  #send(request, seconds) {
+    return send(this.#system.post, request, this.#system.now, seconds);
   }
 }

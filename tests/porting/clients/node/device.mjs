@@ -1,48 +1,77 @@
 // SPDX-License-Identifier: MIT
-// When to ask whether the user has confirmed: the polling of RFC 8628 3.5. (`device.py`)
+// Device authorization polling (RFC 8628 3.5). (`device.py`)
 //
-// `DevicePoll` is the schedule; `poll` is the loop. Both live on a monotonic clock, in seconds, that is handed in.
+// `DevicePoll` is the schedule; `poll` is a loop over it. The caller passes the time, on a monotonic clock in seconds.
 
 import { OAuthError } from "./errors.mjs";
 
 // RFC 8628 3.5: "the interval MUST be increased by 5 seconds for this and all subsequent requests".
 const SLOW_DOWN = 5;
-// RFC 8628 3.5 recommends exponential backoff after a failure; a user who has confirmed should not wait for minutes.
-const LONGEST_BACKOFF = 60;
-// How long a cancelled login goes unnoticed at most, in seconds.
-const ATTENTION = 0.25;
+// Seconds. RFC 8628 3.5 recommends exponential backoff after a failure, but a user who has confirmed should not wait
+// long: from here on, the interval grows by half.
+const MAX_BACKOFF = 60;
+// Captive portals and inspecting proxies respond in the server's place for a while. So many strange responses in a row
+// are no accident.
+const MAX_STRANGE = 10;
+// Statuses that say that this URL does not take polls at all.
+const WRONG_URL = new Set([404, 405, 410, 415]);
+// Seconds between two checks of `cancelled`.
+const CANCEL_CHECK = 0.25;
 
-/** The schedule of one login: `wait`, ask, and if that throws, `failed`; again, until it does not throw. */
+/**
+ * The schedule of one login. Wait for `delay()` seconds and poll. If that throws, pass the error to `failed()` and
+ * repeat.
+ */
 export class DevicePoll {
-  #next;
+  #nextPoll;
+  // How long the server asked to wait, if that is longer than the interval.
+  #retryAfter = null;
+  #strange = 0;
 
-  /** `sent` is when the code was requested. The first poll comes one interval later: no user can be faster. */
-  constructor(code, sent) {
+  /**
+   * `sent` and `received` are when the code was requested and came: it expires relative to the request. The first poll
+   * is due one interval after the response: no user is faster.
+   */
+  constructor(code, sent, received = sent) {
     this.interval = code.interval;
     this.deadline = sent + code.expires_in;
-    this.#next = sent + this.interval;
+    this.#nextPoll = received + this.interval;
   }
 
-  /** The seconds to wait before the next poll, 0 if it is due. Throws if the code will not live until then. */
-  wait(now) {
-    if (Math.max(now, this.#next) > this.deadline) throw new OAuthError("expired_token");
-    return Math.max(0, this.#next - now);
+  /** The seconds until the next poll, 0 if it is due. Throws if the code expires first. */
+  delay(now) {
+    if (Math.max(now, this.#nextPoll) <= this.deadline) return Math.max(0, this.#nextPoll - now);
+    if (this.#retryAfter === null || now > this.deadline) throw new OAuthError("expired_token");
+    throw new OAuthError("expired_token", {
+      problem: "The server asks to wait longer than the code is valid",
+      retryAfter: this.#retryAfter,
+      advice: "Wait, then log in again to get a new code.",
+    });
   }
 
-  /** Take what a poll threw. Throws it again if it ends the login. */
+  /** Record the error of a poll and schedule the next one. Throws an error that ends the login again. */
   failed(error, now) {
-    if (error.kind === "slow_down") this.interval = Math.max(this.interval + SLOW_DOWN, error.interval ?? 0);
-    else if (!error.retryable) throw error;
-    else if (error.kind !== "authorization_pending") {
-      this.interval = Math.max(this.interval, Math.min(2 * this.interval, LONGEST_BACKOFF));
+    this.#strange = isStrange(error) ? this.#strange + 1 : 0;
+    if (error.type === "slow_down") this.interval = Math.max(this.interval + SLOW_DOWN, error.interval ?? 0);
+    else if (this.#strange > 0 ? this.#strange === MAX_STRANGE : !error.retryable) throw error;
+    else if (this.#strange === 0 && error.type !== "authorization_pending") {
+      const longest = Math.max(MAX_BACKOFF, 1.5 * this.interval);
+      this.interval = Math.max(this.interval, Math.min(2 * this.interval, longest));
     }
-    this.#next = now + Math.max(this.interval, error.retryAfter ?? 0);
+    this.#retryAfter = error.retryAfter > this.interval ? error.retryAfter : null;
+    this.#nextPoll = now + Math.max(this.interval, error.retryAfter ?? 0);
   }
 }
 
+/** Whether the response probably did not come from the server. */
+function isStrange({ type, status, hasToken, retryable }) {
+  if (type === "malformed") return !hasToken && !WRONG_URL.has(status);
+  return type === "transport" && status >= 300 && !retryable; // a redirect
+}
+
 /**
- * Ask until there is a token. The first success ends the loop: there are servers that end the login if its code is used
- * again.
+ * Call `ask` on schedule until it returns a token. The first success ends the loop: some servers revoke the login if
+ * its code is used again.
  * @template T
  * @param {() => Promise<T>} ask
  * @param {DevicePoll} schedule
@@ -51,10 +80,10 @@ export class DevicePoll {
  */
 export async function poll(ask, schedule, { monotonic, sleep }, cancelled = null) {
   for (;;) {
-    const left = schedule.wait(monotonic());
+    const delay = schedule.delay(monotonic());
     if (cancelled?.()) throw new OAuthError("cancelled");
-    if (left > 0) {
-      await sleep(cancelled ? Math.min(left, ATTENTION) : left);
+    if (delay > 0) {
+      await sleep(cancelled ? Math.min(delay, CANCEL_CHECK) : delay);
       continue;
     }
     try {

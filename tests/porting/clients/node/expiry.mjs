@@ -1,43 +1,48 @@
 // SPDX-License-Identifier: MIT
-// When a token ends: arithmetic on plain numbers, in seconds. No clock, no token. (`expiry.py`)
+// Token expiry, as arithmetic on seconds. The caller passes the time. (`_expiry.py`)
 //
-// Two clocks are asked, because each of them lies in its own way. The wall clock is what a file can hold, but it is set
-// wrong, and set right, at any time. The monotonic clock never jumps, but it starts anew with every boot and sleeps
-// while a laptop sleeps. The earlier of both ends a token.
+// Two clocks are used, because each can be wrong. Only the wall clock can be stored in a file, but it may be set wrong,
+// and corrected, at any time. The monotonic clock never jumps, but it restarts at boot and stops while the machine is
+// suspended. A token expires as soon as either clock says so.
 
-// The seed: "credential expiration <= 1 min".
-const MARGIN = 60;
-
-/** How many seconds before its end a token is expiring. One that lives for a minute should not be so from birth. */
-export const margin = (expiresIn) => (expiresIn > 0 ? Math.min(MARGIN, Math.floor(expiresIn / 2)) : MARGIN);
-
-/**
- * From `opens` until before `closes` on the wall clock, and before `ends` on the monotonic one.
- * @typedef {{opens: number, closes: number, ends: number}} Window
- */
-
-/** Whether both clocks are inside. @param {Window} window */
-export const isOpen = (window, wall, monotonic) =>
-  window.opens <= wall && wall < window.closes && monotonic < window.ends;
-
-/** How long it stays open; 0 if it is not. @param {Window} window */
-export const secondsLeft = (window, wall, monotonic) =>
-  isOpen(window, wall, monotonic) ? Math.min(window.closes - wall, window.ends - monotonic) : 0;
+// Seconds. ytmusicapi: "credential expiration <= 1 min".
+const REFRESH_MARGIN = 60;
+// Seconds by which the clock of the machine that stored a token may be ahead of ours: such clocks are not wrong.
+const TOLERANCE = 10;
 
 /**
- * When a token lives that ends at `expiresAt` and has a life of `expiresIn` (0: unknown).
- * The clocks are read at one moment: when the token was asked for, or read from its file.
- * @returns {Window}
+ * How many seconds before its end a token is due for a refresh: at most half its lifetime, so that a short-lived token
+ * is not due as soon as it is issued.
  */
-export function life(expiresAt, expiresIn, wall, monotonic) {
-  if (expiresIn <= 0) return { opens: -Infinity, closes: expiresAt, ends: monotonic + expiresAt - wall };
-  // A token that claims to live longer than its whole life was stamped by a clock that was ahead.
-  const ends = monotonic + Math.min(expiresAt - wall, expiresIn);
-  return { opens: expiresAt - expiresIn, closes: expiresAt, ends };
+export const refreshMargin = (expiresIn) =>
+  (expiresIn > 0 ? Math.min(REFRESH_MARGIN, Math.floor(expiresIn / 2)) : REFRESH_MARGIN);
+
+/**
+ * Valid while notBefore <= wall < notAfter (UNIX time) and monotonic < deadline, all in seconds.
+ * @typedef {{notBefore: number, notAfter: number, deadline: number}} Validity
+ */
+
+/** Whether both clocks are within the period. @param {Validity} period */
+export const covers = (period, wall, monotonic) =>
+  period.notBefore <= wall && wall < period.notAfter && monotonic < period.deadline;
+
+/** The seconds until the period ends; 0 outside it. @param {Validity} period */
+export const secondsLeft = (period, wall, monotonic) =>
+  covers(period, wall, monotonic) ? Math.min(period.notAfter - wall, period.deadline - monotonic) : 0;
+
+/**
+ * When a token is valid that expires at `expiresAt` after `expiresIn` seconds (0: unknown). The clocks are read at one
+ * moment: that of the request, or that of reading the token. @returns {Validity}
+ */
+export function validity(expiresAt, expiresIn, wall, monotonic) {
+  if (expiresIn <= 0) return { notBefore: -Infinity, notAfter: expiresAt, deadline: monotonic + expiresAt - wall };
+  // More than `expiresIn` seconds left means that the clock was ahead when the token was stored.
+  const deadline = monotonic + Math.min(expiresAt - wall, expiresIn);
+  return { notBefore: expiresAt - expiresIn - TOLERANCE, notAfter: expiresAt, deadline };
 }
 
-/** When that token is not yet expiring. @param {Window} life @returns {Window} */
-export function fresh({ opens, closes, ends }, expiresIn) {
-  const early = margin(expiresIn);
-  return { opens, closes: closes - early, ends: ends - early };
+/** When a token of that validity is not yet due for a refresh. @param {Validity} valid @returns {Validity} */
+export function freshness({ notBefore, notAfter, deadline }, expiresIn) {
+  const margin = refreshMargin(expiresIn);
+  return { notBefore, notAfter: notAfter - margin, deadline: deadline - margin };
 }

@@ -1,95 +1,148 @@
 // SPDX-License-Identifier: MIT
-// A request and its answer as values, and what an answer means that is no success. (`messages.py`)
+// Requests and responses as values, and the error that a response means. (`_messages.py`)
 
-import { ERROR_KINDS, OAuthError } from "./errors.mjs";
-import { entry, EntryError, isObject, seconds, visible } from "./kinds.mjs";
+import { ERROR_NAMES, OAuthError } from "./errors.mjs";
+import { redacted } from "./redaction.mjs";
+import { isObject, optional, wireSeconds } from "./validation.mjs";
 
 /**
- * A form to be sent by POST. The form holds secrets and is not shown.
- * @typedef {{url: string, form: Record<string, string>}} Request
+ * What a request asks for.
+ * @typedef {"device code" | "device grant" | "refresh" | "revocation"} Kind
  *
- * What came back. `body` is decoded JSON, or null where it was none.
- * @typedef {{status: number, body: unknown, contentType: string, retryAfter: ?number}} Answer
+ * A form to be sent by POST; `basic` is the client to be sent by HTTP Basic. Both hold secrets, so do not print them.
+ * @typedef {{url: string, form: Record<string, string>, basic: ?{id: string, secret: string}, kind: Kind,
+ *   isGoogle: boolean}} Request
+ *
+ * A response. `body` is decoded JSON, or null if it was not JSON; `hasChallenge` means a WWW-Authenticate header;
+ * `location` is where a redirect leads to, redacted.
+ * @typedef {{status: number, body: unknown, contentType: string, retryAfter: ?number, isEmpty: boolean,
+ *   hasChallenge: boolean, location: ?string}} HttpResponse
  */
 
-// Passing troubles of a server that come with an OAuth error code (RFC 6749 4.1.2.1; the last one is Google's).
-const PASSING_ERRORS = new Set(["server_error", "temporarily_unavailable", "internal_failure"]);
-const PUBLIC = new Set(["client_id", "scope", "grant_type"]);
+// OAuth error codes that mean a transient failure of the server (RFC 6749 4.1.2.1; the last one is Google's).
+const TRANSIENT_CODES = new Set(["server_error", "temporarily_unavailable", "internal_failure"]);
+// Statuses of a gateway that got no answer in time: the server behind it may have acted on the request.
+const GATEWAY_STATUSES = new Set([408, 502, 504]);
+// Fields of a form that are not secret.
+const PUBLIC_FIELDS = new Set(["client_id", "scope", "grant_type", "audience", "resource", "response_type"]);
+// The RFCs' own words. A secret that begins with `client-secret` has them in common with many sentences.
+const PUBLIC_WORDS = ["client_secret", "client_assertion", "device_code", "refresh_token", "access_token"];
+// The keys of a response whose values are secret.
+const SECRET_KEY = /(token|secret|password|assertion|device_?code)$/i;
 
-/** Throw what a refusal means. A success is status 200 and no error: a token inside a 500 is none. */
-export function raiseRefusal(/** @type {Request} */ request, /** @type {Answer} */ answer) {
-  const { status, retryAfter } = answer;
-  const body = isObject(answer.body) ? answer.body : {};
+// Error code -> the kinds of request that it answers. As the answer to any other it says nothing that we know.
+/** @type {Map<string, Kind[]>} */
+const ANSWERS = new Map([
+  ...[
+    "authorization_pending", "slow_down", "access_denied", "authorization_declined", "expired_token", "code_expired",
+    "token_expired", "bad_verification_code", "incorrect_device_code",
+  ].map((code) => /** @type {[string, Kind[]]} */ ([code, ["device grant"]])),
+  ...["bad_refresh_token", "interaction_required", "consent_required", "login_required"].map(
+    (code) => /** @type {[string, Kind[]]} */ ([code, ["refresh"]])),
+  ["invalid_grant", ["device grant", "refresh"]],
+]);
+
+const NOT_FOR_DEVICES = {
+  problem: "The server does not let this OAuth client log in with a device code",
+  advice: "Enable the device authorization grant for this client. If the client is public, send no client secret.",
+};
+// What an error means, and what to do, where the request makes it something else than its name says.
+const WORDS = new Map(Object.entries({
+  "device code unauthorized_client": NOT_FOR_DEVICES,
+  "device grant unauthorized_client": NOT_FOR_DEVICES,
+  "device grant invalid_grant": {
+    problem: "The server does not know this device code, or it was already used",
+    advice: "Log in again to get a new code.",
+  },
+}));
+// What Google's servers add to an error.
+const GOOGLE_ADVICE = new Map(Object.entries({
+  invalid_grant: "Log in again. Google ends a login when the user revokes it, after 6 months without use, and after " +
+    '7 days while the consent screen of the OAuth app is in "Testing".',
+  invalid_client: 'Check the client id and secret, that the client is of the type "TVs and Limited Input devices", ' +
+    "and that the YouTube Data API is enabled in its project.",
+}));
+
+/** The header fields that a request needs. @param {Request} request @returns {Record<string, string>} */
+export function headersOf({ basic }) {
+  if (basic === null) return {};
+  // RFC 6749 2.3.1: both are form-encoded before they become a user name and a password.
+  const encoded = [basic.id, basic.secret].map((each) => new URLSearchParams({ "": each }).toString().slice(1));
+  return { Authorization: `Basic ${Buffer.from(encoded.join(":")).toString("base64")}` };
+}
+
+/** What may be shown of a server's text: no secret of the request, and none of the response's body. */
+export function shown(/** @type {Request} */ request, text, body = null) {
+  const fields = Object.entries(request.form);
+  const secrets = fields.filter(([key]) => !PUBLIC_FIELDS.has(key)).map(([, value]) => value);
+  if (request.basic) secrets.push(request.basic.secret, headersOf(request).Authorization.split(" ")[1]);
+  const open = fields.filter(([key]) => PUBLIC_FIELDS.has(key)).map(([, value]) => value);
+  return redacted(text, [...secrets, ...secretsIn(body)], [...PUBLIC_WORDS, ...open]);
+}
+
+function* secretsIn(body) {
+  const rest = [["", body]]; // not recursive: a body may be of any depth
+  while (rest.length > 0) {
+    const [key, value] = rest.pop();
+    if (typeof value === "string" && SECRET_KEY.test(key)) yield value;
+    else if (Array.isArray(value)) rest.push(...value.map((each) => [key, each]));
+    else if (isObject(value)) {
+      rest.push(...Object.entries(value).map(([name, each]) => [SECRET_KEY.test(key) ? key : name, each]));
+    }
+  }
+}
+
+/** Throw the error that a response means. Success is status 200 without an error: a token in a 500 is not accepted. */
+export function raiseForError(/** @type {Request} */ request, /** @type {HttpResponse} */ response) {
+  const { status, retryAfter, location } = response;
+  const body = isObject(response.body) ? response.body : {};
   if (status >= 300 && status < 400) {
-    const problem = "The server redirects, and secrets do not follow";
+    const target = location ? ` to <${location}>` : "";
+    const problem = `The server sent a redirect${target}, which is never followed with secrets`;
     throw new OAuthError("transport", { problem, status, retryable: false });
   }
-  if (status === 200 && (body.error ?? null) === null) return;
+  let code = body.error ?? null;
+  // RFC 7009 2.2: a revocation is confirmed by the status alone. Some servers send 204.
+  if (code === null && (status === 200 || (request.kind === "revocation" && status >= 200 && status < 300))) return;
   // Google's quota errors are {"error_code": "rate_limit_exceeded"}
-  const code = body.error ?? body.error_code ?? null;
-  const name = typeof code === "string" ? code : ""; // Google's gateways put an object there
-  const passing = status === 408 || status >= 500 || PASSING_ERRORS.has(name);
-  const kind = ERROR_KINDS.get(name) ?? (status === 429 ? "rate_limited" : passing || name ? "server_error" : null);
-  if (kind === null) {
-    throw malformed(answer, "is neither a success nor an OAuth error", code === null ? null : "error");
+  if (code === null && typeof body.error_code === "string") code = body.error_code;
+  const name = typeof code === "string" ? code : ""; // Google's gateways send an object
+  const isTransient = status === 408 || status >= 500 || TRANSIENT_CODES.has(name);
+  let type = null;
+  if (ERROR_NAMES.has(name) && (ANSWERS.get(name)?.includes(request.kind) ?? true)) type = ERROR_NAMES.get(name);
+  else if (status === 429) type = "rate_limited";
+  else if (isTransient || name) type = "server_error";
+  else if (code === null) type = withoutCode(request, response);
+  if (type === null) {
+    throw malformed(response, "is neither a success nor an OAuth error", code === null ? null : "error");
   }
-  throw new OAuthError(kind, {
-    error: showable(name, request),
-    errorDescription: showable(body.error_description, request),
+  const words = WORDS.get(`${request.kind} ${type}`);
+  throw new OAuthError(type, {
+    problem: words?.problem,
+    advice: words?.advice ?? (request.isGoogle ? GOOGLE_ADVICE.get(type) : undefined),
+    error: shown(request, name, body),
+    errorDescription: shown(request, body.error_description || body.message, body),
+    errorUri: shown(request, body.error_uri, body),
     status,
     retryAfter,
-    retryable: kind === "server_error" ? passing : null,
-    interval: kind === "slow_down" ? intervalOf(body) : null,
+    retryable: type === "server_error" ? isTransient : null,
+    isLost: type === "server_error" && request.kind === "refresh" && GATEWAY_STATUSES.has(status),
+    interval: type === "slow_down" ? optional(body, "interval", wireSeconds, null) : null,
   });
 }
 
-function intervalOf(body) {
-  try {
-    return entry(body, "interval", seconds);
-  } catch (error) {
-    if (error instanceof EntryError) return null;
-    throw error;
-  }
+/** What a response without an error code means; null: nothing that we know. */
+function withoutCode(request, { status, body, isEmpty, hasChallenge }) {
+  if (request.isGoogle) return null; // Google always sends a code, so something else responded
+  if (status === 401 && (hasChallenge || isEmpty || body !== null)) return "invalid_client";
+  if (status === 400 && isEmpty && request.kind === "refresh") return "invalid_grant"; // glewlwyd
+  return null;
 }
 
-/** Make the error for an answer, known by its status and type, that has a problem. */
-export function malformed(/** @type {Answer} */ { status, contentType }, what, key = null) {
-  return new OAuthError("malformed", { problem: `The answer (HTTP ${status}, ${contentType}) ${what}`, key, status });
+/** Return the error for a response, identified by its status and content type, that has this problem. */
+export function malformed(/** @type {HttpResponse} */ response, what, key = null, refreshToken = null) {
+  const { status, contentType, body } = response;
+  const problem = `The response (HTTP ${status}, ${contentType}) ${what}`;
+  const hasToken = isObject(body) && ((body.access_token ?? null) !== null || (body.refresh_token ?? null) !== null);
+  return new OAuthError("malformed", { problem, key, status, hasToken, refreshToken });
 }
-
-/**
- * Read a Retry-After header (RFC 9110 10.2.3) as seconds, null if it is none. A date counts from the answer's own Date
- * header, or else from `now` (UNIX epoch), which a wrong clock may tell.
- */
-export function parseRetryAfter(value, date, now) {
-  if (/^\d{1,9}$/.test(value)) return Number(value);
-  const until = parseDate(value);
-  return until === null ? null : Math.max(0, until - (parseDate(date) ?? now));
-}
-
-// RFC 9110 5.6.7 has three formats. `Date.parse` reads them, and "-7", and much else.
-const DATES = [
-  /^[A-Z]\w+, (?<day>\d\d)[ -](?<month>[A-Z]\w\w)[ -](?<year>\d{4}|\d\d) (?<time>\d\d:\d\d:\d\d) GMT$/,
-  /^[A-Z]\w\w (?<month>[A-Z]\w\w) (?<day>[ \d]\d) (?<time>\d\d:\d\d:\d\d) (?<year>\d{4})$/,
-];
-
-function parseDate(value) {
-  const parts = DATES.map((format) => format.exec(value)?.groups).find(Boolean);
-  if (!parts) return null;
-  const century = parts.year.length === 4 ? "" : parts.year < "69" ? "20" : "19";
-  const date = Date.parse(`${parts.day.trim()} ${parts.month} ${century}${parts.year} ${parts.time} GMT`);
-  return Number.isNaN(date) ? null : date / 1000;
-}
-
-/** Make it fit for an error: without the secrets of the request, plain or percent-encoded. Null if it is no text. */
-export function showable(said, /** @type {Request} */ request) {
-  if (typeof said !== "string" || !said) return null;
-  const secrets = Object.entries(request.form).filter(([key]) => !PUBLIC.has(key)).map(([, value]) => value);
-  secrets.sort((one, other) => other.length - one.length); // one may be a part of another
-  const spellings = (unit) => `(?:\\x${hex(unit)}|%${hex(unit)})`;
-  const redact = (words, secret) =>
-    words.replace(new RegExp(Array.from(secret, spellings).join(""), "gi"), "[redacted]");
-  return Array.from(visible(secrets.reduce(redact, said))).slice(0, 300).join("");
-}
-
-const hex = (unit) => unit.charCodeAt(0).toString(16).padStart(2, "0");

@@ -1,58 +1,60 @@
 // SPDX-License-Identifier: MIT
-// What is said on the wire, in pairs: a function that builds a request, and one that reads its answer. (`protocol.py`)
+// The wire protocol, in pairs: a function that builds each request, and one that parses its response. (`protocol.py`)
 //
-// Pure. Follows RFC 6749 (OAuth 2.0), RFC 8628 (device grant) and RFC 7009 (revocation); where a real server does
-// otherwise, the line that deals with it names the server.
+// Pure. Follows RFC 6749 (OAuth 2.0), RFC 8628 (device grant) and RFC 7009 (revocation). Where a real server deviates,
+// the line that handles it names the server.
 
-import { isIPv6 } from "node:net";
+import { malformed, raiseForError, shown } from "./messages.mjs";
+import {
+  bearer, clientAuthentication as anAuthentication, field, FieldError, isObject, optional, printable, safeUrl,
+  scopeText, secret, userCode, validate, visibleAscii, webLink, wireSeconds,
+} from "./validation.mjs";
 
-import { bearer, check, credential, entry, EntryError, isObject, printable, seconds, text, webLink } from "./kinds.mjs";
-import { malformed, raiseRefusal } from "./messages.mjs";
-
-/** @typedef {import("./messages.mjs").Request} Request @typedef {import("./messages.mjs").Answer} Answer */
+/** @typedef {import("./messages.mjs").Request} Request @typedef {import("./messages.mjs").HttpResponse} HttpResponse */
 
 export const OAUTH_SCOPE = "https://www.googleapis.com/auth/youtube";
 const DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code";
-
-// https to anywhere, http to this machine only; no user name, no fragment.
-const LABEL = "[a-z0-9_](?:[a-z0-9_-]*[a-z0-9])?";
-const BYTE = "(?:25[0-5]|2[0-4]\\d|1?\\d?\\d)";
-const ANYWHERE = `https://(?:${LABEL}(?:\\.${LABEL})*\\.?|\\[(?<ipv6>[0-9a-f:.]+)\\])`;
-const HERE = `http://(?:localhost|127(?:\\.${BYTE}){3}|\\[::1\\])`;
-const SAFE_URL = new RegExp(`^(?:${ANYWHERE}|${HERE})(?::(?<port>\\d{1,5}))?(?:[/?][!-"$-~]*)?$`, "i");
+// Seconds that a token is valid, if the server does not say: Google's (RFC 6749 5.1 lets a server leave it out).
+const ASSUMED_LIFETIME = 3600;
+// Seconds that a device code is valid, if the server does not say. RFC 8628 3.2 requires it to.
+const ASSUMED_CODE_LIFETIME = 900;
+// Seconds between polls, if the server does not say (RFC 8628 3.2), or says what would end the login unconfirmed.
+const INTERVAL = 5;
+const MAX_INTERVAL = 300;
 
 /**
- * Where an OAuth server listens, and in what it differs from RFC 8628. Throws an `EntryError` on an unsafe URL.
+ * The URLs of an OAuth server, how a client authenticates there, and how it deviates from RFC 8628. Throws a
+ * `FieldError` for a URL that is neither https nor http to this machine.
  * @typedef {ReturnType<typeof endpoints>} Endpoints
  */
 export function endpoints({
   deviceCodeUrl,
   tokenUrl,
   revokeUrl = null,
+  // How the client authenticates (RFC 6749 2.3): "post" sends the secret in the form, "basic" by HTTP Basic, and "none"
+  // sends no secret (a public client).
+  clientAuthentication = "post",
   deviceGrant = DEVICE_GRANT,
   deviceCodeParameter = "device_code",
-  // RFC 8628 3.1, RFC 7009 2.1: a confidential client shows its secret everywhere, not to the token endpoint alone.
+  // The client authenticates at every endpoint, not only the token endpoint (RFC 8628 3.1, RFC 7009 2.1).
   authenticateEverywhere = true,
-  // Whether a refresh may be sent twice. A server that rotates can take the second one for theft and end the login.
+  // A refresh may return a new refresh token and invalidate the old one. Such a server may take a second use of the old
+  // one for token theft and revoke the login, so a refresh is not retried if its response was lost.
   rotatesRefreshTokens = true,
+  // It is Google's server. Then errors come with Google's advice, and YouTube's scope is the default.
+  isGoogle = false,
 }) {
-  check("device_code_url", deviceCodeUrl, safeUrl);
-  check("token_url", tokenUrl, safeUrl);
-  if (revokeUrl !== null) check("revoke_url", revokeUrl, safeUrl);
+  validate("device_code_url", deviceCodeUrl, safeUrl);
+  validate("token_url", tokenUrl, safeUrl);
+  if (revokeUrl !== null) validate("revoke_url", revokeUrl, safeUrl);
+  validate("client_authentication", clientAuthentication, anAuthentication);
   return Object.freeze({
-    deviceCodeUrl, tokenUrl, revokeUrl, deviceGrant, deviceCodeParameter, authenticateEverywhere, rotatesRefreshTokens,
+    deviceCodeUrl, tokenUrl, revokeUrl, clientAuthentication, deviceGrant, deviceCodeParameter, authenticateEverywhere,
+    rotatesRefreshTokens, isGoogle,
   });
 }
 
-function safeUrl(value) {
-  const parts = SAFE_URL.exec(text(value))?.groups;
-  if (!parts || Number(parts.port ?? 0) > 65535 || (parts.ipv6 && !isIPv6(parts.ipv6))) {
-    throw new EntryError("is neither an https URL nor one to this machine (http://localhost, 127.0.0.1 or [::1])");
-  }
-  return value;
-}
-
-/** What ytmusicapi uses, and so what is proven with YouTube Music. */
+/** The endpoints that ytmusicapi uses, proven with YouTube Music. */
 export const YOUTUBE = endpoints({
   deviceCodeUrl: "https://www.youtube.com/o/oauth2/device/code",
   tokenUrl: "https://oauth2.googleapis.com/token",
@@ -61,122 +63,148 @@ export const YOUTUBE = endpoints({
   deviceCodeParameter: "code",
   authenticateEverywhere: false,
   rotatesRefreshTokens: false,
+  isGoogle: true,
 });
-/** What Google documents for "TVs and Limited Input devices". */
+/** The endpoints that Google documents for "TVs and Limited Input devices". */
 export const GOOGLE = endpoints({
   deviceCodeUrl: "https://oauth2.googleapis.com/device/code",
   tokenUrl: "https://oauth2.googleapis.com/token",
   revokeUrl: "https://oauth2.googleapis.com/revoke",
   authenticateEverywhere: false,
   rotatesRefreshTokens: false,
+  isGoogle: true,
 });
 
-/** An OAuth client as it is known to its server. @typedef {{id: string, secret: string}} Client */
+/** An OAuth client. @typedef {{id: string, secret: string}} Client */
 
-// ---- a code for the user: RFC 8628 3.1, 3.2
+// ---- device authorization: RFC 8628 3.1, 3.2
 
-/** @param {Endpoints} at @param {Client} client @returns {Request} */
-export function codeRequest(at, client, scope) {
-  return { url: at.deviceCodeUrl, form: authenticated(at, { client_id: client.id, scope }, client) };
+/** `parameters` are the server's own. @param {Endpoints} at @param {Client} client @returns {Request} */
+export function deviceAuthorizationRequest(at, client, scope, parameters = {}) {
+  const form = { ...parameters, client_id: client.id, ...(scope ? { scope } : {}) };
+  return request(at, "device code", at.deviceCodeUrl, form, client);
 }
 
-export function parseCode(/** @type {Request} */ request, /** @type {Answer} */ answer) {
-  return parse(request, answer, (body) => {
+export function parseDeviceAuthorization(/** @type {Request} */ request, /** @type {HttpResponse} */ response) {
+  return parse(request, response, (body) => {
     // RFC 8628 says verification_uri, Google verification_url.
     const link = (body.verification_url ?? null) === null ? "verification_uri" : "verification_url";
+    const expires_in = optional(body, "expires_in", wireSeconds, ASSUMED_CODE_LIFETIME);
+    const interval = optional(body, "interval", wireSeconds, INTERVAL);
     const code = {
-      device_code: entry(body, "device_code", credential),
-      user_code: entry(body, "user_code", printable),
-      expires_in: entry(body, "expires_in", seconds),
-      // RFC 8628 3.2: "If no value is provided, clients MUST use 5 as the default."
-      interval: entry(body, "interval", seconds, 5),
-      verification_url: entry(body, link, webLink),
+      device_code: field(body, "device_code", secret),
+      user_code: field(body, "user_code", userCode),
+      expires_in,
+      interval: interval <= Math.min(MAX_INTERVAL, expires_in / 2) ? interval : INTERVAL,
+      verification_url: field(body, link, webLink),
     };
-    if ((body.verification_uri_complete ?? null) === null) return code;
-    return { ...code, verification_uri_complete: entry(body, "verification_uri_complete", webLink) };
+    const complete = optional(body, "verification_uri_complete", webLink, "");
+    return complete ? { ...code, verification_uri_complete: complete } : code;
   });
 }
 
-/** The link on which the user confirms the code: the server's own with the code in it, or one made like it. */
+/** The link at which the user confirms the code: `verification_uri_complete`, or one built from the code. */
 export function verificationLink(code) {
-  const page = entry(code, "verification_url", webLink);
-  if (code.verification_uri_complete) return entry(code, "verification_uri_complete", webLink);
+  const page = field(code, "verification_url", webLink);
+  if (code.verification_uri_complete) return field(code, "verification_uri_complete", webLink);
   const [, address, fragment] = /^([^#]*)(.*)$/.exec(page);
-  const joint = address.includes("?") ? "&" : "?";
-  return `${address}${joint}user_code=${encodeURIComponent(entry(code, "user_code", printable))}${fragment}`;
+  const separator = address.includes("?") ? "&" : "?";
+  return `${address}${separator}user_code=${encodeURIComponent(field(code, "user_code", printable))}${fragment}`;
 }
 
-// ---- a token for the code: RFC 8628 3.4, 3.5
+// ---- token: RFC 8628 3.4, 3.5
 
-/** @param {Endpoints} at @param {Client} client @returns {Request} */
+/** Build a device access token request: the poll. @param {Endpoints} at @param {Client} client @returns {Request} */
 export function tokenRequest(at, client, deviceCode) {
-  const form = { client_id: client.id, client_secret: client.secret, grant_type: at.deviceGrant };
-  const code = check("device_code", deviceCode, credential);
-  return { url: at.tokenUrl, form: { ...form, [at.deviceCodeParameter]: code } };
+  const code = validate("device_code", deviceCode, secret);
+  const form = { grant_type: at.deviceGrant, [at.deviceCodeParameter]: code };
+  return request(at, "device grant", at.tokenUrl, form, client);
 }
 
-/** `sent` is the time of the request (UNIX epoch), `scope` what was asked for. */
-export function parseToken(/** @type {Request} */ request, /** @type {Answer} */ answer, sent, scope) {
-  return parse(request, answer, (body) => whole(body, sent, scope));
+/**
+ * `sent` is when the request was made (UNIX time); `scope` is the scope requested. The refresh token is empty if the
+ * server gave none.
+ */
+export function parseToken(/** @type {Request} */ request, /** @type {HttpResponse} */ response, sent, scope) {
+  return parse(request, response, (body) => {
+    const hasOne = (body.refresh_token ?? "") !== "";
+    return token(body, sent, scope, hasOne ? field(body, "refresh_token", secret) : "");
+  });
 }
 
-// ---- a new access token: RFC 6749 6
+// ---- refresh: RFC 6749 6
 
 /** @param {Endpoints} at @param {Client} client @returns {Request} */
 export function refreshRequest(at, client, refreshToken) {
-  const form = { client_id: client.id, client_secret: client.secret, grant_type: "refresh_token" };
-  return { url: at.tokenUrl, form: { ...form, refresh_token: check("refresh_token", refreshToken, credential) } };
+  const form = { grant_type: "refresh_token", refresh_token: validate("refresh_token", refreshToken, secret) };
+  return request(at, "refresh", at.tokenUrl, form, client);
 }
 
-/** As `parseToken`; it is a whole token if the server rotated. An empty scope is the one that the token has already. */
-export function parseRefresh(/** @type {Request} */ request, /** @type {Answer} */ answer, sent) {
+/**
+ * An entire token if the server rotated the refresh token. An empty scope means that the scope is unchanged. A
+ * `malformed` error has the new refresh token, if the server sent one.
+ */
+export function parseRefresh(/** @type {Request} */ request, /** @type {HttpResponse} */ response, sent) {
   // RFC 6749 6: "if omitted is treated as equal to the scope originally granted", which only the token knows.
-  return parse(request, answer, (body) =>
-    (body.refresh_token ?? null) === null ? access(body, "") : whole(body, sent, ""));
+  return parse(request, response, (body) => {
+    const refreshToken = optional(body, "refresh_token", secret, "");
+    return refreshToken ? token(body, sent, "", refreshToken) : access(body, "");
+  });
 }
 
 function access(body, scope) {
   return {
-    access_token: entry(body, "access_token", credential),
-    // RFC 6749 5.1 lets a server leave it out; an hour is what Google means.
-    expires_in: entry(body, "expires_in", seconds, 3600),
+    access_token: field(body, "access_token", visibleAscii),
+    expires_in: optional(body, "expires_in", wireSeconds, ASSUMED_LIFETIME),
     // RFC 6749 5.1: "OPTIONAL, if identical to the scope requested by the client".
-    scope: entry(body, "scope", text, scope),
-    token_type: entry(body, "token_type", bearer, "Bearer"),
+    scope: optional(body, "scope", scopeText, scope),
+    // RFC 6749 7.1: "The client MUST NOT use an access token if it does not understand the token type."
+    token_type: field(body, "token_type", bearer, "Bearer"),
   };
 }
 
-function whole(body, sent, scope) {
+function token(body, sent, scope, refresh_token) {
   const values = access(body, scope);
-  const refresh_token = entry(body, "refresh_token", credential);
   return { ...values, expires_at: Math.floor(sent) + values.expires_in, refresh_token };
 }
 
-// ---- the end of a login: RFC 7009
+// ---- revocation: RFC 7009
 
 /** @param {Endpoints} at @param {Client} client @returns {Request} */
-export function revokeRequest(at, client, token) {
-  if (at.revokeUrl === null) throw new EntryError("is missing: the token can't be revoked from here", "revoke_url");
-  // No token_type_hint: there are servers that revoke nothing, with 200, when it is wrong.
-  const form = { token: check("token", token, credential) };
-  if (at.authenticateEverywhere) form.client_id = client.id;
-  return { url: at.revokeUrl, form: authenticated(at, form, client) };
+export function revocationRequest(at, client, token) {
+  if (at.revokeUrl === null) throw new FieldError("is missing, so the token cannot be revoked", "revoke_url");
+  // No token_type_hint: some servers revoke nothing, with 200, if it is wrong.
+  return request(at, "revocation", at.revokeUrl, { token: validate("token", token, secret) }, client);
 }
 
-/** RFC 7009 2.2: the status tells, whatever the body is; unless it is an error all the same. */
-export const parseRevocation = raiseRefusal;
+/** RFC 7009 2.2: success is the status alone; but an `error` in the body counts as a failure. */
+export const parseRevocation = raiseForError;
 
-// ---- what they have in common
+// ---- shared
 
-const authenticated = (at, form, client) =>
-  (at.authenticateEverywhere ? { ...form, client_secret: client.secret } : form);
+/**
+ * Add the client's authentication. RFC 6749 2.3: "MUST NOT use more than one authentication method".
+ * @param {Endpoints} at @param {import("./messages.mjs").Kind} kind @param {Client} client @returns {Request}
+ */
+function request(at, kind, url, form, client) {
+  const { clientAuthentication: way, isGoogle } = at;
+  const isOpen = !at.authenticateEverywhere && (kind === "device code" || kind === "revocation");
+  if (isOpen) return { url, form, basic: null, kind, isGoogle };
+  if (way === "basic") return { url, form, basic: client, kind, isGoogle };
+  const proof = { client_id: client.id, ...(way === "post" ? { client_secret: client.secret } : {}) };
+  return { url, form: { ...form, ...proof }, basic: null, kind, isGoogle };
+}
 
-function parse(request, answer, build) {
-  raiseRefusal(request, answer);
-  if (!isObject(answer.body)) throw malformed(answer, "is not a JSON object");
+function parse(request, response, build) {
+  raiseForError(request, response);
+  const { body } = response;
+  if (!isObject(body)) throw malformed(response, "is not a JSON object");
   try {
-    return build(answer.body);
+    return build(body);
   } catch (error) {
-    throw error instanceof EntryError ? malformed(answer, `is wrong: ${error.message}`, error.key) : error;
+    if (!(error instanceof FieldError)) throw error;
+    const type = error.key === "token_type" ? shown(request, body.token_type, body) : null;
+    const what = `is invalid: ${error.message}${type ? `, but "${type}"` : ""}`;
+    throw malformed(response, what, error.key, optional(body, "refresh_token", secret, "") || null);
   }
 }

@@ -1,63 +1,42 @@
 // SPDX-License-Identifier: MIT
-// How a server is asked, and when it is asked again. Opens nothing itself: `post` is handed in. (`session.py`)
+// How a request is sent. Opens no socket itself: the caller passes `post`. (`session.py`)
 
-import { OAuthError } from "./errors.mjs";
-import { EntryError } from "./kinds.mjs";
 import { jsonObject } from "./json.mjs";
-import { parseRetryAfter, showable } from "./messages.mjs";
+import { headersOf, shown } from "./messages.mjs";
+import { parseRetryAfter } from "./retries.mjs";
+import { FieldError } from "./validation.mjs";
 
-// As ytmusicapi introduces itself.
+// The headers that ytmusicapi sends.
 const HEADERS = {
   "User-Agent": "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:88.0) Gecko/20100101 Firefox/88.0 Cobalt/Version",
   Accept: "application/json",
 };
 
 /**
- * Send a request once. @param {import("./messages.mjs").Request} request
- * @returns {Promise<import("./messages.mjs").Answer>}
+ * Send a request once, within `timeout` seconds. @param {import("./messages.mjs").Request} request
+ * @returns {Promise<import("./messages.mjs").HttpResponse>}
  */
-export async function send(post, request, now) {
-  const { status, headers, content } = await post(request.url, request.form, HEADERS);
+export async function send(post, request, now, timeout) {
+  const sent = { ...HEADERS, ...headersOf(request) };
+  const { status, headers, content } = await post(request.url, request.form, sent, { timeout });
   const header = (name) => headers[name] ?? "";
+  const body = decoded(content);
   return {
     status,
-    body: decoded(content),
-    contentType: showable(header("content-type"), request) ?? "no content type",
+    body,
+    contentType: shown(request, header("content-type"), body) ?? "no content type",
     retryAfter: parseRetryAfter(header("retry-after"), header("date"), now()),
+    isEmpty: content.length === 0,
+    hasChallenge: "www-authenticate" in headers,
+    location: shown(request, header("location"), body),
   };
 }
 
 function decoded(content) {
   try {
-    return jsonObject(content);
+    return jsonObject(content, { allowMark: true });
   } catch (error) {
-    if (error instanceof EntryError) return null;
+    if (error instanceof FieldError) return null;
     throw error;
-  }
-}
-
-const TRIES = 3;
-// Seconds before the second try; twice that before the third.
-const FIRST_WAIT = 1;
-// Nobody waits longer than this without being told.
-const LONGEST_WAIT = 10;
-
-/**
- * Ask up to three times where the server, or the way to it, is in passing trouble. What may have reached the server and
- * got no answer is asked again only if it is `repeatable`. `random` is `Math.random`, or as good.
- * @template T @param {() => Promise<T>} ask
- */
-export async function withRetries(ask, repeatable, { sleep, random }) {
-  for (let tries = 1, wait = FIRST_WAIT; ; tries += 1, wait *= 2) {
-    try {
-      return await ask();
-    } catch (error) {
-      if (!(error instanceof OAuthError) || tries === TRIES) throw error;
-      // Clients that failed together must not come back together.
-      const pause = error.retryAfter ?? wait * (0.9 + 0.2 * random());
-      const unsafe = error.kind === "transport" && error.sent && !repeatable;
-      if (!error.retryable || unsafe || pause > LONGEST_WAIT) throw error;
-      await sleep(pause);
-    }
   }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The network: the only module that opens sockets. One form out, one whole answer back, in bounded time and space.
-// (`transport.py`) It knows no proxies. Redirects are answers here: Node follows none.
+// HTTP: the only module that opens sockets. Sends one form and returns the whole response, within limits on time and
+// size. (`transport.py`) It supports no proxies. A redirect is returned like any response: Node follows none.
 
 import http from "node:http";
 import https from "node:https";
@@ -10,11 +10,11 @@ import { OAuthError } from "./errors.mjs";
 // Seconds: for one whole request, and for its connection.
 const TIMEOUT = 30;
 const CONNECT_TIMEOUT = 10;
-// Bytes. An OAuth answer has a thousand or two.
+// Bytes; an OAuth response has one or two thousand.
 const LARGEST_BODY = 2 ** 20;
 
 /**
- * Send a form. An answer of any status is an answer.
+ * Send a form. Responses of any status are returned.
  * @param {string} url one that `endpoints` has accepted
  * @param {object} [options]
  * @param {number} [options.timeout] seconds for the whole request
@@ -22,7 +22,7 @@ const LARGEST_BODY = 2 ** 20;
  * @returns {Promise<{status: number, headers: Record<string, string>, content: Buffer}>}
  */
 export function post(url, form, headers, { timeout = TIMEOUT, createConnection } = {}) {
-  // Not by `new URL`, which changes what it reads.
+  // Not with `new URL`, which normalizes what it parses.
   const [, scheme, host, port, path] = /^(https?):\/\/(\[.*?\]|[^/:?]*)(?::(\d+))?(.*)$/i.exec(url);
   const secure = scheme.toLowerCase() === "https";
   const body = new URLSearchParams(form).toString();
@@ -30,7 +30,7 @@ export function post(url, form, headers, { timeout = TIMEOUT, createConnection }
   let timers = [];
 
   /** @type {Promise<any>} */
-  const answered = new Promise((resolve, reject) => {
+  const exchange = new Promise((resolve, reject) => {
     const request = (secure ? https : http).request({
       method: "POST",
       hostname: host.replace(/[[\]]/g, ""),
@@ -43,14 +43,15 @@ export function post(url, form, headers, { timeout = TIMEOUT, createConnection }
         "Content-Length": body.length,
       },
       autoSelectFamily: true,
-      // Neither keeps a connection alive.
+      // Neither of the two keeps a connection alive.
       ...(createConnection ? { createConnection } : { agent: false }),
     });
-    const end = (settle, value) => {
+    const finish = (settle, value) => {
       settle(value);
       request.destroy();
     };
-    const late = () => end(reject, new OAuthError("transport", { problem: `${host} did not answer in time`, sent }));
+    const late = () =>
+      finish(reject, new OAuthError("transport", { problem: `${host} did not respond in time`, sent }));
     const connecting = setTimeout(late, Math.min(timeout, CONNECT_TIMEOUT) * 1000);
     timers = [connecting, setTimeout(late, timeout * 1000)];
 
@@ -58,40 +59,52 @@ export function post(url, form, headers, { timeout = TIMEOUT, createConnection }
       sent = true;
       clearTimeout(connecting);
     }));
-    let whole = (problem) => end(reject, new OAuthError("malformed", { problem: `The answer is ${problem}` }));
+    let complete = (problem) =>
+      finish(reject, new OAuthError("malformed", { problem: `The response is ${problem}` }));
+    let isCutShort = () => false;
     request.on("error", (/** @type {NodeJS.ErrnoException} */ error) => {
-      // Node's parser; its words may quote the answer.
-      if (String(error.code).startsWith("HPE_")) whole(`not HTTP (${error.code})`);
-      else end(reject, new OAuthError("transport", { problem: reason(host, error), sent }));
+      // From Node's parser; the message may quote the response.
+      if (String(error.code).startsWith("HPE_")) complete(`not HTTP (${error.code})`);
+      else if (!isCutShort()) finish(reject, new OAuthError("transport", { problem: reason(host, error), sent }));
     });
     request.on("response", (response) => {
-      const { statusCode: status, headers: answer } = response;
+      const { statusCode: status, headers } = response;
       const chunks = [];
       let size = 0;
-      whole = (problem) => {
-        // What a server in trouble says besides its status does not matter.
+      complete = (problem) => {
+        // For a 5xx or 408, only the status matters.
         if (problem && status !== 408 && status < 500) {
-          end(reject, new OAuthError("malformed", { problem: `The answer is ${problem}`, status }));
+          finish(reject, new OAuthError("malformed", { problem: `The response is ${problem}`, status }));
         } else {
-          end(resolve, { status, headers: answer, content: problem ? Buffer.alloc(0) : Buffer.concat(chunks) });
+          finish(resolve, { status, headers, content: problem ? Buffer.alloc(0) : Buffer.concat(chunks) });
         }
       };
       response.on("data", (chunk) => {
         size += chunk.length;
-        if (size > LARGEST_BODY) whole("longer than 1 MiB");
+        if (size > LARGEST_BODY) complete("longer than 1 MiB");
         else chunks.push(chunk);
       });
-      response.on("error", () => whole("cut short"));
-      response.on("end", () => whole(""));
+      // For a 5xx or 408, only the status matters.
+      isCutShort = () => {
+        const problem = "The connection was closed in the middle of the response";
+        if (status === 408 || status >= 500) complete("cut short");
+        else finish(reject, new OAuthError("transport", { problem }));
+        return true;
+      };
+      response.on("error", (/** @type {NodeJS.ErrnoException} */ error) => {
+        if (String(error.code).startsWith("HPE_")) complete(`not HTTP (${error.code})`);
+        else isCutShort();
+      });
+      response.on("end", () => complete(""));
     });
     request.end(body);
   });
-  return answered.finally(() => timers.forEach(clearTimeout));
+  return exchange.finally(() => timers.forEach(clearTimeout));
 }
 
-// Node's words can be empty, or quote an address; its codes say enough: ECONNREFUSED, CERT_HAS_EXPIRED.
+// Node's messages can be empty, or quote an address; its codes are clear enough: ECONNREFUSED, CERT_HAS_EXPIRED.
 function reason(host, error) {
   const year = new Date().getUTCFullYear();
-  const clock = /CERT/.test(error.code) && year < 2020 ? `. This machine thinks that it is ${year}: set its clock` : "";
+  const clock = /CERT/.test(error.code) && year < 2020 ? `. This machine's clock says ${year}: set it` : "";
   return `${host} cannot be reached: ${error.code ?? error.name}${clock}`;
 }

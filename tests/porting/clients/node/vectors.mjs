@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// What this port answers to a vector: its own functions are asked, and what they say is put into neutral words.
+// The results of this port for the vectors.
 //
-// Nothing is sent and nobody waits. Node's HTTP is handed a socket that answers by itself, and the clock is moved by
-// hand. All between those two is the port as it is.
+// Nothing is sent, and nothing waits. Node's HTTP gets a socket that responds by itself, and the clocks are fake.
+// Everything between those two is the port as it is.
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,60 +10,32 @@ import { join } from "node:path";
 import { Duplex } from "node:stream";
 
 import { OAuthCredentials } from "./credentials.mjs";
-import { OAuthError } from "./errors.mjs";
-import { isOpen, secondsLeft } from "./expiry.mjs";
-import { since } from "./held.mjs";
+import { cycleResult, decideResult } from "./cycle-vectors.mjs";
+import { described, NOW, TOKEN } from "./described.mjs";
+import { covers, secondsLeft } from "./expiry.mjs";
 import { asciiJson } from "./json.mjs";
-import { EntryError } from "./kinds.mjs";
-import { endpoints, GOOGLE, verificationLink, YOUTUBE } from "./protocol.mjs";
-import { readToken } from "./storage.mjs";
+import { endpoints, GOOGLE, OAUTH_SCOPE, verificationLink, YOUTUBE } from "./protocol.mjs";
+import { snapshot } from "./snapshot.mjs";
 import { RefreshingToken } from "./token.mjs";
 import { post } from "./transport.mjs";
+import { FieldError } from "./validation.mjs";
 
-/** Answer one vector. Throws a `RangeError` on a kind that is not known here. */
-export async function answer(kind, given) {
-  if (!Object.hasOwn(ANSWERS, kind)) throw new RangeError(`there are no vectors of the kind ${kind} here`);
+/** Return the result of one vector. Throws a `RangeError` for an unknown kind. */
+export async function resultOf(kind, given) {
+  if (!Object.hasOwn(KINDS, kind)) throw new RangeError(`unknown kind of vectors: ${kind}`);
   try {
-    return await ANSWERS[kind](given);
+    return await KINDS[kind](given);
   } catch (error) {
-    return told(error);
+    return described(error);
   }
 }
 
-/** An error in neutral words: its kind, and the parts that are known. */
-export function told(error) {
-  if (error instanceof EntryError) return { raises: "invalid_argument" };
-  if (!(error instanceof OAuthError)) throw error;
-  const { kind, status, interval, key, retryable } = error;
-  const telling = ["server_error", "transport"].includes(kind) || (kind === "token_file" && retryable);
-  const parts = {
-    raises: kind,
-    error: error.error,
-    error_description: error.errorDescription,
-    status,
-    retry_after: error.retryAfter,
-    retryable: telling ? retryable : null,
-    interval,
-    key,
-  };
-  return Object.fromEntries(Object.entries(parts).filter(([, value]) => value !== null));
-}
+// ---- the defaults of the vectors (vectors/README.md has the same table)
 
-// ---- what a vector does not give (vectors/README.md has the same table)
-
-const NOON = 1_700_000_000;
 const RFC = {
   device_code_url: "https://auth.example/device",
   token_url: "https://auth.example/token",
   revoke_url: "https://auth.example/revoke",
-};
-const HELD = {
-  scope: "music",
-  token_type: "Bearer",
-  access_token: "ya29.old",
-  refresh_token: "1//old",
-  expires_at: NOON,
-  expires_in: 3599,
 };
 const CODE = {
   device_code: "AH-1Ng",
@@ -72,113 +44,113 @@ const CODE = {
   interval: 5,
   verification_url: "https://www.google.com/device",
 };
-const GOOD = {
-  code: { json: CODE },
+const SUCCESS = {
+  device_authorization: { json: CODE },
   token: { json: { access_token: "ya29.new", refresh_token: "1//new" } },
   refresh: { json: { access_token: "ya29.new" } },
-  revoke: {},
+  revocation: {},
 };
 
-/** A text, or a list of texts and of `{"repeat": text, "times": n}`. */
-function pieces(value) {
-  if (Array.isArray(value)) return value.map(pieces).join("");
+/** The text of a string, or of a list of strings and `{"repeat": string, "times": n}`. */
+function textOf(value) {
+  if (Array.isArray(value)) return value.map(textOf).join("");
   return typeof value === "string" ? value : value.repeat.repeat(value.times);
 }
 
-function bytes(given) {
+function bytesOf(given) {
   if ("json" in given) return Buffer.from(asciiJson(given.json));
-  return "base64" in given ? Buffer.from(given.base64, "base64") : Buffer.from(pieces(given.text ?? ""));
+  return "base64" in given ? Buffer.from(given.base64, "base64") : Buffer.from(textOf(given.text ?? ""));
 }
 
-// ---- a network and a clock in hand
+// ---- a fake network and fake clocks
 
-/** A world where each request meets what it is to meet, and then what is good. */
-class World {
+/** Replaces `SYSTEM`: each request gets the next of `responses`, and then `defaultResponse`. */
+class FakeSystem {
   waits = [];
   requests = [];
-  askedAt = [];
+  sentAt = [];
   #wall;
   #steady = 0;
-  #meets;
-  #good;
+  #responses;
+  #defaultResponse;
 
-  constructor(meets, good, { wall = NOON, dice = 0.5 } = {}) {
-    this.#meets = [...meets];
-    this.#good = good;
+  constructor(responses, defaultResponse, { wall = NOW, jitter = 0.5 } = {}) {
+    this.#responses = [...responses];
+    this.#defaultResponse = defaultResponse;
     this.#wall = wall;
-    this.random = () => dice;
+    this.random = () => jitter;
   }
 
   now = () => this.#wall;
   monotonic = () => this.#steady;
   sleep = async (seconds) => {
     this.waits.push(rounded(seconds));
-    this.passBy(seconds);
+    this.advance(seconds);
   };
 
-  passBy(seconds) {
+  advance(seconds) {
     this.#wall += seconds;
     this.#steady += seconds;
   }
 
   post = (url, form, headers) => {
-    this.askedAt.push(rounded(this.#steady));
-    const meets = this.#meets.shift() ?? this.#good;
-    const happens = () => {
-      this.passBy(meets.takes ?? 0);
-      this.#wall += meets.clock_set_by ?? 0;
+    this.sentAt.push(rounded(this.#steady));
+    const response = this.#responses.shift() ?? this.#defaultResponse;
+    const moveClocks = () => {
+      this.advance(response.duration ?? 0);
+      this.#wall += response.clock_change ?? 0;
     };
     const createConnection = (_, done) => {
-      if (meets.fault !== "unreachable") {
-        return new Socket(meets, happens, (request) => this.requests.push({ url, ...request }));
+      if (response.failure !== "unreachable") {
+        return new FakeSocket(response, moveClocks, (request) => this.requests.push({ url, ...request }));
       }
-      happens();
+      moveClocks();
       return done(Object.assign(new Error(), { code: "ECONNREFUSED" }));
     };
     return post(url, form, headers, { createConnection });
   };
 }
 
-/** A connection to nobody: it takes a whole request, and says what comes back. */
-class Socket extends Duplex {
-  #meets;
-  #happens;
+/** A connection that takes a whole request, and then has the response to read. */
+class FakeSocket extends Duplex {
+  #response;
+  #moveClocks;
   #record;
   #received = "";
 
-  constructor(meets, happens, record) {
+  constructor(response, moveClocks, record) {
     super();
-    this.#meets = meets;
-    this.#happens = happens;
+    this.#response = response;
+    this.#moveClocks = moveClocks;
     this.#record = record;
   }
 
   _read() {}
 
   _write(chunk, _, done) {
-    if (chunk.length > 0) this.#take(chunk);
+    if (chunk.length > 0) this.#receive(chunk);
     done();
   }
 
-  #take(chunk) {
+  #receive(chunk) {
     if (!this.#received) this.emit("connect") || this.emit("secureConnect");
     this.#received += chunk.toString("latin1");
     const [head, body] = this.#received.split("\r\n\r\n");
     const [line, ...lines] = head.split("\r\n");
     const headers = new Map(lines.map((each) => /^(.*?): (.*)$/.exec(each).slice(1)));
-    const header = (name) => [...headers].find(([key]) => key.toLowerCase() === name)?.[1] ?? null;
+    const header = (name) => [...headers].find(([key]) => key.toLowerCase() === name.toLowerCase())?.[1] ?? null;
     if (body?.length !== Number(header("content-length"))) return;
     this.#record({ line, header, body });
-    this.#happens();
-    if (this.#meets.fault === "silent") this.destroy(Object.assign(new Error(), { code: "ETIMEDOUT" }));
-    else this.#answer();
+    this.#moveClocks();
+    if (this.#response.failure !== "no_response") this.#respond();
+    else this.destroy(Object.assign(new Error(), { code: "ETIMEDOUT" }));
   }
 
-  #answer() {
-    const body = bytes(this.#meets);
-    const headers = { "Content-Type": "application/json", "Content-Length": body.length, ...this.#meets.headers };
+  #respond() {
+    const body = bytesOf(this.#response);
+    const headers = { "Content-Type": "application/json", "Content-Length": body.length, ...this.#response.headers };
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-    this.push(Buffer.from(`HTTP/1.1 ${this.#meets.status ?? 200} \r\n${lines.join("")}\r\n`, "latin1"));
+    this.push(Buffer.from(`HTTP/1.1 ${this.#response.status ?? 200} \r\n${lines.join("")}\r\n`, "latin1"));
     this.push(body);
     this.push(null);
   }
@@ -194,54 +166,58 @@ function endpointsOf(given = "rfc") {
     deviceCodeUrl: raw.device_code_url,
     tokenUrl: raw.token_url,
     revokeUrl: raw.revoke_url,
+    clientAuthentication: raw.client_authentication,
     deviceGrant: raw.device_grant,
     deviceCodeParameter: raw.device_code_parameter,
     authenticateEverywhere: raw.authenticate_everywhere,
     rotatesRefreshTokens: raw.rotates_refresh_tokens,
+    isGoogle: raw.is_google,
   });
 }
 
-function clientOf({ client_id = "the-id", client_secret = "the-secret", scope, ...given }, world) {
-  return new OAuthCredentials(client_id, client_secret, { endpoints: endpointsOf(given.endpoints), scope, world });
+function credentialsOf({ client_id = "the-id", client_secret = "the-secret", scope = OAUTH_SCOPE, ...given }, system) {
+  const { parameters } = given;
+  const options = { endpoints: endpointsOf(given.endpoints), scope, parameters, system };
+  return new OAuthCredentials(client_id, client_secret, options);
 }
 
-async function call(name, given, world) {
-  const client = clientOf(given, world);
+async function call(name, given, system) {
+  const credentials = credentialsOf(given, system);
   const { device_code = "AH-1Ng", token = "1//held" } = given;
-  if (name === "code") return client.getCode();
-  if (name === "token") return client.tokenFromCode(device_code);
-  if (name === "refresh") return client.refreshToken(token);
-  return (await client.revokeToken(token)) ?? null;
+  if (name === "device_authorization") return credentials.getCode();
+  if (name === "token") return credentials.tokenFromCode(device_code);
+  if (name === "refresh") return credentials.refreshToken(token);
+  return (await credentials.revokeToken(token)) ?? null;
 }
 
-/** How something ended. */
-async function endOf(work) {
+async function outcomeOf(work) {
   try {
     await work;
-    return "good";
+    return "success";
   } catch (error) {
-    return told(error);
+    return described(error);
   }
 }
 
 // ---- one function for each kind of vector
 
-const answered = (given) => call(given.to, given, new World([given, given, given], {}, { wall: given.sent }));
+const parsed = (given) =>
+  call(given.call, given, new FakeSystem([given, given, given], {}, { wall: given.requested_at }));
 
-const ANSWERS = {
-  answers: answered,
-  refusals: answered,
-  entries: answered,
+const KINDS = {
+  responses: parsed,
+  "error-responses": parsed,
+  "invalid-fields": parsed,
 
   async requests(given) {
-    const world = new World([], GOOD[given.call]);
-    await call(given.call, given, world);
-    const [{ url, line, header, body }] = world.requests;
-    if ("show" in given) return header(given.show);
+    const system = new FakeSystem([], SUCCESS[given.call]);
+    await call(given.call, given, system);
+    const [{ url, line, header, body }] = system.requests;
+    if ("header" in given) return header(given.header);
     const [method, path] = line.split(" ");
     return {
       [method.toLowerCase()]: `${url.split(":")[0]}://${header("host")}${path}`,
-      fields: body.split("&").sort(),
+      form: body.split("&").sort(),
     };
   },
 
@@ -250,75 +226,80 @@ const ANSWERS = {
     return "accepted";
   },
 
-  async bodies(given) {
+  async "malformed-responses"(given) {
     try {
-      return await answered(given);
+      return await parsed(given);
     } catch (error) {
-      const { key, ...parts } = told(error);
+      const { key, ...parts } = described(error);
       return parts;
     }
   },
 
-  async shown(given) {
-    const saidIn = given.in ?? "error_description";
-    const refusal = { error: "invalid_scope", [saidIn]: given.said };
+  async redaction(given) {
+    const name = given.field ?? "error_description";
+    const body = { ...given.beside, error: "invalid_scope", [name]: textOf(given.server_text) };
     try {
-      return await answered({ to: "refresh", ...given, status: 400, json: refusal });
+      return await parsed({ call: "refresh", ...given, status: 400, json: body });
     } catch (error) {
-      return told(error)[saidIn];
+      return described(error)[name] ?? null;
     }
   },
 
-  expiry({ read, now, ...given }) {
-    const held = since(...read, { ...HELD, ...given });
-    return { expiring: !isOpen(held.fresh, ...now), seconds_left: rounded(secondsLeft(held.life, ...now)) };
+  expiry({ loaded_at, now, ...given }) {
+    const { fresh, valid } = snapshot(...loaded_at, { ...TOKEN, ...given });
+    return { expiring: !covers(fresh, ...now), seconds_left: rounded(secondsLeft(valid, ...now)) };
   },
 
   async polling(given) {
     const { expires_in, interval, ...code } = CODE;
-    const world = new World(
-      [{ json: { ...code, ...given.code }, takes: given.code_takes }, ...given.meets], GOOD.token,
-    );
-    const client = clientOf(given, world);
-    const shown = await client.getCode();
-    world.passBy(given.read_for ?? 0);
-    const end = await endOf(client.waitForToken(shown));
-    return { polls: world.askedAt.slice(1), ended: rounded(world.monotonic()), end };
+    const response = { json: { ...code, ...given.code }, duration: given.code_duration };
+    const system = new FakeSystem([response, ...given.responses], SUCCESS.token);
+    const credentials = credentialsOf(given, system);
+    const shown = await credentials.getCode();
+    system.advance(given.polling_delay ?? 0);
+    const outcome = await outcomeOf(credentials.waitForToken(shown));
+    return { polls: system.sentAt.slice(1), ended_at: rounded(system.monotonic()), outcome };
   },
 
   async retries(given) {
-    const world = new World(given.meets, GOOD[given.call], given);
-    const end = await endOf(call(given.call, given, world));
-    return { waits: world.waits, end };
+    const system = new FakeSystem(given.responses, SUCCESS[given.call], given);
+    const outcome = await outcomeOf(call(given.call, given, system));
+    return { waits: system.waits, outcome };
   },
 
-  async renewal(given) {
-    const world = new World(given.meets, {}, { wall: given.sent });
-    const token = new RefreshingToken(clientOf(given, world), { ...HELD, ...given.held });
-    const end = await endOf(token.refresh());
-    return { ...(end === "good" ? {} : end), token: token.asDict() };
+  async refresh({ token: values, ...given }) {
+    const system = new FakeSystem(given.responses, {}, { wall: given.requested_at });
+    const token = new RefreshingToken(credentialsOf(given, system), { ...TOKEN, ...values });
+    const outcome = await outcomeOf(token.refresh());
+    return { ...(outcome === "success" ? {} : outcome), token: token.asDict() };
   },
 
-  async files(given) {
+  async "token-files"(given) {
     const folder = mkdtempSync(join(tmpdir(), "vectors-"));
     const path = join(folder, "oauth.json");
     try {
       if ("read" in given) {
-        writeFileSync(path, bytes(given.read));
-        return readToken(path);
+        writeFileSync(path, bytesOf(given.read));
+        return (await RefreshingToken.load(credentialsOf({}, new FakeSystem([], {})), path)).asDict();
       }
-      await new RefreshingToken(clientOf({}, new World([], {})), given.write).keepIn(path);
+      await new RefreshingToken(credentialsOf({}, new FakeSystem([], {})), given.write).keepIn(path);
       return readFileSync(path, "utf8");
     } finally {
       rmSync(folder, { recursive: true });
     }
   },
 
-  links: (given) => verificationLink({ ...CODE, verification_url: "https://a.example/d", ...given }),
+  decide: decideResult,
+  "cycle-asking": cycleResult,
+  "cycle-adopting": cycleResult,
+  "cycle-locking": cycleResult,
+  "cycle-saving": cycleResult,
 
-  authorization(given) {
-    // Read long before it expires: nothing is asked for.
-    const world = new World([], {}, { wall: NOON - HELD.expires_in });
-    return new RefreshingToken(clientOf({}, world), { ...HELD, ...given }).asAuth();
+  "verification-links": (given) => verificationLink({ ...CODE, verification_url: "https://a.example/d", ...given }),
+
+  "authorization-header"(given) {
+    // Loaded long before it expires, so that nothing is sent.
+    const system = new FakeSystem([], {}, { wall: NOW - TOKEN.expires_in });
+    return new RefreshingToken(credentialsOf({}, system), { ...TOKEN, ...given }).asAuth();
   },
 };

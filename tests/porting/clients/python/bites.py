@@ -1,75 +1,59 @@
 # SPDX-License-Identifier: MIT
 """Proof that the kit bites: our own code is broken in each way of `breaks`, and the kit alone has to notice.
 
-python -m tests.porting.clients.python.bites [WORD ...]   # those with such a word in file or meaning
+python -m tests.porting.clients.python.bites [WORD ...]   # those with such a word in target or meaning
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from pathlib import Path
+from fnmatch import fnmatchcase
 from time import monotonic
-from typing import Final
 
-import ytmusic_oauth
 from tests.porting.runner import Result, certify
 
 from .breaks import BREAKS, Break
 
-__all__ = ["broken", "caught", "main"]
-
-PACKAGE = Path(ytmusic_oauth.__file__).parent
-KIT = Path(__file__).parents[2]
+__all__ = ["caught", "command_of", "main"]
 
 
-@contextmanager
-def broken(how: Break) -> Iterator[list[str]]:
-    """Make a copy of the package that is broken, and tell the command of its driver."""
-    with tempfile.TemporaryDirectory(prefix="bites-") as folder:
-        # With what was compiled already: most of it is as it was.
-        shutil.copytree(PACKAGE, Path(folder, PACKAGE.name), copy_function=shutil.copy2)
-        Path(folder, "porting").symlink_to(KIT, target_is_directory=True)
-        source = Path(folder, PACKAGE.name, how.file)
-        before = source.read_text("utf-8")
-        if before.count(how.old) != 1:
-            raise LookupError(f"{how.file} has it {before.count(how.old)} times: {how.old}")
-        source.write_text(before.replace(how.old, how.new), "utf-8")
-        start = f"import runpy, sys; sys.path.insert(0, {folder!r}); sys.argv[0] = 'driver'; "
-        yield [sys.executable, "-I", "-c", start + "runpy.run_module('porting.clients.python', run_name='__main__')"]
+def command_of(means: str) -> list[str]:
+    """Return the command of a driver with this break in it; "" is the driver as it is."""
+    return [sys.executable, "-m", f"{__package__}.broken", means]
 
 
-def caught(how: Break) -> Result | None:
-    """Put it to the kit: the vectors, then the scenarios of the hint, then all. What noticed first, if anything did."""
-    with broken(how) as command:
-        for only in ("*",) if not how.hint else (how.hint, "*"):
-            for result in certify(command, only=(only,), stop=True, jobs=8):
-                if result.outcome == "failed":
-                    return result
+def caught(each: Break) -> Result | None:
+    """Run the kit against a break, those first that should notice. Returns the first failure, if there is one.
+
+    Raises `LookupError` if what the break replaces is gone.
+    """
+    each.check()
+    for only in dict.fromkeys((each.caught_by, "*")):
+        for result in certify(command_of(each.means), only=(only,), stop=True, jobs=8):
+            if result.verdict == "failed":
+                return result
     return None
 
 
-SOUND: Final = Break("__init__.py", "nothing is broken", '__version__ = "', '__version__ = "')
-
-
 def main(words: Sequence[str]) -> int:
-    """Break it in every way, and return 0 if the kit noticed each time."""
-    chosen = [how for how in BREAKS if not words or any(word in f"{how.file} {how.means}" for word in words)]
+    """Try every break, and return 0 if each was noticed by the vectors or scenarios that should."""
+    chosen = [each for each in BREAKS if not words or any(word in f"{each.target} {each.means}" for word in words)]
     started, missed = monotonic(), 0
-    if (blamed := caught(SOUND)) is not None:
-        print(f"What is sound is blamed by {blamed.id}: expected {blamed.expected}, came {blamed.came}")
-        return 1
+    for result in certify(command_of(""), jobs=8):
+        if result.verdict == "failed":
+            print(f"{result.id} fails although nothing is broken: expected {result.expected}, got {result.actual}")
+            return 1
     with ThreadPoolExecutor((os.cpu_count() or 1) + 1) as threads:
-        for how, result in zip(chosen, threads.map(caught, chosen), strict=True):
-            missed += result is None
-            print(f"{how.file}: {how.means}")
-            print(f"    {'NOT NOTICED' if result is None else f'caught by {result.id}'}", flush=True)
-    print(f"{len(chosen) - missed} of {len(chosen)} ways to be wrong are noticed, in {monotonic() - started:.0f} s")
+        for each, first in zip(chosen, threads.map(caught, chosen), strict=True):
+            noticed = first is not None and fnmatchcase(first.id, each.caught_by)
+            missed += not noticed
+            by = "NOT NOTICED" if first is None else f"caught by {first.id}"
+            print(f"{each.target}: {each.means}")
+            print(f"    {by}{'' if noticed or first is None else f', BUT NOT BY {each.caught_by}'}", flush=True)
+    print(f"{len(chosen) - missed} of {len(chosen)} breaks are noticed, in {monotonic() - started:.0f} s")
     return 1 if missed or not chosen else 0
 
 

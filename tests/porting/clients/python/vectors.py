@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""What our library answers to a vector: its own functions are asked, and what they say is put into neutral words.
+"""The results of our own library for the vectors.
 
-Nothing is sent and nobody waits. urllib is stopped where it would connect, with the finished request in its hand, and
-given HTTP to read in its place; the clock is moved by hand. All between those two is the library as it is.
+Nothing is sent, and nothing waits. urllib is intercepted where it would connect, with the complete request, and gets
+an HTTP response to read; the clocks are fake. Everything between those two is the library as it is.
 """
 
 from __future__ import annotations
 
-import base64
 import io
-import json
 import os
 import random
 import socket
@@ -36,29 +34,22 @@ from ytmusic_oauth import (
     session,
     token,
 )
+from ytmusic_oauth._validation import client_authentication, extra_parameters
 from ytmusic_oauth.exceptions import OAuthError
 from ytmusic_oauth.models import AuthCodeDict, LinkedAuthCodeDict
 from ytmusic_oauth.protocol import OAUTH_SCOPE, verification_link
 
-from .told import Object, told
+from .cycle import cycle_result, decide_result
+from .errors import Object, described
+from .reading import NOW, TOKEN, as_bytes, as_list, as_object, as_seconds, joined, text_at, whole_at
 
-__all__ = ["answer"]
+__all__ = ["result_of"]
 
-NOON: Final = 1_700_000_000
-
-# What a vector does not give; vectors/README.md has the same table.
+# The defaults of the vectors; vectors/README.md has the same table.
 RFC: Final[Object] = {
     "device_code_url": "https://auth.example/device",
     "token_url": "https://auth.example/token",
     "revoke_url": "https://auth.example/revoke",
-}
-HELD: Final[Object] = {
-    "scope": "music",
-    "token_type": "Bearer",
-    "access_token": "ya29.old",
-    "refresh_token": "1//old",
-    "expires_at": NOON,
-    "expires_in": 3599,
 }
 CODE: Final[Object] = {
     "device_code": "AH-1Ng",
@@ -67,76 +58,29 @@ CODE: Final[Object] = {
     "interval": 5,
     "verification_url": "https://www.google.com/device",
 }
-GOOD: Final[Mapping[str, Object]] = {
-    "code": {"json": CODE},
+SUCCESS: Final[Mapping[str, Object]] = {
+    "device_authorization": {"json": CODE},
     "token": {"json": {"access_token": "ya29.new", "refresh_token": "1//new"}},
     "refresh": {"json": {"access_token": "ya29.new"}},
-    "revoke": {},
+    "revocation": {},
 }
 
 
-def answer(kind: str, given: Object) -> object:
-    """HttpResponse one vector. Raises `LookupError` on a kind that is not known here."""
+def result_of(kind: str, given: Object) -> object:
+    """Return the result of one vector. Raises `LookupError` for an unknown kind."""
     try:
-        return _ANSWERS[kind](given)
+        return _KINDS[kind](given)
     except OAuthError as error:
-        return told(error)
+        return described(error)
     except ValueError:
         return {"raises": "invalid_argument"}
 
 
-# ---- what is given -------------------------------------------------------------------------------
+# ---- a fake network and fake clocks --------------------------------------------------------------
 
 
-def _object(value: object) -> Object:
-    assert isinstance(value, dict)
-    return value
-
-
-def _list(value: object) -> list[object]:
-    assert isinstance(value, list)
-    return value
-
-
-def _text(given: Object, key: str, default: str) -> str:
-    value = given.get(key, default)
-    assert isinstance(value, str)
-    return value
-
-
-def _seconds(value: object) -> float:
-    assert isinstance(value, (int, float))
-    return value
-
-
-def _whole(given: Object, key: str, default: int) -> int:
-    value = given.get(key, default)
-    assert isinstance(value, int)
-    return value
-
-
-def _pieces(value: object) -> str:
-    """A text, or a list of texts and `{"repeat": text, "times": n}`."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, dict):
-        return _text(value, "repeat", "") * _whole(value, "times", 0)
-    return "".join(_pieces(piece) for piece in _list(value))
-
-
-def _bytes(given: Object) -> bytes:
-    if "json" in given:
-        return json.dumps(given["json"]).encode()
-    if "base64" in given:
-        return base64.b64decode(_text(given, "base64", ""), validate=True)
-    return _pieces(given.get("text", "")).encode()
-
-
-# ---- a network and a clock in hand ---------------------------------------------------------------
-
-
-class _Read(HTTPResponse):
-    """An answer that nobody has to send."""
+class _Response(HTTPResponse):
+    """A response that is read from memory."""
 
     def __init__(self, raw: bytes) -> None:
         with socket.socket() as unconnected:
@@ -147,16 +91,16 @@ class _Read(HTTPResponse):
 
 
 class _World:
-    """Stands in for the module `time`, and for what is behind urllib: what each request `meets`, and then `good`."""
+    """Replaces the module `time` and the network: each request gets the next of `responses`, and then `default`."""
 
-    def __init__(self, meets: Iterable[object], good: Object, wall: float = NOON) -> None:
+    def __init__(self, responses: Iterable[object], default: Object, wall: float = NOW) -> None:
         self.wall = wall
         self.steady = 0.0
         self.waits: list[float] = []
         self.requests: list[Request] = []
-        self.asked_at: list[float] = []
-        self._meets: Iterator[object] = iter(meets)
-        self._good = good
+        self.sent_at: list[float] = []
+        self._responses: Iterator[object] = iter(responses)
+        self._default = default
 
     def time(self) -> float:
         return self.wall
@@ -166,36 +110,39 @@ class _World:
 
     def sleep(self, seconds: float) -> None:
         self.waits.append(round(seconds, 3))
-        self.pass_by(seconds)
+        self.advance(seconds)
 
-    def pass_by(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
         self.wall += seconds
         self.steady += seconds
 
     def open(self, request: Request) -> HTTPResponse:
         self.requests.append(request)
-        self.asked_at.append(round(self.steady, 3))
-        meets = _object(next(self._meets, self._good))
-        self.pass_by(_seconds(meets.get("takes", 0)))
-        self.wall += _seconds(meets.get("clock_set_by", 0))
+        self.sent_at.append(round(self.steady, 3))
+        given = as_object(next(self._responses, self._default))
+        self.advance(as_seconds(given.get("duration", 0)))
+        self.wall += as_seconds(given.get("clock_change", 0))
         # As urllib raises them: before the whole request was sent, and after.
-        if meets.get("fault") == "unreachable":
+        if given.get("failure") == "unreachable":
             raise URLError(ConnectionRefusedError())
-        if meets.get("fault") == "silent":
+        if given.get("failure") == "no_response":
             raise TimeoutError
-        body = _bytes(meets)
+        body = as_bytes(given)
         headers = {"Content-Type": "application/json", "Content-Length": len(body)}
-        headers.update(_object(meets.get("headers", {})))
-        lines = [f"HTTP/1.1 {_whole(meets, 'status', 200)} ", *(f"{name}: {value}" for name, value in headers.items())]
-        return _Read("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
+        headers.update(as_object(given.get("headers", {})))
+        lines = [
+            f"HTTP/1.1 {whole_at(given, 'status', 200)} ",
+            *(f"{name}: {value}" for name, value in headers.items()),
+        ]
+        return _Response("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
 
     @contextmanager
-    def entered(self, dice: float = 0.5) -> Iterator[None]:
-        """`dice` is where a random number falls between its least (0) and its most (1)."""
+    def entered(self, jitter: float = 0.5) -> Iterator[None]:
+        """Patch the library; `jitter` is where a random number falls between its minimum (0) and its maximum (1)."""
         with ExitStack() as stack:
             for module in (credentials, session, token, _refresher):
                 stack.enter_context(patch.object(module, "time", self))
-            stack.enter_context(patch.object(random, "uniform", lambda least, most: least + (most - least) * dice))
+            stack.enter_context(patch.object(random, "uniform", lambda least, most: least + (most - least) * jitter))
             stack.enter_context(
                 patch.object(
                     AbstractHTTPHandler, "do_open", lambda _, connection, request, **options: self.open(request)
@@ -209,51 +156,54 @@ def _endpoints(given: object) -> Endpoints:
         return YOUTUBE
     if given == "google":
         return GOOGLE
-    told = RFC if given == "rfc" else _object(given)
+    urls = RFC if given == "rfc" else as_object(given)
     return Endpoints(
-        _text(told, "device_code_url", ""),
-        _text(told, "token_url", ""),
-        _text(told, "revoke_url", "") if "revoke_url" in told else None,
-        device_grant=_text(told, "device_grant", Endpoints.device_grant),
-        device_code_parameter=_text(told, "device_code_parameter", Endpoints.device_code_parameter),
-        authenticate_everywhere=bool(told.get("authenticate_everywhere", True)),
-        rotates_refresh_tokens=bool(told.get("rotates_refresh_tokens", True)),
+        text_at(urls, "device_code_url", ""),
+        text_at(urls, "token_url", ""),
+        text_at(urls, "revoke_url", "") if "revoke_url" in urls else None,
+        client_authentication=client_authentication(urls.get("client_authentication", "post")),
+        device_grant=text_at(urls, "device_grant", Endpoints.device_grant),
+        device_code_parameter=text_at(urls, "device_code_parameter", Endpoints.device_code_parameter),
+        authenticate_everywhere=bool(urls.get("authenticate_everywhere", True)),
+        rotates_refresh_tokens=bool(urls.get("rotates_refresh_tokens", True)),
+        is_google=bool(urls.get("is_google", False)),
     )
 
 
-def _client(given: Object) -> OAuthCredentials:
+def _credentials(given: Object) -> OAuthCredentials:
     return OAuthCredentials(
-        _text(given, "client_id", "the-id"),
-        _text(given, "client_secret", "the-secret"),
+        text_at(given, "client_id", "the-id"),
+        text_at(given, "client_secret", "the-secret"),
         UrllibSession({}),
         endpoints=_endpoints(given.get("endpoints", "rfc")),
-        scope=_text(given, "scope", OAUTH_SCOPE),
+        scope=text_at(given, "scope", OAUTH_SCOPE),
+        parameters=extra_parameters(given.get("parameters", {})),
     )
 
 
 def _call(name: str, given: Object) -> object:
-    client = _client(given)
-    if name == "code":
-        return client.get_code()
+    credentials = _credentials(given)
+    if name == "device_authorization":
+        return credentials.get_code()
     if name == "token":
-        return client.token_from_code(_text(given, "device_code", "AH-1Ng"))
+        return credentials.token_from_code(text_at(given, "device_code", "AH-1Ng"))
     if name == "refresh":
-        return client.refresh_token(_text(given, "token", "1//held"))
-    assert name == "revoke"
-    client.revoke_token(_text(given, "token", "1//held"))
+        return credentials.refresh_token(text_at(given, "token", "1//held"))
+    assert name == "revocation"
+    credentials.revoke_token(text_at(given, "token", "1//held"))
     return None
 
 
 def _token(given: Object) -> RefreshingToken:
-    values = {**HELD, **given}
+    values = {**TOKEN, **given}
     return RefreshingToken(
-        _client({}),
-        scope=_text(values, "scope", ""),
-        token_type=_text(values, "token_type", ""),
-        access_token=_text(values, "access_token", ""),
-        refresh_token=_text(values, "refresh_token", ""),
-        expires_at=_whole(values, "expires_at", 0),
-        expires_in=_whole(values, "expires_in", 0),
+        _credentials({}),
+        scope=text_at(values, "scope", ""),
+        token_type=text_at(values, "token_type", ""),
+        access_token=text_at(values, "access_token", ""),
+        refresh_token=text_at(values, "refresh_token", ""),
+        expires_at=whole_at(values, "expires_at", 0),
+        expires_in=whole_at(values, "expires_in", 0),
     )
 
 
@@ -261,15 +211,15 @@ def _token(given: Object) -> RefreshingToken:
 
 
 def _requests(given: Object) -> object:
-    call = _text(given, "call", "")
-    world = _World([], GOOD[call])
+    call = text_at(given, "call", "")
+    world = _World([], SUCCESS[call])
     with world.entered():
         _call(call, given)
     [request] = world.requests
-    if "show" in given:
-        return request.get_header(_text(given, "show", "").capitalize())
+    if "header" in given:
+        return request.get_header(text_at(given, "header", "").capitalize())
     assert isinstance(request.data, bytes)
-    return {request.get_method().lower(): request.full_url, "fields": sorted(request.data.decode("ascii").split("&"))}
+    return {request.get_method().lower(): request.full_url, "form": sorted(request.data.decode("ascii").split("&"))}
 
 
 def _endpoint_urls(given: Object) -> object:
@@ -277,126 +227,130 @@ def _endpoint_urls(given: Object) -> object:
     return "accepted"
 
 
-def _answers(given: Object) -> object:
-    call = _text(given, "to", "")
-    world = _World([given] * 3, {}, _seconds(given.get("sent", NOON)))
+def _responses(given: Object) -> object:
+    world = _World([given] * 3, {}, as_seconds(given.get("requested_at", NOW)))
     with world.entered():
-        return _call(call, given)
+        return _call(text_at(given, "call", ""), given)
 
 
-def _bodies(given: Object) -> object:
+def _malformed_responses(given: Object) -> object:
     try:
-        return _answers(given)
+        return _responses(given)
     except OAuthError as error:
-        return {part: value for part, value in told(error).items() if part != "key"}
+        return {part: value for part, value in described(error).items() if part != "key"}
 
 
-def _shown(given: Object) -> object:
-    said_in = _text(given, "in", "error_description")
-    refusal = {"error": "invalid_scope", said_in: given["said"]}
+def _redaction(given: Object) -> object:
+    field = text_at(given, "field", "error_description")
+    body = {**as_object(given.get("beside", {})), "error": "invalid_scope", field: joined(given["server_text"])}
     try:
-        return _answers({"to": "refresh", **given, "status": 400, "json": refusal})
+        return _responses({"call": "refresh", **given, "status": 400, "json": body})
     except OAuthError as error:
-        return told(error)[said_in]
+        return described(error).get(field)
 
 
 def _expiry(given: Object) -> object:
-    world = _World([], GOOD["refresh"])
-    world.wall, world.steady = map(_seconds, _list(given["read"]))
+    world = _World([], SUCCESS["refresh"])
+    world.wall, world.steady = map(as_seconds, as_list(given["loaded_at"]))
     with world.entered():
         token = _token(given)
-        world.wall, world.steady = map(_seconds, _list(given["now"]))
+        world.wall, world.steady = map(as_seconds, as_list(given["now"]))
         seconds_left = token._snapshot.valid.seconds_left(world.wall, world.steady)
         expiring: object = token.is_expiring
         token.as_auth()
     if expiring != bool(world.requests):
-        expiring = f"is_expiring is {expiring}, and to use it sends {len(world.requests)} requests"
+        expiring = f"is_expiring is {expiring}, but using the token sends {len(world.requests)} requests"
     return {"expiring": expiring, "seconds_left": round(seconds_left, 3)}
+
+
+def _outcome(call: Callable[[], object]) -> object:
+    try:
+        call()
+    except OAuthError as error:
+        return described(error)
+    return "success"
 
 
 def _polling(given: Object) -> object:
     code = {key: value for key, value in CODE.items() if key not in {"expires_in", "interval"}}
-    asked = {"json": {**code, **_object(given["code"])}, "takes": given.get("code_takes", 0)}
-    world = _World([asked, *_list(given["meets"])], GOOD["token"])
-    end: object = "good"
+    response = {"json": {**code, **as_object(given["code"])}, "duration": given.get("code_duration", 0)}
+    world = _World([response, *as_list(given["responses"])], SUCCESS["token"])
     with world.entered():
-        client = _client(given)
-        code_shown = client.get_code()
-        world.pass_by(_seconds(given.get("read_for", 0)))
-        try:
-            client.wait_for_token(code_shown)
-        except OAuthError as error:
-            end = told(error)
-    return {"polls": world.asked_at[1:], "ended": round(world.steady, 3), "end": end}
+        credentials = _credentials(given)
+        shown = credentials.get_code()
+        world.advance(as_seconds(given.get("polling_delay", 0)))
+        outcome = _outcome(lambda: credentials.wait_for_token(shown))
+    return {"polls": world.sent_at[1:], "ended_at": round(world.steady, 3), "outcome": outcome}
 
 
 def _retries(given: Object) -> object:
-    call = _text(given, "call", "")
-    world = _World(_list(given["meets"]), GOOD[call])
-    end: object = "good"
-    with world.entered(_seconds(given.get("dice", 0.5))):
-        try:
-            _call(call, given)
-        except OAuthError as error:
-            end = told(error)
-    return {"waits": world.waits, "end": end}
+    call = text_at(given, "call", "")
+    world = _World(as_list(given["responses"]), SUCCESS[call])
+    with world.entered(as_seconds(given.get("jitter", 0.5))):
+        outcome = _outcome(lambda: _call(call, given))
+    return {"waits": world.waits, "outcome": outcome}
 
 
-def _renewal(given: Object) -> object:
-    world = _World(_list(given["meets"]), {}, _seconds(given.get("sent", NOON)))
+def _refresh(given: Object) -> object:
+    world = _World(as_list(given["responses"]), {}, as_seconds(given.get("requested_at", NOW)))
     with world.entered():
-        held = _token(_object(given.get("held", {})))
-        held.credentials = _client(given)
+        token = _token(as_object(given.get("token", {})))
+        token.credentials = _credentials(given)
         try:
-            held.refresh()
+            token.refresh()
         except OAuthError as error:
-            return {**told(error), "token": held.as_dict()}
-        return {"token": held.as_dict()}
+            return {**described(error), "token": token.as_dict()}
+        return {"token": token.as_dict()}
 
 
-def _files(given: Object) -> object:
+def _token_files(given: Object) -> object:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "oauth.json")
         if "write" in given:
-            _token(_object(given["write"])).store_token(os.fspath(path))
+            _token(as_object(given["write"])).store_token(os.fspath(path))
             return path.read_bytes().decode()
-        path.write_bytes(_bytes(_object(given["read"])))
+        path.write_bytes(as_bytes(as_object(given["read"])))
         return OAuthToken.from_json(path).as_dict()
 
 
-def _links(given: Object) -> object:
+def _verification_links(given: Object) -> object:
     code: AuthCodeDict = {
         "device_code": "AH-1Ng",
-        "user_code": _text(given, "user_code", "GQVQ-JKEC"),
+        "user_code": text_at(given, "user_code", "GQVQ-JKEC"),
         "expires_in": 1800,
         "interval": 5,
-        "verification_url": _text(given, "verification_url", "https://a.example/d"),
+        "verification_url": text_at(given, "verification_url", "https://a.example/d"),
     }
     if "verification_uri_complete" not in given:
         return verification_link(code)
-    linked: LinkedAuthCodeDict = {**code, "verification_uri_complete": _text(given, "verification_uri_complete", "")}
+    linked: LinkedAuthCodeDict = {**code, "verification_uri_complete": text_at(given, "verification_uri_complete", "")}
     return verification_link(linked)
 
 
-def _authorization(given: Object) -> object:
-    # Read long before it expires: nothing is asked for.
-    with _World([], {}, NOON - 3599).entered():
+def _authorization_header(given: Object) -> object:
+    # Loaded long before it expires, so that nothing is sent.
+    with _World([], {}, NOW - 3599).entered():
         return _token(given).as_auth()
 
 
-_ANSWERS: Final[Mapping[str, Callable[[Object], object]]] = {
+_KINDS: Final[Mapping[str, Callable[[Object], object]]] = {
     "requests": _requests,
     "endpoints": _endpoint_urls,
-    "answers": _answers,
-    "refusals": _answers,
-    "entries": _answers,
-    "bodies": _bodies,
-    "shown": _shown,
-    "links": _links,
-    "authorization": _authorization,
+    "responses": _responses,
+    "error-responses": _responses,
+    "invalid-fields": _responses,
+    "malformed-responses": _malformed_responses,
+    "redaction": _redaction,
+    "verification-links": _verification_links,
+    "authorization-header": _authorization_header,
     "expiry": _expiry,
     "polling": _polling,
     "retries": _retries,
-    "renewal": _renewal,
-    "files": _files,
+    "refresh": _refresh,
+    "token-files": _token_files,
+    "decide": decide_result,
+    "cycle-asking": cycle_result,
+    "cycle-adopting": cycle_result,
+    "cycle-locking": cycle_result,
+    "cycle-saving": cycle_result,
 }

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MIT
+"""Breaks in the transport: what a hostile network does to a client that is not careful."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http.client import HTTPResponse
+from urllib.parse import urljoin
+from urllib.request import OpenerDirector, ProxyHandler
+
+from ytmusic_oauth import _http
+from ytmusic_oauth._http import CONNECT_TIMEOUT
+from ytmusic_oauth._validation import json_object
+from ytmusic_oauth.transport import UrllibResponse, UrllibSession
+
+from .registry import constant, replaces
+
+__all__: list[str] = []
+
+post, read = UrllibSession.post, _http._read
+
+
+@replaces(post, "a redirect is followed", caught_by="hostile/redirected-*")
+def _(
+    sender: UrllibSession,
+    url: str,
+    *,
+    data: Mapping[str, str],
+    headers: Mapping[str, str],
+    timeout: float | None = None,
+) -> UrllibResponse:
+    response = post(sender, url, data=data, headers=headers, timeout=timeout)
+    if 300 <= response.status_code < 400:
+        url = urljoin(url, response.headers["Location"])
+        response = post(sender, url, data=data, headers=headers, timeout=timeout)
+    return response
+
+
+@replaces(
+    _http._remaining,
+    "a server that sends a byte now and then blocks the program for ever",
+    caught_by="hostile/dripping-*",
+)
+def _(deadline: float) -> float:
+    return CONNECT_TIMEOUT
+
+
+@replaces(read, "a truncated response is accepted", caught_by="error-responses/body-cut-short")
+def _(response: HTTPResponse, handler: _http._DeadlineHandler) -> tuple[bytes, str]:
+    content, problem = read(response, handler)
+    return content, "" if content else problem
+
+
+@replaces(
+    read,
+    "a connection that broke is reported as a fault of the server, and is not tried again",
+    caught_by="error-responses/body-cut-short",
+)
+def _(response: HTTPResponse, handler: _http._DeadlineHandler) -> tuple[bytes, str]:
+    content, problem = read(response, handler)
+    return content, problem and "not HTTP"
+
+
+@replaces(UrllibResponse.json, "a body that is not UTF-8 is read as something else", caught_by="malformed-responses/*")
+def _(response: UrllibResponse) -> object:
+    return json_object(response.content.decode(errors="replace"))
+
+
+class _ProxiedOpener(OpenerDirector):
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_handler(ProxyHandler())
+
+
+constant(
+    _http,
+    "OpenerDirector",
+    _ProxiedOpener,
+    "a proxy sees requests to this machine",
+    caught_by="hostile/proxy-*",
+)
+constant(
+    _http,
+    "LARGEST_BODY",
+    2**30,
+    "a huge response fills the memory of a router",
+    caught_by="hostile/huge-body",
+)

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: MIT
+"""Scenarios of the level `concurrency`: one refresh, however many threads and processes need it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..fake_google import Reply
+from ..harness import Harness, Object, as_text, expect
+from .registry import scenario
+
+__all__: list[str] = []
+
+
+def _expect_same(tokens: Sequence[Object]) -> None:
+    expect(all(token == tokens[0] for token in tokens), "the same token for all", tokens)
+
+
+def _sixteen_tokens(harness: Harness, replies: Sequence[Object]) -> list[Object]:
+    expect(len(replies) == 16, "16 replies", len(replies))
+    return [harness.token_in(reply, "interactive") for reply in replies]
+
+
+@scenario(
+    "concurrency/two-processes-one-refresh",
+    "RFC 9700 4.14.2: with rotation, a second refresh ends the login",
+    profile="rfc",
+    waits=2,
+)
+def _(harness: Harness) -> None:
+    harness.server.rotate = True
+    harness.write(harness.grant(valid_for=-1))
+    with harness.server.hold("token"):
+        started = time.monotonic()
+        children = [harness.start("token", file=True)]
+        harness.wait_for_requests(1, "token")
+        children.append(harness.start("token", file=True))
+        # Long enough for the second one to start, also on a busy machine, and to send a request if it does not wait;
+        # shorter than the time-out of the first one.
+        time.sleep(min(max(1.5, 2 * (time.monotonic() - started)), 0.7 * harness.timeout))
+    tokens = [harness.token_of(harness.finish(child)) for child in children]
+    harness.requests("token", 1)
+    _expect_same(tokens)
+    harness.saved(tokens[0])
+
+
+@scenario("concurrency/six-processes-at-once", "cron starts them all on the hour", profile="rfc", waits=1)
+def _(harness: Harness) -> None:
+    harness.server.rotate = True
+    harness.write(harness.grant(valid_for=-1))
+    children = [harness.start("token", file=True) for _ in range(6)]
+    tokens = [harness.token_of(harness.finish(child)) for child in children]
+    harness.requests("token", 1)
+    _expect_same(tokens)
+
+
+@scenario(
+    "concurrency/sixteen-threads-one-refresh",
+    "sixteen threads or tasks: one refreshes, the others share its token",
+    profile="rfc",
+)
+def _(harness: Harness) -> None:
+    harness.server.rotate = True
+    child = harness.start("interactive", harness.grant(valid_for=-1))
+    _expect_same(_sixteen_tokens(harness, child.ask_all("token 16")))
+    harness.requests("token", 1)
+
+
+@scenario(
+    "concurrency/valid-token-is-returned-to-other-threads",
+    "one refreshes in the last minute; if the others waited, a slow server would stop every request of the program",
+    profile="rfc",
+    waits=3,
+)
+def _(harness: Harness) -> None:
+    harness.server.rotate = True
+    old = harness.grant(valid_for=40)
+    harness.server.script("token", replace(harness.refresh_reply(refresh_token="1//fake-scripted"), delay=3))
+    child = harness.start("interactive", old)
+    tokens = _sixteen_tokens(harness, child.ask_all("token 16"))
+    expect(sum(token == old for token in tokens) == 15, "15 times the old token, and one new one", tokens)
+    harness.requests("token", 1)
+
+
+@scenario(
+    "concurrency/valid-token-is-returned-to-other-processes",
+    "another process is refreshing: its slow server must not stop this one, whose token is valid",
+    profile="rfc",
+    waits=1,
+)
+def _(harness: Harness) -> None:
+    harness.server.rotate = True
+    old = harness.grant(valid_for=40)
+    harness.write(old)
+    with harness.server.hold("token"):
+        first = harness.start("token", file=True)
+        harness.wait_for_requests(1, "token")
+        token = harness.token_of(harness.run("token", file=True))
+        expect(token == old, f"the token that is valid: {as_text(old)}", token)
+    harness.saved(harness.token_of(harness.finish(first)))
+    harness.requests("token", 1)
+
+
+@scenario(
+    "concurrency/sixteen-threads-after-a-401",
+    "all got it for the same access token: one refresh, because a refresh token that is used twice ends the login",
+    profile="rfc",
+    waits=1,
+)
+def _(harness: Harness) -> None:
+    harness.server.script("token", replace(harness.refresh_reply(refresh_token="1//fake-scripted"), delay=1))
+    child = harness.start("interactive", harness.grant())
+    _expect_same(_sixteen_tokens(harness, child.ask_all("refresh 16")))
+    harness.requests("token", 1)
+
+
+@scenario(
+    "concurrency/sixteen-threads-share-a-failure",
+    "sixteen more requests do not help a failing server",
+    waits=1,
+)
+def _(harness: Harness) -> None:
+    harness.server.script("token", *[Reply(503, "", {"Retry-After": "30"}, delay=1)] * 16)
+    replies = harness.start("interactive", harness.grant(valid_for=-1)).ask_all("token 16")
+    expect(len(replies) == 16, "16 replies", len(replies))
+    for reply in replies:
+        harness.error_in(reply, "interactive", "server_error", retry_after=30)
+    harness.requests("token", 1)
+
+
+@scenario(
+    "concurrency/token-refreshed-by-another-process",
+    "the token that it has saved is used, without another refresh",
+    profile="rfc",
+)
+def _(harness: Harness) -> None:
+    harness.server.rotate = True
+    harness.write(harness.grant(valid_for=40))
+    harness.server.script("token", Reply(503, "", {"Retry-After": "30"}))
+    child = harness.start("interactive", file=True)
+    harness.token_in(child.ask("token"), "interactive")  # it has read the file, and could not refresh
+    saved = harness.token_of(harness.run("refresh", file=True))
+    token = harness.token_in(child.ask("refresh"), "interactive")
+    expect(token == saved, f"the token that the other process has saved: {as_text(saved)}", token)
+    harness.requests("token", 2)
+
+
+@scenario("concurrency/new-login-is-loaded", "the user has logged in again: a service must not need a restart")
+def _(harness: Harness) -> None:
+    old = harness.grant(valid_for=-1)
+    harness.server.revoke(str(old["refresh_token"]))
+    harness.write(old)
+    child = harness.start("interactive", file=True)
+    harness.error_in(child.ask("token"), "interactive", "invalid_grant")
+    new = harness.grant()
+    harness.write(new)
+    token = harness.token_in(child.ask("token"), "interactive")
+    expect(token == new, f"the token that is in the file now: {as_text(new)}", token)
+
+
+@scenario(
+    "concurrency/lock-is-released-when-its-holder-is-killed",
+    "a process that is killed during a refresh must not block the next one",
+    needs="signals",
+    waits=2,
+)
+def _(harness: Harness) -> None:
+    harness.write(harness.grant(valid_for=-1))
+    with harness.server.hold("token"):
+        first = harness.start("token", file=True)
+        harness.wait_for_requests(1, "token")
+        first.kill()
+        second = harness.start("token", file=True)
+        harness.wait_for_requests(2, "token")
+    harness.saved(harness.token_of(harness.finish(second)))
+
+
+@scenario("concurrency/two-files-are-independent", "a slow server for one account must not delay the other", waits=1)
+def _(harness: Harness) -> None:
+    other = harness.folder / "other.json"
+    harness.others.update({"other.json", "other.json.lock"})
+    other.write_text(json.dumps(harness.grant(valid_for=3000), indent=1))
+    other.chmod(0o600)
+    harness.write(harness.grant(valid_for=-1))
+    with harness.server.hold("token"):
+        first = harness.start("token", file=True)
+        harness.wait_for_requests(1, "token")
+        harness.token_of(harness.run("token", environment={"OAUTH_TOKEN_FILE": str(other)}))
+    harness.token_of(harness.finish(first))

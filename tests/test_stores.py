@@ -1,0 +1,991 @@
+# SPDX-License-Identifier: MIT
+"""Tokens in stores that are not files: what a store may do, and what its users may rely on."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+import os
+import pickle
+import signal
+import threading
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Final, NoReturn
+
+import pytest
+
+from tests.support import NOON, Clock
+from ytmusic_oauth import (
+    Credentials,
+    InvalidGrant,
+    OAuthError,
+    OAuthToken,
+    RateLimited,
+    RefreshingToken,
+    ServerError,
+    TokenFileError,
+    TokenStoreError,
+    TransportError,
+    _refresher,
+)
+from ytmusic_oauth._file_store import FileStore
+from ytmusic_oauth._single_flight import CHANGES
+from ytmusic_oauth.models import AuthCodeDict, BaseTokenDict, RefreshableTokenDict
+from ytmusic_oauth.store import TokenStore
+
+HOUR: Final = 3600
+CANARY: Final = "s3cret-canary"
+VALUES: Final[RefreshableTokenDict] = {
+    "scope": "music",
+    "token_type": "Bearer",
+    "access_token": "a0",
+    "refresh_token": "r0",
+    "expires_at": NOON + HOUR,
+    "expires_in": HOUR,
+}
+LOGIN: Final[RefreshableTokenDict] = {**VALUES, "access_token": "b0", "refresh_token": "s0"}
+LATER_LOGIN: Final[RefreshableTokenDict] = {**LOGIN, "expires_at": NOON + 2 * HOUR}
+
+
+class Server(Credentials):
+    """An OAuth client, and the server behind it. The server rotates refresh tokens, and accepts each of them once.
+
+    It has ytmusicapi's method with one parameter.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("id", "secret")
+        self.refreshes = 0
+        self.valid = "r0"
+        self.is_revoked = False
+        self.problems: list[OAuthError] = []
+        self.meanwhile: Callable[[], object] = lambda: None
+
+    def refresh_token(self, refresh_token: str) -> BaseTokenDict:
+        self.refreshes += 1
+        number = self.refreshes
+        meanwhile, self.meanwhile = self.meanwhile, lambda: None
+        if self.problems:
+            raise self.problems.pop(0)
+        self.is_revoked |= refresh_token != self.valid
+        if self.is_revoked:
+            raise InvalidGrant(error="invalid_grant")
+        self.valid = f"r{number}"
+        meanwhile()
+        response: RefreshableTokenDict = {
+            "access_token": f"a{number}",
+            "expires_in": HOUR,
+            "scope": "music",
+            "token_type": "Bearer",
+            "refresh_token": self.valid,
+            "expires_at": 0,
+        }
+        return response
+
+    def get_code(self) -> AuthCodeDict:
+        raise NotImplementedError
+
+    def token_from_code(self, device_code: str) -> RefreshableTokenDict:
+        raise NotImplementedError
+
+
+class Memory:
+    """The simplest store: it is shared by the threads of one process."""
+
+    def __init__(self, token: RefreshableTokenDict | None = None) -> None:
+        self.text = None if token is None else json.dumps(token)
+        self._lock = threading.Lock()
+
+    def read(self) -> str | None:
+        return self.text
+
+    def replace(self, before: str | None, after: str) -> bool:
+        if self.text != before:
+            return False
+        self.text = after
+        return True
+
+    @contextmanager
+    def lock(self, timeout: float) -> Iterator[float]:
+        if not self._lock.acquire(timeout=timeout):
+            raise TimeoutError
+        try:
+            yield float("inf")
+        finally:
+            self._lock.release()
+
+    def token(self) -> RefreshableTokenDict | None:
+        values: RefreshableTokenDict | None = None if self.text is None else json.loads(self.text)
+        return values
+
+
+class Sealed:
+    """Encrypts what another store keeps. Each text has a nonce, so that no two of them are equal."""
+
+    def __init__(self, inner: TokenStore) -> None:
+        self.inner = inner
+
+    def read(self) -> str | None:
+        return self._opened(self.inner.read())
+
+    def replace(self, before: str | None, after: str) -> bool:
+        sealed = self.inner.read()
+        return self._opened(sealed) == before and self.inner.replace(sealed, self._sealed(after))
+
+    def lock(self, timeout: float) -> AbstractContextManager[float]:
+        return self.inner.lock(timeout)
+
+    @staticmethod
+    def _sealed(text: str) -> str:
+        return os.urandom(4).hex() + base64.b85encode(text.encode()).decode()
+
+    @staticmethod
+    def _opened(sealed: str | None) -> str | None:
+        return None if sealed is None else base64.b85decode(sealed[8:]).decode()
+
+
+class DriverError(Exception):
+    """As a driver raises it: the message quotes the parameters."""
+
+    def __init__(self) -> None:
+        super().__init__(f"could not execute with ({CANARY},)")
+
+
+class Broken(Memory):
+    """Raises in one method."""
+
+    def __init__(self, method: str = "", token: RefreshableTokenDict | None = None) -> None:
+        super().__init__(token or VALUES)
+        self.method = method
+
+    def _check(self, method: str) -> None:
+        if self.method == method:
+            raise DriverError
+
+    def read(self) -> str | None:
+        self._check("read")
+        return super().read()
+
+    def replace(self, before: str | None, after: str) -> bool:
+        self._check("replace")
+        return super().replace(before, after)
+
+    @contextmanager
+    def lock(self, timeout: float) -> Iterator[float]:
+        self._check("lock")
+        with super().lock(timeout) as until:
+            yield until
+        self._check("release")
+
+
+class Leased(Memory):
+    """Its lock ends by itself."""
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        super().__init__(VALUES)
+        self.clock = clock
+        self.seconds = seconds
+        self.held_until = float("-inf")
+
+    @contextmanager
+    def lock(self, timeout: float) -> Iterator[float]:
+        if self.clock.steady < self.held_until:
+            self.clock.sleep(timeout)
+            raise TimeoutError
+        self.held_until = until = self.clock.steady + self.seconds
+        yield until
+        if self.held_until == until:
+            self.held_until = float("-inf")
+
+
+@pytest.fixture
+def server(clock: Clock) -> Server:
+    return Server()
+
+
+@pytest.fixture
+def store() -> Memory:
+    return Memory(VALUES)
+
+
+# ---- load and keep_in ----------------------------------------------------------------------------
+
+
+def test_a_token_is_loaded_from_a_store_and_kept_fresh_there(server: Server, store: Memory, clock: Clock) -> None:
+    token = RefreshingToken.load(server, store)
+    assert token.as_dict() == VALUES
+    assert token.local_cache is None
+    for expiry in (1, 2, 3):
+        clock.advance(HOUR)
+        assert token.access_token == f"a{expiry}"
+        assert store.token() == token.as_dict()
+    assert server.refreshes == 3
+
+
+def test_a_store_without_a_token_cannot_be_loaded(server: Server, clock: Clock) -> None:
+    with pytest.raises(TokenStoreError, match="There is no token in the store") as raised:
+        RefreshingToken.load(server, Memory())
+    assert not isinstance(raised.value, TokenFileError)
+
+
+def test_a_store_with_something_else_cannot_be_loaded(server: Server, store: Memory) -> None:
+    store.text = f'{{"access_token": "{CANARY}"}}'
+    with pytest.raises(TokenStoreError, match="Not a token") as raised:
+        RefreshingToken.load(server, store)
+    assert raised.value.key == "scope"
+    assert CANARY not in str(raised.value)
+
+
+def test_a_store_that_is_being_written_is_loaded_once_it_is_complete(
+    server: Server, store: Memory, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, store.text = store.text, '{"acc'
+    monkeypatch.setattr(clock, "sleep", lambda seconds: setattr(store, "text", text))
+    assert RefreshingToken.load(server, store).as_dict() == VALUES
+
+
+@pytest.mark.parametrize("there", [None, VALUES, {**VALUES, "refresh_token": "r9", "expires_at": NOON + 9 * HOUR}, "?"])
+def test_a_new_login_is_kept_in_a_store_whatever_is_there(
+    server: Server, clock: Clock, there: Mapping[str, object] | str | None
+) -> None:
+    store = Memory()
+    store.text = there if there is None or isinstance(there, str) else json.dumps(there)
+    token = RefreshingToken(server, **VALUES)
+    token.keep_in(store)
+    assert store.token() == VALUES
+    clock.advance(HOUR)
+    assert token.access_token == "a1"
+    assert store.token() == token.as_dict()
+
+
+def test_a_new_login_is_kept_in_a_file(server: Server, tmp_path: Path) -> None:
+    places: list[str | Path | FileStore] = [f"{tmp_path}/0.json", tmp_path / "1.json", FileStore(tmp_path / "2.json")]
+    for n, place in enumerate(places):
+        token = RefreshingToken(server, **VALUES)
+        token.keep_in(place)
+        assert token.local_cache == tmp_path / f"{n}.json"
+        assert OAuthToken.from_json(tmp_path / f"{n}.json").as_dict() == VALUES
+
+
+@pytest.mark.parametrize("method", ["lock", "read", "replace"])
+def test_a_new_login_that_cannot_be_saved_is_used_and_saved_later(server: Server, clock: Clock, method: str) -> None:
+    """Also if a process with the old login has refreshed that meanwhile."""
+    store = Broken(method)
+    token = RefreshingToken(server, **LOGIN)
+    with pytest.warns(RuntimeWarning, match="token store failed with DriverError.*in memory only") as caught:
+        token.keep_in(store)
+    assert caught[0].filename == __file__
+    assert token.access_token == "b0"
+    store.text = json.dumps({**VALUES, "refresh_token": "r1", "expires_at": NOON + 2 * HOUR})
+    store.method = ""
+    clock.advance(1)
+    assert token.access_token == "b0"
+    assert store.token() == LOGIN
+
+
+def test_a_failing_keep_in_is_survived_where_warnings_are_errors(server: Server, clock: Clock) -> None:
+    store, token = Broken("replace"), RefreshingToken(server, **LOGIN)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        token.keep_in(store)
+    store.method = ""
+    clock.advance(1)
+    assert token.access_token == "b0"
+    assert store.token() == LOGIN
+
+
+# ---- stores compose --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sealed(server: Server, tmp_path: Path) -> Sealed:
+    store = Sealed(FileStore(tmp_path / "sealed"))
+    RefreshingToken(server, **VALUES).keep_in(store)
+    return store
+
+
+def test_a_store_can_encrypt_what_another_one_keeps(
+    server: Server, sealed: Sealed, tmp_path: Path, clock: Clock
+) -> None:
+    one, two = RefreshingToken.load(server, sealed), RefreshingToken.load(server, Sealed(sealed.inner))
+    clock.advance(HOUR)
+    assert one.access_token == two.access_token == "a1"
+    assert server.refreshes == 1
+    assert "access_token" not in (tmp_path / "sealed").read_text()
+    assert [each.name for each in tmp_path.iterdir()] == ["sealed"]
+
+
+def test_a_new_login_in_an_encrypted_store_wins_over_a_refresh_of_the_old_one(
+    server: Server, sealed: Sealed, clock: Clock
+) -> None:
+    token = RefreshingToken.load(server, sealed)
+
+    def log_in() -> None:
+        assert sealed.replace(sealed.read(), json.dumps(LATER_LOGIN))
+
+    clock.advance(HOUR)
+    server.meanwhile = log_in
+    assert token.access_token == "b0"
+    assert json.loads(sealed.read() or "") == LATER_LOGIN
+
+
+# ---- equality and copies ---------------------------------------------------------------------------
+
+
+def test_tokens_in_different_stores_are_not_equal(server: Server, store: Memory, tmp_path: Path) -> None:
+    token = RefreshingToken.load(server, store)
+    assert token == RefreshingToken.load(server, store)
+    assert token != RefreshingToken.load(server, Memory(VALUES))
+    assert token != RefreshingToken(server, **VALUES)
+    token.keep_in(tmp_path / "oauth.json")
+    assert token == RefreshingToken.load(server, tmp_path / "oauth.json")
+    assert token != RefreshingToken.load(server, store)
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy], ids=["copy", "deepcopy"])
+def test_a_copy_shares_the_store(
+    server: Server, store: Memory, clock: Clock, duplicate: Callable[[RefreshingToken], RefreshingToken]
+) -> None:
+    token = RefreshingToken.load(server, store)
+    token.credentials = server
+    clock.advance(HOUR)
+    other = duplicate(token)
+    assert token.access_token == "a1"
+    other.credentials = server
+    assert other.access_token == "a1"
+    assert server.refreshes == 1
+
+
+class Offline(Credentials):
+    """An OAuth client that can be pickled and is never used."""
+
+    def get_code(self) -> AuthCodeDict:
+        raise NotImplementedError
+
+    def token_from_code(self, device_code: str) -> RefreshableTokenDict:
+        raise NotImplementedError
+
+    def refresh_token(self, refresh_token: str) -> BaseTokenDict:
+        raise NotImplementedError
+
+
+def test_a_token_can_be_pickled_if_its_store_can(sealed: Sealed, store: Memory) -> None:
+    token = RefreshingToken.load(Offline("id", "secret"), sealed)
+    other = pickle.loads(pickle.dumps(token))
+    other.scope = "changed there"
+    other.store_token()
+    assert json.loads(sealed.read() or "")["scope"] == "changed there"
+    assert token.scope == "music"
+    with pytest.raises(TypeError, match="lock"):
+        pickle.dumps(RefreshingToken.load(Offline("id", "secret"), store))
+
+
+# ---- what a store raises ---------------------------------------------------------------------------
+
+
+def shown(error: BaseException) -> str:
+    return "".join(traceback.format_exception(type(error), error, error.__traceback__)) + repr(error) + str(error.args)
+
+
+@pytest.mark.parametrize("method", ["lock", "read"])
+def test_an_error_of_a_store_is_named_by_its_type_alone(server: Server, clock: Clock, method: str) -> None:
+    """The message of a driver may quote the token."""
+    store = Broken(method)
+    store.method = ""
+    token = RefreshingToken.load(server, store)
+    store.method = method
+    for use in (token.refresh, token.store_token):
+        with pytest.raises(TokenStoreError, match=r"^The token store failed with DriverError") as raised:
+            use()
+        assert raised.value.retryable
+        assert CANARY not in shown(raised.value)
+    assert server.refreshes == 0
+    store.method = ""
+    token.refresh()
+    assert server.refreshes == 1
+
+
+def test_an_error_while_loading_is_named_by_its_type_alone(server: Server) -> None:
+    with pytest.raises(TokenStoreError, match=r"^The token store failed with DriverError") as raised:
+        RefreshingToken.load(server, Broken("read"))
+    assert CANARY not in shown(raised.value)
+
+
+def test_a_failed_save_is_a_warning_and_the_token_is_saved_later(server: Server, clock: Clock) -> None:
+    store = Broken()
+    token = RefreshingToken.load(server, store)
+    store.method = "replace"
+    clock.advance(HOUR)
+    with pytest.warns(RuntimeWarning, match="DriverError.*in use, but in memory only until it can be saved") as caught:
+        assert token.access_token == "a1"
+    assert CANARY not in str(caught[0].message)
+    assert store.token() == VALUES
+    store.method = ""
+    clock.advance(1)
+    assert token.access_token == "a1"
+    assert store.token() == token.as_dict()
+    assert server.refreshes == 1
+
+
+def test_store_token_raises_if_it_cannot_save(server: Server, clock: Clock) -> None:
+    store = Broken()
+    token = RefreshingToken.load(server, store)
+    token.scope, store.method = "other", "replace"
+    with pytest.raises(TokenStoreError, match="DriverError"):
+        token.store_token()
+
+
+def test_a_lock_that_cannot_be_released_does_not_fail_a_refresh(server: Server, clock: Clock) -> None:
+    """The token is saved by then."""
+    store = Broken("release")
+    token = RefreshingToken.load(server, store)
+    clock.advance(HOUR)
+    assert token.access_token == "a1"
+    assert store.token() == token.as_dict()
+
+
+def test_a_store_may_raise_an_error_with_words_of_its_own(server: Server, clock: Clock) -> None:
+    class Polite(Memory):
+        def read(self) -> str | None:
+            if server.refreshes:
+                raise TokenStoreError("The database is being upgraded", retryable=True)
+            return super().read()
+
+    token = RefreshingToken.load(server, Polite(VALUES))
+    token.refresh()
+    with pytest.raises(TokenStoreError, match=r"^The database is being upgraded"):
+        token.refresh()
+
+
+def test_an_oauth_error_of_a_store_is_not_taken_for_one_of_the_server(server: Server, clock: Clock) -> None:
+    """A store that is reached with a token of its own may raise them."""
+
+    class Nested(Memory):
+        def replace(self, before: str | None, after: str) -> bool:
+            raise InvalidGrant
+
+    token = RefreshingToken.load(server, Nested(VALUES))
+    clock.advance(HOUR)
+    with pytest.warns(RuntimeWarning, match="The token store failed with InvalidGrant"):
+        assert token.access_token == "a1"
+
+
+def test_a_token_stays_usable_while_the_store_is_down_and_as_long_as_it_is_valid(server: Server, clock: Clock) -> None:
+    store = Broken()
+    token = RefreshingToken.load(server, store)
+    store.method = "read"
+    clock.advance(HOUR - 30)
+    with pytest.warns(RuntimeWarning, match="DriverError.*as long as it is valid"):
+        assert token.access_token == "a0"
+    clock.advance(30)
+    with pytest.raises(TokenStoreError, match="DriverError"):
+        token.as_auth()
+    assert server.refreshes == 0  # another process may have used the refresh token
+    store.method = ""
+    clock.advance(2)
+    assert token.access_token == "a1"
+
+
+# ---- leases ----------------------------------------------------------------------------------------
+
+
+def test_a_lease_that_is_long_enough_is_as_good_as_a_lock(server: Server, clock: Clock) -> None:
+    token = RefreshingToken.load(server, Leased(clock, 60))
+    clock.advance(HOUR)
+    assert token.access_token == "a1"
+
+
+def test_a_lease_that_is_shorter_than_a_request_is_an_error_that_says_so(server: Server, clock: Clock) -> None:
+    token = RefreshingToken.load(server, Leased(clock, 10))
+    clock.advance(HOUR)
+    with pytest.raises(TokenStoreError, match="shorter than a request may take") as raised:
+        token.as_auth()
+    assert not raised.value.retryable
+    assert server.refreshes == 0
+
+
+def test_a_refresh_that_outlives_its_lease_does_not_overwrite_the_next_holders(server: Server, clock: Clock) -> None:
+    """This server tolerates a second use of the refresh token. All end with the same one."""
+    store = Leased(clock, 60)
+    one, two = RefreshingToken.load(server, store), RefreshingToken.load(server, store)
+
+    def outlive() -> None:
+        clock.advance(61)
+        server.valid = "r0"
+        with ThreadPoolExecutor(1) as threads:  # another process
+            assert threads.submit(lambda: two.access_token).result() == "a2"
+
+    clock.advance(HOUR)
+    server.meanwhile = outlive
+    assert one.access_token == "a2"
+    assert one.as_dict() == two.as_dict() == store.token()
+
+
+# ---- the same store twice in one thread ------------------------------------------------------------
+
+
+def in_memory(tmp_path: Path) -> tuple[TokenStore, TokenStore]:
+    store = Memory()
+    return store, store
+
+
+def in_one_file(tmp_path: Path) -> tuple[TokenStore, TokenStore]:
+    return FileStore(tmp_path / "oauth.json"), FileStore(tmp_path / "oauth.json")
+
+
+def in_one_sealed_file(tmp_path: Path) -> tuple[TokenStore, TokenStore]:
+    return Sealed(FileStore(tmp_path / "sealed")), Sealed(FileStore(tmp_path / "sealed"))
+
+
+@pytest.mark.parametrize("stores", [in_memory, in_one_file, in_one_sealed_file])
+@pytest.mark.parametrize(
+    "use",
+    [RefreshingToken.as_auth, RefreshingToken.refresh, RefreshingToken.store_token],
+    ids=["read", "refresh", "store_token"],
+)
+def test_a_thread_does_not_wait_for_itself_with_two_tokens_of_one_store(
+    server: Server,
+    clock: Clock,
+    tmp_path: Path,
+    stores: Callable[[Path], tuple[TokenStore, TokenStore]],
+    use: Callable[[RefreshingToken], object],
+) -> None:
+    """A session callback uses the other one: that fails at once, and the refresh goes on."""
+    first, second = stores(tmp_path)
+    RefreshingToken(server, **VALUES).keep_in(first)
+    one, two = RefreshingToken.load(server, first), RefreshingToken.load(server, second)
+    problems: list[str] = []
+
+    def callback() -> None:
+        start = time.monotonic()
+        two.scope = two.scope  # unsaved
+        with pytest.raises(TokenStoreError) as raised:
+            use(two)
+        assert raised.value.retryable
+        assert time.monotonic() - start < 5
+        problems.append(raised.value.problem)
+
+    clock.advance(HOUR)
+    server.meanwhile = callback
+    assert one.access_token == "a1"
+    assert problems == ["This thread is in the middle of refreshing another token in the same store"]
+    assert two.access_token == "a1"
+    assert server.refreshes == 1
+    assert _refresher._locked == []
+
+
+def test_a_valid_token_of_a_store_that_this_thread_has_locked_is_returned(
+    server: Server, store: Memory, clock: Clock
+) -> None:
+    one, two = RefreshingToken.load(server, store), RefreshingToken.load(server, store)
+    clock.advance(HOUR - 30)
+    read: list[str] = []
+    server.meanwhile = lambda: read.append(two.access_token)
+    assert one.access_token == "a1"
+    assert read == ["a0"]
+
+
+def test_two_stores_can_be_locked_by_one_thread(server: Server, store: Memory, clock: Clock) -> None:
+    other_server = Server()
+    one, two = RefreshingToken.load(server, store), RefreshingToken.load(other_server, Memory(VALUES))
+    clock.advance(HOUR)
+    read: list[str] = []
+    server.meanwhile = lambda: read.append(two.access_token)
+    assert one.access_token == "a1"
+    assert (read, other_server.refreshes) == (["a1"], 1)
+
+
+# ---- store_token and local_cache -------------------------------------------------------------------
+
+
+def test_store_token_writes_to_the_tokens_own_store(server: Server, store: Memory) -> None:
+    token = RefreshingToken.load(server, store)
+    token.scope = "other"
+    token.store_token()
+    assert store.token() == {**VALUES, "scope": "other"}
+
+
+@pytest.mark.parametrize("content", [None, "something else", json.dumps({**VALUES, "refresh_token": "r9"})])
+def test_store_token_writes_a_copy_to_a_path(
+    server: Server, store: Memory, tmp_path: Path, content: str | None
+) -> None:
+    path = tmp_path / "copy.json"
+    if content is not None:
+        path.write_text(content)
+    token = RefreshingToken.load(server, store)
+    token.scope = "other"
+    token.store_token(str(path))
+    assert OAuthToken.from_json(path).as_dict() == token.as_dict()
+    assert store.token() == VALUES
+    assert token.local_cache is None
+
+
+def test_local_cache_moves_a_token_from_a_store_to_a_file_and_out_of_it(
+    server: Server, store: Memory, tmp_path: Path, clock: Clock
+) -> None:
+    path = tmp_path / "oauth.json"
+    token = RefreshingToken.load(server, store)
+    token.local_cache = path
+    assert token.local_cache == path
+    token.refresh()
+    assert OAuthToken.from_json(path).as_dict() == token.as_dict()
+    token.local_cache = None
+    token.refresh()
+    assert token.local_cache is None
+    assert OAuthToken.from_json(path).access_token == "a1"
+    assert store.token() == VALUES
+
+
+def test_a_move_that_fails_leaves_the_token_where_it_was(server: Server, store: Memory, tmp_path: Path) -> None:
+    token = RefreshingToken.load(server, store)
+    with pytest.raises(TokenFileError):
+        token.local_cache = tmp_path / "no such folder" / "oauth.json"
+    assert token.local_cache is None
+    token.refresh()
+    assert store.token() == token.as_dict()
+
+
+def test_refresh_is_not_satisfied_by_a_move(server: Server, store: Memory, tmp_path: Path) -> None:
+    """Three refreshes, then one that waits while the token is moved to another file."""
+    token = RefreshingToken.load(server, store)
+    for _ in range(3):
+        token.refresh()
+    with ThreadPoolExecutor(1) as threads:
+        moving = threading.Event()
+        real = FileStore.replace
+
+        def slow(self: FileStore, before: str | None, after: str) -> bool:
+            moving.set()
+            time.sleep(0.05)
+            return real(self, before, after)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(FileStore, "replace", slow)
+            moved = threads.submit(setattr, token, "local_cache", tmp_path / "oauth.json")
+            moving.wait()
+            token.refresh()
+            moved.result()
+    assert server.refreshes == 4
+
+
+# ---- refresh_ahead ---------------------------------------------------------------------------------
+
+
+def test_with_refresh_ahead_no_reader_ever_waits(server: Server, store: Memory, clock: Clock) -> None:
+    token = RefreshingToken.load(server, store)
+    with pytest.MonkeyPatch.context() as patch:
+        for _ in range(3 * HOUR // 60):
+            clock.advance(60)
+            token.refresh_ahead(300)
+            refreshes = server.refreshes
+            token.as_auth()
+            assert server.refreshes == refreshes
+        patch.undo()
+    assert server.refreshes == 3
+    assert store.token() == token.as_dict()
+
+
+def test_refresh_ahead_refreshes_at_half_of_the_lifetime_at_the_earliest(
+    server: Server, store: Memory, clock: Clock
+) -> None:
+    token = RefreshingToken.load(server, store)
+    clock.advance(HOUR / 2)
+    token.refresh_ahead(1e9)
+    assert server.refreshes == 0
+    clock.advance(1)
+    token.refresh_ahead(1e9)
+    token.refresh_ahead(1e9)
+    assert server.refreshes == 1
+
+
+def test_refresh_ahead_fails_silently_and_backs_off_while_the_token_is_valid(
+    server: Server, store: Memory, clock: Clock
+) -> None:
+    token = RefreshingToken.load(server, store)
+    clock.advance(HOUR - 250)
+    server.problems = [ServerError(status=503, retryable=True), RateLimited(retry_after=100)]
+    for _ in range(50):
+        token.refresh_ahead(300)
+        clock.advance(1)
+    assert server.refreshes == 2
+    clock.advance(60)
+    token.refresh_ahead(300)
+    assert token.as_auth() == "Bearer a3"
+
+
+def test_refresh_ahead_raises_once_the_token_has_expired(server: Server, store: Memory, clock: Clock) -> None:
+    token = RefreshingToken.load(server, store)
+    clock.advance(HOUR)
+    server.problems = [TransportError()]
+    with pytest.raises(TransportError):
+        token.refresh_ahead(300)
+
+
+# ---- refresh after a 401 ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("passed", [lambda token: token, lambda token: f"Bearer {token}"], ids=["token", "header"])
+def test_forty_requests_that_met_a_401_lead_to_one_refresh(
+    server: Server, store: Memory, passed: Callable[[str], str]
+) -> None:
+    """Also those whose response came when the refresh was over."""
+    token = RefreshingToken.load(server, store)
+    server.meanwhile = lambda: time.sleep(0.05)
+
+    def meet_401(n: int) -> str:
+        if n % 2:
+            late.wait()
+        token.refresh(rejected=passed("a0"))
+        late.set()
+        return token.access_token
+
+    late = threading.Event()
+    with ThreadPoolExecutor(40) as threads:
+        assert set(threads.map(meet_401, range(40))) == {"a1"}
+    assert server.refreshes == 1
+
+
+def test_a_401_in_another_process_leads_to_no_second_refresh(server: Server, store: Memory) -> None:
+    one, two = RefreshingToken.load(server, store), RefreshingToken.load(server, store)
+    one.refresh(rejected="a0")
+    two.refresh(rejected="a0")
+    assert one.access_token == two.access_token == "a1"
+    assert server.refreshes == 1
+
+
+def test_refresh_without_what_was_rejected_replaces_the_current_token(server: Server, store: Memory) -> None:
+    token = RefreshingToken.load(server, store)
+    token.refresh()
+    token.refresh()
+    assert (token.access_token, server.refreshes) == ("a2", 2)
+
+
+def test_a_server_that_repeats_the_rejected_token_is_asked_once_for_each_call(
+    server: Server, store: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = RefreshingToken.load(server, store)
+    asked: list[str] = []
+
+    def repeat(refresh_token: str) -> Mapping[str, object]:
+        asked.append(refresh_token)
+        return {"access_token": "a0", "expires_in": HOUR, "scope": "", "token_type": "Bearer"}
+
+    monkeypatch.setattr(server, "refresh_token", repeat)
+    token.refresh(rejected="a0")
+    assert asked == ["r0"]
+
+
+# ---- patience --------------------------------------------------------------------------------------
+
+
+def test_an_expired_token_asks_a_server_once_that_asked_to_wait(server: Server, store: Memory, clock: Clock) -> None:
+    token = RefreshingToken.load(server, store)
+    clock.advance(HOUR)
+    server.problems = [RateLimited(retry_after=3600)]
+    for _ in range(200):
+        with pytest.raises(RateLimited):
+            token.as_auth()
+        clock.advance(1)
+    assert server.refreshes == 1
+
+
+def test_a_new_login_in_the_store_is_taken_up_while_a_server_asks_to_wait(
+    server: Server, store: Memory, clock: Clock
+) -> None:
+    token = RefreshingToken.load(server, store)
+    clock.advance(HOUR)
+    server.problems = [RateLimited(retry_after=3600)]
+    with pytest.raises(RateLimited):
+        token.as_auth()
+    store.text = json.dumps(LATER_LOGIN)
+    assert token.access_token == "b0"
+
+
+def test_the_store_is_read_once_a_second_during_the_backoff(server: Server, clock: Clock) -> None:
+    class Counting(Memory):
+        reads = 0
+
+        def read(self) -> str | None:
+            self.reads += 1
+            return super().read()
+
+    store = Counting(VALUES)
+    token = RefreshingToken.load(server, store)
+    clock.advance(HOUR)
+    server.problems = [RateLimited(retry_after=3600)]
+    with pytest.raises(RateLimited):
+        token.as_auth()
+    before = store.reads
+    for _ in range(100):
+        with pytest.raises(RateLimited):
+            token.as_auth()
+        clock.advance(0.1)
+    assert store.reads - before == 10
+
+
+def test_a_daemon_recovers_from_a_refusal_that_another_process_has_overcome(
+    server: Server, store: Memory, clock: Clock
+) -> None:
+    """An hour later it refreshes again, instead of raising the old error until it is restarted."""
+    daemon, other = RefreshingToken.load(server, store), RefreshingToken.load(server, store)
+    clock.advance(HOUR)
+    server.problems = [InvalidGrant()]
+    with pytest.raises(InvalidGrant):
+        daemon.as_auth()
+    assert other.access_token == daemon.access_token == "a2"
+    clock.advance(HOUR)
+    assert daemon.access_token == "a3"
+
+
+# ---- warnings and interrupts -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda token: token.access_token,
+        lambda token: token.as_auth(),
+        lambda token: token.refresh(),
+        lambda token: token.refresh_ahead(300),
+    ],
+    ids=["access_token", "as_auth", "refresh", "refresh_ahead"],
+)
+def test_a_warning_names_the_line_of_the_caller(
+    server: Server, clock: Clock, use: Callable[[RefreshingToken], object]
+) -> None:
+    store = Broken()
+    token = RefreshingToken.load(server, store)
+    store.method = "replace"
+    clock.advance(HOUR)
+    with pytest.warns(RuntimeWarning) as caught:
+        use(token)
+    assert [(each.filename, each.lineno) for each in caught] == [(__file__, use.__code__.co_firstlineno)]
+
+
+def test_a_warning_that_is_an_error_loses_nothing(server: Server, clock: Clock) -> None:
+    store = Broken()
+    token = RefreshingToken.load(server, store)
+    store.method = "replace"
+    clock.advance(HOUR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(RuntimeWarning):
+            token.as_auth()
+        assert token.as_auth() == "Bearer a1"
+    store.method = ""
+    clock.advance(1)
+    token.as_auth()
+    assert store.token() == token.as_dict()
+    assert server.refreshes == 1
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, MemoryError])
+def test_an_interrupt_between_response_and_save_loses_nothing(
+    server: Server, clock: Clock, error: type[BaseException]
+) -> None:
+    """The next caller saves, and the server is not asked again. The lock is free."""
+
+    class Interrupted(Memory):
+        def replace(self, before: str | None, after: str) -> bool:
+            if interrupts:
+                raise interrupts.pop()
+            return super().replace(before, after)
+
+    interrupts = [error]
+    store = Interrupted(VALUES)
+    token = RefreshingToken.load(server, store)
+    clock.advance(HOUR)
+    if issubclass(error, Exception):
+        with pytest.warns(RuntimeWarning, match=error.__name__):
+            token.as_auth()
+    else:
+        with pytest.raises(error):
+            token.as_auth()
+    clock.advance(1)
+    assert token.access_token == "a1"
+    assert store.token() == token.as_dict()
+    assert server.refreshes == 1
+    assert _refresher._locked == []
+
+
+def test_an_interrupt_during_the_request_leaves_the_token_usable(server: Server, store: Memory, clock: Clock) -> None:
+    token = RefreshingToken.load(server, store)
+    clock.advance(HOUR)
+
+    def interrupt() -> NoReturn:
+        server.valid = "r0"  # the request did not reach the server
+        raise KeyboardInterrupt
+
+    server.meanwhile = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        token.as_auth()
+    assert token.access_token == "a2"
+
+
+# ---- credentials of other programs -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "response", [None, "a token", {}, {"access_token": "a1"}, {"access_token": 5, "expires_in": 5}]
+)
+def test_credentials_that_do_not_return_a_token_change_nothing(
+    server: Server, store: Memory, monkeypatch: pytest.MonkeyPatch, response: object
+) -> None:
+    token = RefreshingToken.load(server, store)
+    monkeypatch.setattr(server, "refresh_token", lambda refresh_token: response)
+    with pytest.raises(OAuthError, match=r"^credentials.refresh_token did not return a token"):
+        token.refresh()
+    assert token.as_dict() == store.token() == VALUES
+
+
+def test_credentials_without_refresh_token_are_rejected(store: Memory) -> None:
+    with pytest.raises(TypeError, match="credentials"):
+        RefreshingToken.load(json.loads("null"), store)
+
+
+# ---- processes -------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="only POSIX systems fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("busy", ["changing", "saving"])
+def test_a_child_does_not_wait_for_a_thread_that_it_did_not_inherit(
+    server: Server, sealed: Sealed, clock: Clock, busy: str
+) -> None:
+    """The fork came while another thread changed this token, or saved it."""
+    token = RefreshingToken.load(server, sealed)
+    is_busy, end = threading.Event(), threading.Event()
+
+    def pause(*_: object) -> bool:
+        is_busy.set()
+        end.wait()
+        return True
+
+    def work() -> None:
+        if busy == "changing":
+            with CHANGES:
+                pause()
+        else:
+            token.store_token()
+
+    token.scope = "other"
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as threads:
+        if busy == "saving":
+            patch.setattr(Sealed, "replace", pause)
+        threads.submit(work)
+        is_busy.wait()
+        patch.undo()
+        child = os.fork()
+        if child == 0:
+            signal.alarm(20)
+            token.scope = "the child's"
+            os._exit(0 if token.access_token == "a0" and token.scope == "the child's" else 1)
+        end.set()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

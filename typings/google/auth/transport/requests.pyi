@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+class Request:
+    def __init__(self) -> None: ...

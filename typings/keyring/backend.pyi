@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: MIT
+# The slice of keyring that a keyring in memory is made of.
+
+class KeyringBackend:
+    priority: float
+    def get_password(self, service: str, username: str) -> str | None: ...
+    def set_password(self, service: str, username: str, password: str) -> None: ...

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+"""The OAuth client and the server of a command, as values: from a client file and from options. Pure.
+
+A client file is a JSON object of one of these forms:
+
+- what the Google Cloud console writes: the client under "installed" or "web";
+- `client_id` and `client_secret`, and if need be `endpoints` (a name in `SERVERS`, or an object with the fields of
+  `Endpoints`), `scope` and `parameters` (an object).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from ._validation import boolean, client_authentication, extra_parameters, field, is_object, json_object, text
+from .protocol import GOOGLE, YOUTUBE, Endpoints
+
+__all__ = ["SERVERS", "Client", "endpoints_of", "parse_client"]
+
+#: Servers that have a name.
+SERVERS: Final[Mapping[str, Endpoints]] = MappingProxyType({"youtube": YOUTUBE, "google": GOOGLE})
+_FIELDS: Final = tuple(each.name for each in fields(Endpoints))
+
+
+class Client(NamedTuple):
+    """What a client file says. What it does not say is None; a secret, empty."""
+
+    client_id: str
+    client_secret: str
+    endpoints: Endpoints | None = None
+    scope: str | None = None
+    parameters: Mapping[str, str] | None = None
+
+
+def parse_client(document: str) -> Client:
+    """Parse a client file. Raises `ValueError`, which quotes no value."""
+    content = json_object(document)
+    client = content.get("installed") or content.get("web") or content
+    if not is_object(client) or "client_id" not in client:
+        raise ValueError('has no client_id, neither at the top nor under "installed" or "web"')
+    server = content.get("endpoints")
+    return Client(
+        field(client, "client_id", text),
+        field(client, "client_secret", text, default=""),
+        None if server is None else _server(server),
+        None if content.get("scope") is None else field(content, "scope", text),
+        None if content.get("parameters") is None else field(content, "parameters", extra_parameters),
+    )
+
+
+def _server(value: object) -> Endpoints:
+    if is_object(value):
+        return endpoints_of(value)
+    if isinstance(value, str) and value in SERVERS:
+        return SERVERS[value]
+    raise ValueError(f"has endpoints that are neither an object nor one of {', '.join(SERVERS)}")
+
+
+def endpoints_of(raw: Mapping[str, object]) -> Endpoints:
+    """Return the endpoints with these fields. Raises `ValueError`."""
+    if not raw.keys() <= set(_FIELDS):
+        raise ValueError(f"has an unknown field in its endpoints; known are {', '.join(_FIELDS)}")
+    return Endpoints(
+        field(raw, "device_code_url", text),
+        field(raw, "token_url", text),
+        field(raw, "revoke_url", text, default="") or None,
+        client_authentication=field(
+            raw, "client_authentication", client_authentication, default=Endpoints.client_authentication
+        ),
+        device_grant=field(raw, "device_grant", text, default=Endpoints.device_grant),
+        device_code_parameter=field(raw, "device_code_parameter", text, default=Endpoints.device_code_parameter),
+        authenticate_everywhere=field(raw, "authenticate_everywhere", boolean, default=True),
+        rotates_refresh_tokens=field(raw, "rotates_refresh_tokens", boolean, default=True),
+        is_google=field(raw, "is_google", boolean, default=False),
+    )

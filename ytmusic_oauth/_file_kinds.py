@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+"""What is there instead of a token, and what to do next. Pure; loaded only when an error is made.
+
+People have many files of credentials. An error that names the kind saves them a search.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from ._validation import is_object, json_object
+
+__all__ = ["FOLDER", "advice_for", "kind_of_bytes", "kind_of_text"]
+
+_ELSEWHERE: Final = "Log in, with another path for the token file."
+#: A folder where the token file should be: the kind, and what to do next.
+FOLDER: Final = (
+    "this is a folder",
+    "Docker makes one if the file to mount does not exist: remove it, create the file, and start the container again.",
+)
+_BROWSER: Final = ("these are the headers of a browser (ytmusicapi's browser.json), not an OAuth token", _ELSEWHERE)
+_AUTHORIZED_USER: Final = (
+    "this is Google's authorized_user form",
+    "Convert it (the recipe authorized_user.py shows how), or log in, with another path for the token file.",
+)
+_SERVICE_ACCOUNT: Final = (
+    "this is the key of a service account, and YouTube Music needs the login of a user",
+    _ELSEWHERE,
+)
+_CLIENT: Final = (
+    "this is the OAuth client, not the token",
+    "Pass it as the client (--client-secrets on the command line), and log in, with another path for the token file.",
+)
+_COOKIES: Final = ("these are cookies, not an OAuth token", _ELSEWHERE)
+_PAGE: Final = ("this is a web page, perhaps that of a failed download", _ELSEWHERE)
+_PICKLE: Final = ("this is a pickle of Python, which Google's older examples write", _ELSEWHERE)
+_UTF16: Final = ("this is text in UTF-16, which PowerShell writes", "Save it as UTF-8.")
+_BINARY: Final = ("it is not UTF-8", _ELSEWHERE)
+
+# How the text begins -> the kind.
+_BEGINNINGS: Final = MappingProxyType(
+    {"# Netscape HTTP Cookie File": _COOKIES, "# HTTP Cookie File": _COOKIES, "<": _PAGE, "SQLite format 3": _BINARY}
+)
+# How the bytes begin -> the kind.
+_MAGIC: Final = MappingProxyType({b"\xff\xfe": _UTF16, b"\xfe\xff": _UTF16, b"\x80": _PICKLE})
+
+# The number of a failed system call -> what to do next.
+_ADVICE: Final[Mapping[int, str]] = MappingProxyType(
+    {
+        errno.ENOSPC: "Make room on the disk.",
+        errno.EDQUOT: "Make room: the quota of this user is used up.",
+        errno.EROFS: "Mount the file system for writing, or use another path.",
+        errno.EACCES: "Check the owner and the permissions of the file and of its folder.",
+        errno.EPERM: "Check the owner and the permissions of the file and of its folder.",
+        errno.ENOENT: "Create the folder first.",
+        errno.ENOTDIR: "Check the path: a part of it is a file, and no folder.",
+        errno.ENAMETOOLONG: "Use a shorter name.",
+        errno.ELOOP: "Check the symbolic links: they lead in a circle.",
+        errno.EIO: "Check the disk: it has failed.",
+        errno.EMFILE: "Look for what leaves files open in this program.",
+        errno.ENFILE: "Look for what leaves files open on this machine.",
+    }
+)
+
+
+def advice_for(number: int | None) -> str:
+    """Return what to do about a failed system call."""
+    return _ADVICE.get(number or 0, "Check the path, the permissions and the disk.")
+
+
+def kind_of_bytes(content: bytes) -> tuple[str, str]:
+    """Return what content is that is not text, and what to do next."""
+    return next((kind for magic, kind in _MAGIC.items() if content.startswith(magic)), _BINARY)
+
+
+def kind_of_text(text: str) -> tuple[str, str] | None:
+    """Return what a text is that is not a token, and what to do next; None if it is not known."""
+    for beginning, kind in _BEGINNINGS.items():
+        if text.lstrip().startswith(beginning):
+            return kind
+    try:
+        values = json_object(text)
+    except ValueError:
+        return None
+    keys = {key.lower() for key in values}
+    if values.get("type") == "service_account":
+        return _SERVICE_ACCOUNT
+    if values.get("type") == "authorized_user" or keys >= {"token", "refresh_token"}:
+        return _AUTHORIZED_USER
+    if is_object(values.get("installed")) or is_object(values.get("web")):
+        return _CLIENT
+    if "access_token" not in keys and keys >= {"client_id", "client_secret"}:
+        return _AUTHORIZED_USER if "refresh_token" in keys else _CLIENT
+    if "access_token" not in keys and keys & {"cookie", "x-goog-authuser"}:
+        return _BROWSER
+    return None

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+"""Whose file a login is stored in: the owner is kept, and another user's trap is refused. Opens no file.
+
+In a folder that others can write, such as /tmp, another user can put a file or a link where the login of this user is
+going to be stored, and so receive it, or have it written over a file of this user. A folder is writable by others
+through its mode; members of its group are others if the file belongs neither to us nor to the owner of the folder.
+Access control lists are not looked at.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+from contextlib import suppress
+from typing import Final
+
+__all__ = ["follow_links", "is_planted", "keep_owner"]
+
+# What a user namespace (a rootless container) shows as the owner of a file whose owner it does not know.
+_UNKNOWN_OWNER: Final = 65534
+# As in Linux.
+_MOST_LINKS: Final = 40
+
+
+def keep_owner(file: int, before: os.stat_result) -> None:
+    """Give a new file to the owner of the old one. Raises `PermissionError` if that cannot be done."""
+    if os.fstat(file).st_uid == before.st_uid:
+        return
+    if sys.platform != "win32" and hasattr(os, "fchown") and before.st_uid != _UNKNOWN_OWNER:
+        for group in (before.st_gid, -1):
+            with suppress(OSError):
+                os.fchown(file, before.st_uid, group)
+                if os.fstat(file).st_uid == before.st_uid:  # some file systems ignore it
+                    return
+    raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+
+def is_planted(folder: str, status: os.stat_result) -> bool:
+    """Whether a file or link in the folder may have been put there by another user."""
+    if sys.platform == "win32" or not hasattr(os, "geteuid") or status.st_uid == os.geteuid():
+        return False
+    around = os.stat(folder)
+    by_group = around.st_mode & stat.S_IWGRP and status.st_uid != around.st_uid
+    return bool(around.st_mode & stat.S_IWOTH or by_group)
+
+
+def follow_links(path: str) -> tuple[str, str | None]:
+    """Return where an absolute path leads, and the first link on the way that may have been planted, if any."""
+    if sys.platform == "win32":
+        return os.path.realpath(path) if os.path.islink(path) else path, None
+    at, links, names = "/", 0, path.split("/")[::-1]
+    while names:
+        name = names.pop()
+        if name in {"", "."}:
+            continue
+        here = os.path.dirname(at) if name == ".." else os.path.join(at, name)
+        if not os.path.islink(here):
+            at = here
+            continue
+        if is_planted(at, os.lstat(here)):
+            return path, here
+        links += 1
+        if links > _MOST_LINKS:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        leads_to = os.readlink(here)
+        names += leads_to.split("/")[::-1]
+        at = "/" if os.path.isabs(leads_to) else at
+    return at, None

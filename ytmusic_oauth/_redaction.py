@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+"""What of a server's text may be shown: no secret, and nothing that controls a terminal. Pure.
+
+A server may repeat a secret in any spelling: percent-encoded, as JSON inside JSON, with HTML entities, in several of
+these at once, cut off, or broken into lines. So text and secrets are decoded until nothing changes, and compared
+without blanks, and again on letters and digits alone. Eight characters of a secret in a row are enough to drop the
+text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+__all__ = ["redacted", "sanitized"]
+
+# Characters. A sentence has about a hundred; searching a long text for secrets takes too long.
+_MAX_SEARCHED: Final = 4000
+_MAX_SHOWN: Final = 300
+# Characters of a secret that are searched for: no header field has room for more.
+_MAX_SECRET: Final = 16_384
+# Characters of a secret in a row that must not be shown. A shorter secret is hidden where it is a word.
+_RUN: Final = 8
+# More layers of encoding than any server adds by mistake.
+_MAX_LAYERS: Final = 20
+_REDACTED: Final = "[redacted]"
+
+# A backslash escape of JSON or of a programming language, with all the backslashes before it.
+_ESCAPE: Final = re.compile(r"\\+(?:u([0-9a-f]{4})|x([0-9a-f]{2})|(.?))", re.IGNORECASE | re.DOTALL)
+_CONTROL_ESCAPES: Final = "abfnrtv0"
+# HTML, inside a word.
+_LINE_BREAK: Final = re.compile(r"<w?br\s*/?>", re.IGNORECASE)
+
+
+def sanitized(text: str) -> str:
+    """Make untrusted text safe to print: one short line without control characters."""
+    return "".join(character if character.isprintable() else " " for character in text)[:_MAX_SHOWN]
+
+
+def redacted(text: object, secrets: Iterable[str], public: Iterable[str] = ()) -> str | None:
+    """Return the text, sanitized, if it has no part of a secret; else "[redacted]".
+
+    What a secret has in common with a `public` value, such as the client id, is no part of it. Returns None for a
+    non-string, and for text that is too long to search.
+    """
+    if not isinstance(text, str) or not 0 < len(text) <= _MAX_SEARCHED:
+        return None
+    decoded = _decoded(text)
+    if decoded is None:
+        return _REDACTED
+    runs = set(_runs(_solid(decoded))).difference(*(_runs(_solid(value)) for value in public))
+    for secret in secrets:
+        plain = _decoded(secret[:_MAX_SECRET]) or secret
+        solid = _solid(plain)
+        if any(run in runs for run in _runs(solid)):
+            return _REDACTED
+        if 0 < len(solid) < _RUN:
+            text = _as_word(secret).sub(_REDACTED, text)
+            if _as_word(plain).search(_decoded(text) or plain):
+                return _REDACTED
+    return sanitized(text)
+
+
+def _decoded(text: str) -> str | None:
+    """Undo every encoding, until nothing changes. Returns None if there are too many layers."""
+    from html import unescape
+    from urllib.parse import unquote
+
+    for _ in range(_MAX_LAYERS):
+        before = text
+        text = unquote(re.sub("%(?:25)+", "%", text))
+        text = unescape(re.sub("&(?:amp;|#0*38;|#x0*26;)+", "&", text, flags=re.IGNORECASE))
+        text = _ESCAPE.sub(_unescaped, _LINE_BREAK.sub(" ", text))
+        if text == before:
+            return text
+    return None
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    if code := escape[1] or escape[2]:
+        return chr(int(code, 16))
+    return " " if escape[3] in _CONTROL_ESCAPES else escape[3]
+
+
+def _solid(text: str) -> str:
+    return "".join(text.casefold().split())
+
+
+def _runs(solid: str) -> Iterator[str]:
+    for form in (solid, re.sub("[^0-9a-z]", "", solid)):
+        yield from (form[start : start + _RUN] for start in range(len(form) - _RUN + 1))
+
+
+def _as_word(secret: str) -> re.Pattern[str]:
+    # A hyphen or a full stop inside a word does not end it: `code` is not a word in `device-code`.
+    return re.compile(rf"(?<![\w-])(?<!\w\.){re.escape(secret)}(?![\w-]|\.\w)", re.IGNORECASE)
