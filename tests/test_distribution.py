@@ -451,7 +451,8 @@ def test_without_venv_the_makefile_says_what_to_install(tmp_path: Path) -> None:
     python.write_text("#!/bin/sh\nexit 1\n")
     python.chmod(0o755)
     command = ["make", f"PYTHON={python}", f"VENV={tmp_path / 'venv'}", "test"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    outside_make = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    done = subprocess.run(command, cwd=ROOT, env=outside_make, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode != 0
     assert done.stderr.startswith(f"make: {python} lacks venv. On Debian and Ubuntu: apt install python3-venv\n")
     assert done.stdout == ""

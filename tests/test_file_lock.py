@@ -17,6 +17,7 @@ from typing import Final, NoReturn
 
 import pytest
 
+from tests.posix import fork, geteuid
 from ytmusic_oauth import TokenFileError, _file_lock
 from ytmusic_oauth._file_lock import AlreadyLocked, locked
 from ytmusic_oauth._file_store import FileStore
@@ -270,7 +271,7 @@ def test_a_file_that_was_open_during_a_fork_is_opened_again(path: str, monkeypat
         file = real(path, flags)
         opened.append(file)
         if len(opened) == 1:
-            child = os.fork()
+            child = fork()
             if child == 0:
                 os._exit(0)
             os.waitpid(child, 0)
@@ -594,7 +595,7 @@ with locked(sys.argv[1], 0):
 def test_the_lock_works_before_and_after_a_fork_into_a_new_pid_namespace(path: str) -> None:
     """Parent and child have the same pid there: each is the first process of its namespace."""
     unshare = shutil.which("unshare")
-    if unshare is None or sys.platform != "linux" or os.geteuid() != 0:
+    if unshare is None or geteuid() != 0:  # a tool of Linux alone
         pytest.skip("only root of Linux can create namespaces")
     script = """
 import ctypes

@@ -20,6 +20,7 @@ from typing import Final, NoReturn
 import pytest
 
 from tests.porting.fake_google import FakeGoogle
+from tests.posix import chown, lchown
 from tests.support import NOON, Clock, logged_in
 from ytmusic_oauth import OAuthCredentials, RefreshingToken, TokenFileError, TokenFileNotFound, TokenStoreError
 from ytmusic_oauth._file_store import FileStore
@@ -67,7 +68,7 @@ def test_no_entry_stores_a_login_where_another_user_may_have_set_a_trap(
         file.symlink_to(tmp_path / "oauth.json")
     else:
         file.write_text("" if planted == "file" else token.as_json())
-    os.lchown(file, 4242, 4242)
+    lchown(file, 4242, 4242)
     before = None if planted == "link" else file.read_bytes()
     with pytest.raises(TokenFileError):
         store(token, file)
@@ -81,7 +82,7 @@ def test_a_token_of_the_constructor_is_not_saved_over_the_token_of_another_user(
 ) -> None:
     theirs, file = logged_in(server), shared / "oauth.json"
     theirs.store_token(str(file))
-    os.chown(file, 4242, 4242)
+    chown(file, 4242, 4242)
     before = file.read_bytes()
     clock.advance(10)
     ours = logged_in(server)
@@ -96,7 +97,7 @@ def test_a_refresh_is_saved_where_the_login_is_already(server: FakeGoogle, share
     file = shared / "oauth.json"
     first = logged_in(server, rotates=True)
     first.store_token(str(file))
-    os.chown(file, 4242, 4242)
+    chown(file, 4242, 4242)
     token = RefreshingToken.load(first.credentials, file)
     for _ in range(2):
         token.refresh()

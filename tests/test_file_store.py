@@ -25,6 +25,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.posix import chown, fchown, lchown
 from tests.support import NOON
 from ytmusic_oauth import TokenFileError, TokenFileNotFound
 from ytmusic_oauth._file_store import FileStore
@@ -787,7 +788,7 @@ def mounted(image: Path, folder: Path) -> Iterator[Path]:
 
 @needs_root
 def test_root_keeps_the_owner_of_the_file(file: Path) -> None:
-    os.chown(file, 4242, 4343)
+    chown(file, 4242, 4343)
     write(file)
     status = file.stat()
     assert (status.st_uid, status.st_gid, mode(file)) == (4242, 4343, 0o600)
@@ -802,7 +803,7 @@ def test_root_keeps_the_owner_of_the_file(file: Path) -> None:
 def test_a_file_whose_owner_cannot_be_kept_is_written_in_place(
     file: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    os.chown(file, 4242, 4343)
+    chown(file, 4242, 4343)
     inode = file.stat().st_ino
     monkeypatch.setattr(os, "fchown", failing(number))
     write(file)
@@ -816,7 +817,7 @@ def test_a_file_whose_owner_cannot_be_kept_is_written_in_place(
 def test_a_file_system_that_ignores_a_new_owner_is_written_in_place(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    os.chown(file, 4242, 4343)
+    chown(file, 4242, 4343)
     monkeypatch.setattr(os, "fchown", lambda *_: None)
     write(file)
     assert file.stat().st_uid == 4242
@@ -825,9 +826,9 @@ def test_a_file_system_that_ignores_a_new_owner_is_written_in_place(
 
 @needs_root
 def test_a_group_that_cannot_be_kept_does_not_matter(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    os.chown(file, 4242, 4343)
+    chown(file, 4242, 4343)
     inode = file.stat().st_ino
-    real = os.fchown
+    real = fchown
 
     def only_the_user(number: int, user: int, group: int) -> None:
         if group != -1:
@@ -844,7 +845,7 @@ def test_a_group_that_cannot_be_kept_does_not_matter(file: Path, monkeypatch: py
 def test_no_file_is_given_to_the_owner_that_stands_for_an_unknown_one(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    os.chown(file, 65534, 65534)
+    chown(file, 65534, 65534)
     given: list[int] = []
     monkeypatch.setattr(os, "fchown", lambda _file, user, _group: given.append(user))
     write(file)
@@ -879,7 +880,7 @@ def test_root_of_a_user_namespace_stores_into_the_file_of_an_unmapped_user(mappe
         file = Path(directory, "oauth.json")
         file.write_bytes(OLD_BYTES)
         file.chmod(0o666)
-        os.chown(file, 100_000, 100_000)
+        chown(file, 100_000, 100_000)
         inode = file.stat().st_ino
         with in_a_user_namespace(mapped, sys.executable, "-c", WRITER, str(file), "") as child:
             _, stderr = child.communicate("\n", 60)
@@ -1004,7 +1005,7 @@ def test_the_check_finds_a_file_of_an_unmapped_user_that_may_not_be_written() ->
         file = Path(directory, "oauth.json")
         file.write_bytes(OLD_BYTES)
         file.chmod(0o644)
-        os.chown(file, 100_000, 100_000)
+        chown(file, 100_000, 100_000)
         with in_a_user_namespace("0 0 1", sys.executable, "-c", script, str(file)) as child:
             _, stderr = child.communicate("\n", 60)
         assert f"TokenFileError: {file}: No token file can be written here: Permission denied" in stderr
@@ -1043,7 +1044,7 @@ def test_a_new_login_is_not_put_into_the_file_of_another_user(shared: Path, fold
     file = shared / "oauth.json"
     file.write_bytes(content)
     file.chmod(0o666)
-    os.chown(file, 4242, 4242)
+    chown(file, 4242, 4242)
     refuses_a_new_login(file, "The file belongs to another user, in a folder that others can write")
     assert file.read_bytes() == content
     assert is_alone(file)
@@ -1067,7 +1068,7 @@ def test_a_new_login_does_not_follow_the_link_of_another_user(
         link.symlink_to(private)
     else:
         link.symlink_to(target)
-    os.lchown(link, 4242, 4242)
+    lchown(link, 4242, 4242)
     if where == "a link to a link":
         path = tmp_path / "mine.json"
         path.symlink_to(link)
@@ -1114,7 +1115,7 @@ def test_root_puts_a_new_login_into_the_file_of_the_folders_owner(shared: Path, 
     file = shared / "oauth.json"
     file.write_bytes(OLD_BYTES)
     for each in (shared, file):
-        os.chown(each, 4242, 4242)
+        chown(each, 4242, 4242)
     store = FileStore(file)
     store.check_writable()
     assert store.guarded().replace(store.read(), token_text(NEW))
@@ -1127,7 +1128,7 @@ def test_a_refresh_is_saved_in_the_file_of_another_user(shared: Path) -> None:
     """The login is there already."""
     file = shared / "oauth.json"
     file.write_bytes(OLD_BYTES)
-    os.chown(file, 4242, 4242)
+    chown(file, 4242, 4242)
     write(file)
     assert file.stat().st_uid == 4242
     assert load(file) == NEW
@@ -1145,7 +1146,7 @@ def test_a_file_that_another_user_plants_meanwhile_does_not_receive_the_login(
         if not planted:
             file.touch()
             file.chmod(0o666)
-            os.chown(file, 4242, 4242)
+            chown(file, 4242, 4242)
             planted.append(os.open(file, os.O_RDONLY))
 
     if moment == "before the rename":
@@ -1175,7 +1176,7 @@ def test_a_file_that_another_user_plants_meanwhile_is_not_written_in_place(
     def replace(*_: object) -> NoReturn:
         file.unlink()
         file.write_bytes(OLD_BYTES)
-        os.chown(file, 4242, 4242)
+        chown(file, 4242, 4242)
         raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
 
     monkeypatch.setattr(os, "replace", replace)

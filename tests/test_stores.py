@@ -8,7 +8,6 @@ import copy
 import json
 import os
 import pickle
-import signal
 import threading
 import time
 import traceback
@@ -21,6 +20,7 @@ from typing import Final, NoReturn
 
 import pytest
 
+from tests.posix import alarm, fork
 from tests.support import NOON, Clock
 from ytmusic_oauth import (
     Credentials,
@@ -982,9 +982,9 @@ def test_a_child_does_not_wait_for_a_thread_that_it_did_not_inherit(
         threads.submit(work)
         is_busy.wait()
         patch.undo()
-        child = os.fork()
+        child = fork()
         if child == 0:
-            signal.alarm(20)
+            alarm(20)
             token.scope = "the child's"
             os._exit(0 if token.access_token == "a0" and token.scope == "the child's" else 1)
         end.set()

@@ -28,9 +28,9 @@ def keep_owner(file: int, before: os.stat_result) -> None:
     """Give a new file to the owner of the old one. Raises `PermissionError` if that cannot be done."""
     if os.fstat(file).st_uid == before.st_uid:
         return
-    if sys.platform != "win32" and hasattr(os, "fchown") and before.st_uid != _UNKNOWN_OWNER:
+    if sys.platform != "win32" and before.st_uid != _UNKNOWN_OWNER:
         for group in (before.st_gid, -1):
-            with suppress(OSError):
+            with suppress(AttributeError, OSError):
                 os.fchown(file, before.st_uid, group)
                 if os.fstat(file).st_uid == before.st_uid:  # some file systems ignore it
                     return
@@ -39,17 +39,22 @@ def keep_owner(file: int, before: os.stat_result) -> None:
 
 def is_planted(folder: str, status: os.stat_result) -> bool:
     """Whether a file or link in the folder may have been put there by another user."""
-    if sys.platform == "win32" or not hasattr(os, "geteuid") or status.st_uid == os.geteuid():
-        return False
-    around = os.stat(folder)
-    by_group = around.st_mode & stat.S_IWGRP and status.st_uid != around.st_uid
-    return bool(around.st_mode & stat.S_IWOTH or by_group)
+    if sys.platform != "win32" and status.st_uid != os.geteuid():
+        around = os.stat(folder)
+        by_group = around.st_mode & stat.S_IWGRP and status.st_uid != around.st_uid
+        return bool(around.st_mode & stat.S_IWOTH or by_group)
+    return False
 
 
 def follow_links(path: str) -> tuple[str, str | None]:
     """Return where an absolute path leads, and the first link on the way that may have been planted, if any."""
-    if sys.platform == "win32":
+    if sys.platform == "win32":  # it has access control lists instead of modes
         return os.path.realpath(path) if os.path.islink(path) else path, None
+    else:
+        return _follow_links(path)
+
+
+def _follow_links(path: str) -> tuple[str, str | None]:
     at, links, names = "/", 0, path.split("/")[::-1]
     while names:
         name = names.pop()

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: MIT
+"""The functions of `os` and `signal` that only POSIX has, for tests that are skipped elsewhere."""
+
+from __future__ import annotations
+
+import sys
+
+if sys.platform != "win32":
+    from os import chown, fchown, fork, geteuid, lchown
+    from signal import alarm
+else:
+
+    def chown(path: object, user: int, group: int) -> None:
+        raise NotImplementedError
+
+    def fchown(file: int, user: int, group: int) -> None:
+        raise NotImplementedError
+
+    lchown = chown
+
+    def fork() -> int:
+        raise NotImplementedError
+
+    def geteuid() -> int:
+        raise NotImplementedError
+
+    def alarm(seconds: int) -> int:
+        raise NotImplementedError
+
+
+__all__ = ["alarm", "chown", "fchown", "fork", "geteuid", "lchown"]
