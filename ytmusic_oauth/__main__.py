@@ -24,8 +24,6 @@ from .credentials import OAuthCredentials
 from .exceptions import AccessDenied, DeviceCodeExpired, InvalidGrant, OAuthError, TokenFileNotFound
 from .protocol import YOUTUBE, Endpoints
 
-__all__ = ["DONE", "FIX_FIRST", "INTERRUPTED", "LOG_IN_AGAIN", "TRY_LATER", "main"]
-
 DONE: Final = 0
 LOG_IN_AGAIN: Final = 1
 FIX_FIRST: Final = 2

@@ -18,8 +18,6 @@ from typing import Final, NamedTuple
 from ._validation import boolean, client_authentication, extra_parameters, field, is_object, json_object, text
 from .protocol import GOOGLE, YOUTUBE, Endpoints
 
-__all__ = ["SERVERS", "Client", "endpoints_of", "parse_client"]
-
 #: Servers that have a name.
 SERVERS: Final[Mapping[str, Endpoints]] = MappingProxyType({"youtube": YOUTUBE, "google": GOOGLE})
 _FIELDS: Final = tuple(each.name for each in fields(Endpoints))

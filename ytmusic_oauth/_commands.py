@@ -24,8 +24,6 @@ from .exceptions import ServerError, TokenFileNotFound
 from .protocol import verification_link
 from .token import OAuthToken, RefreshingToken
 
-__all__ = ["Options", "header", "login", "refresh", "revoke", "status", "token"]
-
 # Seconds to wait for a refresh by another process.
 _LOCK_WAIT: Final = 40.0
 # Seconds that a login lasts at Google while the app is in "Testing".

@@ -68,8 +68,6 @@ from ._steps import FRESH, Ask, Event, Goal, Lock, Read, Replace, Step, Steps, W
 from ._validation import FieldError, optional, secret
 from .exceptions import InvalidGrant, MalformedResponse, OAuthError, TokenStoreError
 
-__all__ = ["Cycle", "Task", "decide"]
-
 #: Seconds for a whole request, its retries included.
 TIMEOUT: Final = 30.0
 #: Seconds to wait for the lock once the token has expired: longer than another process's request and its save.

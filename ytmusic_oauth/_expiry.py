@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["ASSUMED_LIFETIME", "REFRESH_MARGIN", "TOLERANCE", "Validity", "freshness", "refresh_margin", "validity"]
-
 #: Seconds. ytmusicapi: "credential expiration <= 1 min".
 REFRESH_MARGIN: Final = 60
 #: Seconds by which the clock of the machine that stored a token may be ahead of ours: such clocks are not wrong.

@@ -13,8 +13,6 @@ from typing import Final
 
 from ._validation import is_object, json_object
 
-__all__ = ["FOLDER", "advice_for", "kind_of_bytes", "kind_of_text"]
-
 _ELSEWHERE: Final = "Log in, with another path for the token file."
 #: A folder where the token file should be: the kind, and what to do next.
 FOLDER: Final = (

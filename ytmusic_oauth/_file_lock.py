@@ -25,8 +25,6 @@ from typing import Final
 
 from ._single_flight import caller
 
-__all__ = ["AlreadyLocked", "locked"]
-
 # Seconds between two tries.
 _POLL: Final = 0.05
 # How often the file may be replaced between opening and locking it. Some FUSE file systems show a new inode each time:

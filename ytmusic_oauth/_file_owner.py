@@ -16,8 +16,6 @@ import sys
 from contextlib import suppress
 from typing import Final
 
-__all__ = ["follow_links", "is_planted", "keep_owner"]
-
 # What a user namespace (a rootless container) shows as the owner of a file whose owner it does not know.
 _UNKNOWN_OWNER: Final = 65534
 # As in Linux.

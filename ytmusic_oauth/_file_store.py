@@ -30,8 +30,6 @@ from ._file_write import (
 )
 from .exceptions import TokenFileError, TokenFileNotFound
 
-__all__ = ["FileStore"]
-
 # Bytes; a token file has about five hundred.
 _LARGEST_FILE: Final = 2**20
 # Bytes: room for any token.

@@ -20,13 +20,6 @@ from typing import Final
 
 from ._file_owner import keep_owner
 
-# fmt: off
-__all__ = [
-    "NO_RENAME", "OPEN_FLAGS", "open_in_place", "remove_leftovers", "sync_folder", "temporary_file", "temporary_name",
-    "write_in_place",
-]
-# fmt: on
-
 # The names of our temporary files: the beginning of the file's name, so that the longest one fits, and this.
 _TEMPORARY: Final = re.compile(r"\.ytmusic_oauth-[0-9a-f]{16}\.tmp")
 _PREFIX: Final = 24

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
     from _typeshed import WriteableBuffer
 
-__all__ = ["post"]
-
 #: Seconds for one try at one address.
 CONNECT_TIMEOUT: Final = 10.0
 #: Bytes; an OAuth response has one or two thousand.

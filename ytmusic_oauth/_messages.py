@@ -23,8 +23,6 @@ from .exceptions import (
     UnauthorizedOAuthClient,
 )
 
-__all__ = ["HttpResponse", "Kind", "Request", "malformed", "raise_for_error", "redirected"]
-
 #: What a request asks for. "": unknown.
 Kind: TypeAlias = Literal["device code", "device grant", "refresh", "revocation", ""]
 

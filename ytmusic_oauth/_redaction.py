@@ -13,8 +13,6 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-__all__ = ["redacted", "sanitized"]
-
 # Characters. A sentence has about a hundred; searching a long text for secrets takes too long.
 _MAX_SEARCHED: Final = 4000
 _MAX_SHOWN: Final = 300

@@ -22,8 +22,6 @@ from .exceptions import OAuthError, TokenStoreError, TransportError
 from .models import RefreshableTokenDict
 from .store import TokenStore
 
-__all__ = ["Refresher", "load_token"]
-
 _EMPTY: Final = "There is no token in the store"
 # Which thread has locked which store: if it wanted it again, it would wait for itself.
 _locked: Final[list[tuple[tuple[int, int], TokenStore]]] = []

@@ -9,8 +9,6 @@ from typing import Final, TypeVar
 
 from .exceptions import OAuthError
 
-__all__ = ["parse_retry_after", "with_retries"]
-
 _T = TypeVar("_T")
 
 TRIES: Final = 3

@@ -10,8 +10,6 @@ from typing import Final, Protocol
 
 from .exceptions import OAuthError
 
-__all__ = ["CHANGES", "SingleFlight", "caller"]
-
 
 class _Lock(Protocol):
     def acquire(self, blocking: bool = ...) -> bool: ...

@@ -11,8 +11,6 @@ from ._validation import field, optional, secret, stored_seconds, text, token_di
 from .exceptions import InvalidGrant
 from .models import RefreshableTokenDict
 
-__all__ = ["Snapshot"]
-
 
 class Snapshot:
     """A token as read or received at the given wall-clock and monotonic time.

@@ -11,8 +11,6 @@ from ._validation import FieldError, json_object, stored_token
 from .exceptions import MalformedResponse, OAuthError, TokenStoreError
 from .models import RefreshableTokenDict
 
-__all__ = ["Backoff", "State", "parse_token_text", "token_text"]
-
 # Seconds to back off after the first, second, ... consecutive failure, and at most if the server asks for more.
 _DELAYS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 _MAX_DELAY: Final = 3600.0

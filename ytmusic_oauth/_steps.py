@@ -10,12 +10,6 @@ from typing import Final, NamedTuple, TypeAlias
 from ._snapshot import Snapshot
 from .exceptions import OAuthError
 
-# fmt: off
-__all__ = [
-    "FRESH", "Ask", "Event", "Goal", "Lock", "Read", "Replace", "Step", "Steps", "Wait", "Warn",
-]
-# fmt: on
-
 
 class Lock(NamedTuple):
     """Take the store's lock, and keep it until the cycle ends or takes it again. The event has `until`, or an error."""

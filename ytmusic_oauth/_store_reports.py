@@ -13,8 +13,6 @@ from ._state import State
 from .exceptions import OAuthError, TokenFileError, TokenStoreError
 from .store import TokenStore
 
-__all__ = ["located", "outlook", "translated", "warn", "warn_of_file"]
-
 
 @contextmanager
 def translated(store: TokenStore) -> Generator[None, None, None]:

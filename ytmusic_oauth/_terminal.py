@@ -18,12 +18,6 @@ from .credentials import OAuthCredentials
 from .models import RefreshableTokenDict
 from .protocol import verification_link
 
-__all__ = [
-    "ask", "can_ask", "duration", "local_time", "open_browser", "prompt", "write_event", "write_message",
-    "write_result",
-]  # fmt: skip
-
-
 # ---- output --------------------------------------------------------------------------------------
 
 

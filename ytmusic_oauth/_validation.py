@@ -15,15 +15,6 @@ from typing import Final, NoReturn, TypeGuard, TypeVar
 
 from .models import Bearer, ClientAuthentication, RefreshableTokenDict
 
-# fmt: off
-__all__ = [
-    "FieldError", "bearer", "boolean", "client_authentication", "credential", "extra_parameters", "field", "is_object",
-    "json_object", "optional", "optional_secret", "printable", "safe_url", "secret", "stored_seconds", "stored_token",
-    "text", "token_dict", "unix_time", "user_code", "validate", "visible_ascii", "web_link", "wire_scope",
-    "wire_seconds",
-]
-# fmt: on
-
 # Ten years, in seconds: longer is a mistake of the server.
 _LONGEST: Final = 10 * 365 * 24 * 3600
 # The year 5138, in UNIX time: catches timestamps in milliseconds.
