@@ -74,7 +74,7 @@ PLAN: Final[Mapping[str, Imports]] = {
     "_terminal": Imports("credentials models protocol", "os sys"),
     "token": Imports(
         "_file_store _refresher _single_flight _snapshot _state _steps _terminal _validation credentials exceptions "
-        "models store",
+        "models session store",
         "os pathlib time",
     ),
     "_client_file": Imports("_validation protocol"),

@@ -9,8 +9,11 @@ import json
 import pickle
 import subprocess
 import sys
+import urllib.request
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from http.client import HTTPMessage
+from io import BytesIO
 from pathlib import Path
 from typing import Final
 
@@ -120,6 +123,33 @@ def test_as_auth_writes_bearer_in_the_standard_case() -> None:
     token = OAuthToken(**VALUES)
     token.token_type = "bearer"
     assert token.as_auth() == "Bearer ya29.fake-access-0"
+
+
+class Unsigned:
+    def __init__(self) -> None:
+        self.headers = {"Authorization": "Bearer ya29.fake-rejected"}
+
+
+def test_sign_sets_the_header_and_returns_the_request() -> None:
+    token, request = OAuthToken(**VALUES), Unsigned()
+    assert token.sign(request) is request
+    assert request.headers == {"Authorization": token.as_auth()}
+
+
+def test_sign_refreshes_an_expired_token(token: RefreshingToken, server: FakeGoogle, clock: Clock) -> None:
+    clock.sleep(3600)
+    signed = token.sign(Unsigned())
+    assert server.is_live(signed.headers["Authorization"].removeprefix("Bearer "))
+
+
+def test_urllib_does_not_send_the_header_where_it_is_redirected_to(server: FakeGoogle) -> None:
+    request = OAuthToken(**VALUES).sign(urllib.request.Request(server.url))
+    assert request.get_header("Authorization") == "Bearer ya29.fake-access-0"
+    redirected = urllib.request.HTTPRedirectHandler().redirect_request(
+        request, BytesIO(), 302, "Found", HTTPMessage(), "https://other.example.org/"
+    )
+    assert redirected is not None
+    assert not redirected.has_header("Authorization")
 
 
 def test_a_token_without_times_is_expiring() -> None:

@@ -19,7 +19,12 @@ from ._retries import parse_retry_after
 from ._validation import json_object
 from .exceptions import OAuthError, TransportError
 
-__all__ = ["TIMEOUT", "RequestsSession", "Response", "Session", "check_proxies", "is_requests", "send"]
+# fmt: off
+__all__ = [
+    "TIMEOUT", "RequestsSession", "Response", "Session", "Signable", "SupportsSetHeader", "check_proxies",
+    "is_requests", "send",
+]
+# fmt: on
 
 #: Seconds for a whole request.
 TIMEOUT: Final = 30.0
@@ -52,6 +57,23 @@ class Session(Protocol):
 
     def post(self, url: str, *, data: Mapping[str, str], headers: Mapping[str, str], timeout: float) -> Response:
         """Send `data` as a form and return the response, whatever its status. Raises if there is no response."""
+        ...
+
+
+class Signable(Protocol):
+    """A request that a token can sign: one of `requests`, `httpx`, `aiohttp` or `urllib`."""
+
+    @property
+    def headers(self) -> SupportsSetHeader:
+        """The headers that will be sent."""
+        ...
+
+
+class SupportsSetHeader(Protocol):
+    """Headers that can be set, such as a dictionary."""
+
+    def __setitem__(self, name: str, value: str, /) -> None:
+        """Set a header, in place of one with the same name."""
         ...
 
 

@@ -29,11 +29,13 @@ from ._validation import stored_token, token_dict
 from .credentials import Credentials, OAuthCredentials
 from .exceptions import TokenFileNotFound
 from .models import BaseTokenDict, Bearer, DefaultScope, RefreshableTokenDict
+from .session import Signable, SupportsSetHeader
 from .store import TokenStore
 
 __all__ = ["OAuthToken", "RefreshingToken", "Token"]
 
 _T = TypeVar("_T")
+_Request = TypeVar("_Request", bound=Signable)
 
 
 class _Field(Generic[_T]):
@@ -126,6 +128,16 @@ class Token:
     def as_auth(self) -> str:
         """Return the value of an Authorization header (RFC 6750 2.1). May refresh the token first."""
         return self._usable().authorization
+
+    def sign(self, request: _Request) -> _Request:
+        """Set the Authorization header of a request, and return the request. May refresh the token first.
+
+        `requests` and `httpx` call it if they get it as `auth=`: `requests.get(url, auth=token.sign)`.
+        """
+        # urllib sends its other headers along when it is redirected, also to another server.
+        headers: SupportsSetHeader = getattr(request, "unredirected_hdrs", request.headers)
+        headers["Authorization"] = self.as_auth()
+        return request
 
     @property
     def is_expiring(self) -> bool:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ssl
+import urllib.request
 from collections.abc import KeysView
 from pathlib import Path
 
@@ -102,6 +103,7 @@ def tokens(client: OAuthCredentials, path: Path) -> None:
     assert_type(token.expires_in, int)
     assert_type(token.is_expiring, bool)
     assert_type(token.as_auth(), str)
+    assert_type(token.sign(urllib.request.Request("https://example.org/")), urllib.request.Request)
     assert_type(token.as_json(), str)
     assert_type(token.as_dict(), RefreshableTokenDict)
     assert_type(token.credentials, Credentials)

@@ -24,6 +24,8 @@ class WithoutTimeout:
 
 
 def credentials(client: OAuthCredentials, code: AuthCodeDict) -> None:
+    OAuthCredentials()  # refused: call-arg
+    OAuthCredentials(None, "secret")  # refused: arg-type
     OAuthCredentials("id", "secret", object())  # refused: arg-type
     OAuthCredentials("id", "secret", WrongResponse())  # refused: arg-type
     OAuthCredentials("id", "secret", WithoutTimeout())  # refused: arg-type
@@ -44,6 +46,8 @@ def misspelled() -> None:
 
 def endpoints() -> None:
     Endpoints("https://login.example.org/code")  # refused: call-arg
+    Endpoints("https://login.example.org/code", "", "", "post")  # refused: call-arg
+    Endpoints("https://login.example.org/code", "", client_authentication="bearer")  # refused: arg-type
     GOOGLE.token_url = ""  # refused: misc
 
 
@@ -67,6 +71,7 @@ def tokens(client: OAuthCredentials, token: RefreshingToken, fresh: BaseTokenDic
     token.is_expiring = True  # refused: misc
     token.update("ya29.fake")  # refused: arg-type
     OAuthToken.from_json(Path("oauth.json")).refresh()  # refused: attr-defined
+    token.sign("https://example.org/")  # refused: type-var
     print(token.refresh())  # refused: func-returns-value
 
 

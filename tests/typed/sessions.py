@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The sessions of requests and httpx fit without an adapter, and so does one of the user's own."""
+"""The sessions of requests and httpx fit without an adapter, and so does one of the user's own. A token signs both."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import httpx
 import httpx2
 import requests
 
-from ytmusic_oauth import OAuthCredentials, UrllibSession
+from ytmusic_oauth import OAuthCredentials, RefreshingToken, UrllibSession
 from ytmusic_oauth.session import Response, Session
 
 
@@ -44,3 +44,11 @@ def as_a_session(session: Session) -> Response:
 def every_response_fits() -> list[Response]:
     sessions: list[Session] = [requests.Session(), httpx.Client(), httpx2.Client(), UrllibSession(), Own()]
     return [as_a_session(each) for each in sessions]
+
+
+def every_request_can_be_signed(token: RefreshingToken, url: str) -> list[object]:
+    return [
+        requests.get(url, auth=token.sign, timeout=9),
+        httpx.get(url, auth=token.sign),
+        httpx2.get(url, auth=token.sign),
+    ]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-# The slice of httpx that a `Session` needs: enough to prove that one fits, without installing it.
+# The slice of httpx that the tests need: enough to prove that it fits, without installing it.
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from ssl import SSLContext
 
 from httpx._client import UseClientDefault
@@ -11,6 +11,24 @@ class Response:
     headers: Mapping[str, str]
     history: list[Response]
     def json(self) -> object: ...
+
+class Headers(MutableMapping[str, str]):
+    def __getitem__(self, key: str) -> str: ...
+    def __setitem__(self, key: str, value: str) -> None: ...
+    def __delitem__(self, key: str) -> None: ...
+    def __iter__(self) -> Iterator[str]: ...
+    def __len__(self) -> int: ...
+
+class Request:
+    @property
+    def headers(self) -> Headers: ...
+
+def get(
+    url: str,
+    *,
+    auth: Callable[[Request], Request] | None = None,
+    timeout: float | None = ...,
+) -> Response: ...
 
 class Client:
     follow_redirects: bool

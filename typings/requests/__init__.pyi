@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-# The slice of requests that a `Session` needs: enough to prove that one fits, without installing it.
+# The slice of requests that the tests need: enough to prove that it fits, without installing it.
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+
+from requests.structures import CaseInsensitiveDict
 
 class RequestException(OSError): ...
 class ConnectionError(RequestException): ...
@@ -11,6 +13,17 @@ class Response:
     headers: Mapping[str, str]
     history: list[Response]
     def json(self) -> object: ...
+
+class PreparedRequest:
+    headers: CaseInsensitiveDict[str | bytes]
+
+def get(
+    url: str | bytes,
+    params: Mapping[str, str] | None = None,
+    *,
+    auth: Callable[[PreparedRequest], PreparedRequest] | None = None,
+    timeout: float | None = None,
+) -> Response: ...
 
 class Session:
     proxies: dict[str, str]
