@@ -12,7 +12,10 @@ import shlex
 import shutil
 import subprocess
 import sys
+import zipapp
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
@@ -23,9 +26,9 @@ from tests.porting import command
 from tests.porting.clients.python.bites import caught, command_of
 from tests.porting.clients.python.breaks import BREAKS, Break
 from tests.porting.report import is_passed, text_report
-from tests.porting.runner import certify, levels
-from tests.porting.scenarios import LEVELS, SCENARIOS
-from tests.porting.vector import read_vectors, same
+from tests.porting.runner import Result, certify, levels
+from tests.porting.scenarios import LEVELS, SCENARIOS, Scenario
+from tests.porting.vector import Vector, read_vectors, same
 
 ROOT: Final = Path(__file__).parents[1]
 KIT: Final = ROOT / "tests" / "porting"
@@ -33,6 +36,7 @@ PACKAGE: Final = ROOT / "ytmusic_oauth"
 OURS: Final = [sys.executable, "-m", "tests.porting.clients.python"]
 DRIVER: Final = (KIT / "DRIVER.md").read_text("utf-8")
 PORTING: Final = (KIT / "PORTING.md").read_text("utf-8")
+EVERYTHING: Final[Sequence[Vector | Scenario]] = [*read_vectors(), *SCENARIOS]
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +73,31 @@ def test_folder_can_be_copied_and_run_with_python_alone(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["levels"]["wire"] == "passed"
+    report = json.loads(done.stdout)
+    assert report["passed"]
+    assert report["levels"] == dict.fromkeys(LEVELS, "not run"), "a part of a level is not the level"
+
+
+def test_copy_without_its_vectors_certifies_nothing(tmp_path: Path) -> None:
+    """Otherwise a port would pass everything that the copy still has."""
+    shutil.copytree(KIT, tmp_path / "porting", ignore=shutil.ignore_patterns("clients", "vectors", "__pycache__"))
+    done = subprocess.run(
+        [sys.executable, "-I", tmp_path / "porting", "--client", shlex.join(OURS), "--only", "wire/refresh"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == command.FIX_FIRST
+    assert done.stderr.startswith("No vectors in ")
+
+
+def test_folder_as_a_zip_file_has_its_vectors(tmp_path: Path) -> None:
+    shutil.copytree(KIT, tmp_path / "porting", ignore=shutil.ignore_patterns("clients", "__pycache__"))
+    zipapp.create_archive(tmp_path / "porting", tmp_path / "porting.pyz")
+    done = subprocess.run(
+        [sys.executable, "-I", tmp_path / "porting.pyz", "--list"], capture_output=True, text=True, check=False
+    )
+    assert set(done.stdout.splitlines()[::2]) == {each.id for each in EVERYTHING}, done.stderr
 
 
 def test_kit_imports_nothing_but_itself_and_the_standard_library() -> None:
@@ -105,7 +133,7 @@ def test_json_report_has_the_same_content(tmp_path: Path, capsys: pytest.Capture
     assert command.main(arguments) == command.FAILED
     report = json.loads(capsys.readouterr().out)
     assert report["passed"] is False
-    assert report["levels"] == {**dict.fromkeys(LEVELS, "not claimed"), "wire": "failed"}
+    assert report["levels"] == {**dict.fromkeys(LEVELS, "not run"), "wire": "failed"}
     [result] = report["results"]
     assert (result["id"], result["verdict"], result["actual"]) == ("wire/unknown-client", "failed", "{}")
 
@@ -123,7 +151,7 @@ def test_report_shows_what_was_skipped_and_why(tmp_path: Path, capsys: pytest.Ca
     assert re.search(r"skipped  file/\* \(all \d+\): there is no disk\n", report)
     assert "wire/refresh: the server is away" in report
     assert re.search(r"skipped  verification-links/\* \(all \d+\): no links\n", report)
-    assert re.search(r"file +not claimed +0 +0 +\d+\n", report)
+    assert re.search(r"file +not run +0 +0 +\d+\n", report), "not without the vectors of this level"
 
 
 def test_unusable_driver_has_its_own_exit_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -132,23 +160,91 @@ def test_unusable_driver_has_its_own_exit_status(tmp_path: Path, capsys: pytest.
         ("print('hello')", "hello"),
         ('print(json.dumps({"disk": "none here"}))', "is named disk"),
         ('print(json.dumps({"file": ""}))', "an empty reason"),
+        ('print(json.dumps({"hostile": "the network is friendly"}))', "no port may skip"),
+        ('print(json.dumps({"endpoints": "all of them are right"}))', "no port may skip endpoints/"),
     ):
         assert command.main(["--client", driver(tmp_path, body)]) == command.FIX_FIRST
         assert message in capsys.readouterr().err
     assert command.main(["--client", str(tmp_path / "missing")]) == command.FIX_FIRST
 
 
-@pytest.mark.parametrize("wrong", [[], ["--client", "x", "--skip", "file"], ["--client", "x", "--skip", "disk=none"]])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        [],
+        ["--client", "x", "--skip", "file"],
+        ["--client", "x", "--skip", "disk=none"],
+        ["--client", "x", "--skip", "hostile/redirected-refresh=too hard"],
+    ],
+)
 def test_wrong_usage_is_reported(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         command.main(wrong)
     assert "error:" in capsys.readouterr().err
 
 
+def test_level_is_passed_only_if_all_of_it_ran() -> None:
+    results = [Result(each.id, each.level, each.why, "passed") for each in EVERYTHING]
+    assert levels(results) == dict.fromkeys(LEVELS, "passed")
+    of_file = [n for n, result in enumerate(results) if result.level == "file"]
+    results[of_file[0]] = replace(results[of_file[0]], verdict="skipped")
+    assert levels(results) == {**dict.fromkeys(LEVELS, "passed"), "file": "passed in part"}
+    assert levels([results[n] for n in range(len(results)) if n != of_file[1]])["file"] == "not run"
+    for n in of_file:
+        results[n] = replace(results[n], verdict="skipped")
+    assert levels(results)["file"] == "not claimed"
+    results[of_file[1]] = replace(results[of_file[1]], verdict="failed")
+    assert levels(results)["file"] == "failed"
+
+
+EXPECTS_NULL: Final = next(each for each in read_vectors() if each.expected is None)
+
+
+@pytest.mark.parametrize("reply", ['"result": None, "id": "of/another"', "", '"skip": ""', '"skip": 7', '"skip": "no"'])
+def test_vector_is_passed_by_its_result_alone(tmp_path: Path, reply: str) -> None:
+    """Null is expected, and what may be shown cannot be skipped."""
+    body = f'for line in sys.stdin: print(json.dumps({{"id": {EXPECTS_NULL.id!r}, {reply}}}), flush=True)'
+    assert EXPECTS_NULL.required
+    [result] = certify(shlex.split(driver(tmp_path, body)), only=(EXPECTS_NULL.id,))
+    assert result.verdict == "failed"
+
+
+def test_driver_that_prints_nothing_fails_every_vector(tmp_path: Path) -> None:
+    results = certify(shlex.split(driver(tmp_path, "pass")), only=("*-links/*", "decide/*", "redaction/*"))
+    assert len(results) > 50
+    assert {result.verdict for result in results} == {"failed"}
+
+
+TALKATIVE: Final = """
+import os
+token = json.loads(os.environ["OAUTH_TOKEN"])
+for n, line in enumerate(sys.stdin):
+    print({!r} if n == 0 else "", end="", file=sys.stderr, flush=True)
+    print(json.dumps({{"authorization": "Bearer " + token["access_token"], "token": token}}), flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("", ""),
+        ("the token is ya29.fake-access-1\n", "no secret on standard error"),
+        ("\x1b[31mall is well\n", "no control character"),
+        ("all is well\n", "no warnings"),
+    ],
+)
+def test_everything_that_a_running_driver_says_is_judged(tmp_path: Path, said: str, expected: str) -> None:
+    """The scenario itself never waits for this driver, and reads nothing but its replies."""
+    client = shlex.split(driver(tmp_path, TALKATIVE.format(said)))
+    [result] = certify(client, only=("expiry/fresh-token-sends-nothing",))
+    assert (result.verdict == "passed") == (not expected), result
+    assert result.expected.startswith(expected)
+
+
 def test_list_is_complete(capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["--list"]) == command.PASSED
     listed = capsys.readouterr().out.splitlines()
-    assert {each.id for each in SCENARIOS} | {each.id for each in read_vectors()} == set(listed[::2])
+    assert {each.id for each in EVERYTHING} == set(listed[::2])
 
 
 def test_results_are_compared_as_json() -> None:

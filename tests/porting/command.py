@@ -13,7 +13,7 @@ from typing import Final
 
 from .harness import Failure
 from .report import is_passed, json_report, text_report
-from .runner import Result, certify, known_names, skips_of
+from .runner import Result, certify, forbidden, known_names, skips_of
 from .scenarios import SCENARIOS
 from .vector import read_vectors
 
@@ -40,6 +40,8 @@ def _skip(text: str) -> tuple[str, str]:
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=REASON")
     if name not in known_names(read_vectors()):
         raise argparse.ArgumentTypeError(f"no level, kind, scenario or vector is named {name}")
+    if required := forbidden([name]):
+        raise argparse.ArgumentTypeError(f"no port may skip {required}")
     return name, reason.strip()
 
 
@@ -70,6 +72,11 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the kit, and return its exit status."""
     parser = _parser()
+    try:
+        read_vectors()
+    except LookupError as error:
+        print(error.args[0], file=sys.stderr)
+        return FIX_FIRST
     arguments = parser.parse_args(argv, namespace=_Arguments())
     if arguments.list:
         with suppress(BrokenPipeError):

@@ -29,7 +29,7 @@ from .fake_google import CLIENT_ID, DIALECTS, ENDPOINTS, Client, Exchange, FakeG
 
 __all__ = [
     "KEYS", "SCOPE", "SECRET", "TIME_LIMIT", "DriverProcess", "DriverRun", "Failure", "Harness", "Object", "Profile",
-    "as_text", "expect",
+    "as_text", "check_error", "check_said", "expect",
 ]  # fmt: skip
 
 Object: TypeAlias = Mapping[str, object]
@@ -84,6 +84,7 @@ class DriverRun:
     stdout: str
     stderr: str
     seconds: float
+    killed: bool = False
 
     @property
     def reply(self) -> Object:
@@ -125,7 +126,9 @@ class DriverProcess:
         self.command = command
         self._started = time.monotonic()
         self._timed_out = False
+        self._killed = False
         self._stderr: list[str] = []
+        self._received: list[str] = []
         self.process = subprocess.Popen(
             [*argv, command],
             stdin=subprocess.PIPE if command in {"interactive", "vectors"} else subprocess.DEVNULL,
@@ -151,12 +154,18 @@ class DriverProcess:
         self.kill()
 
     @property
+    def said(self) -> str:
+        """What it has printed on standard error so far."""
+        return "".join(self._stderr)
+
+    @property
     def has_ended(self) -> bool:
         """Whether the process has ended."""
         return self.process.poll() is not None
 
     def kill(self) -> None:
         """Kill it, and every process that it has started."""
+        self._killed = True
         if sys.platform == "win32":
             self.process.kill()
         else:
@@ -176,6 +185,10 @@ class DriverProcess:
         line = self.process.stdout.readline().decode(errors="replace")
         if not line.endswith("\n"):
             raise Failure(f"`{self.command}` prints one line for each line of its input", self.finish(line).ending)
+        self._received.append(line)
+        if self.command != "vectors":
+            check_said(self.said)
+            check_error(line)
         return line
 
     def receive_object(self) -> Object:
@@ -215,10 +228,31 @@ class DriverProcess:
         return DriverRun(
             self.command,
             None if self._timed_out else status,
-            received + rest.decode(errors="replace"),
-            "".join(self._stderr),
+            "".join(self._received) + received + rest.decode(errors="replace"),
+            self.said,
             time.monotonic() - self._started,
+            self._killed,
         )
+
+
+def check_said(text: str) -> None:
+    """Raise `Failure` if a text for people has a secret in it, or could control a terminal."""
+    expect(_SECRETS.search(text) is None, "no secret on standard error", as_text(text[-500:]))
+    text = text.replace("\r\n", "\n")
+    found = sorted({f"U+{ord(sign):04X}" for sign in text if sign != "\n" and category(sign) in _CONTROL})
+    expect(not found, "no control character on a terminal", f"{found} in {as_text(text[-300:])}")
+
+
+def check_error(line: str) -> None:
+    """Raise `Failure` if a reply that is an error, or one of its errors, has a secret in it."""
+    try:
+        reply: object = json.loads(line)
+    except ValueError:
+        reply = {"raises": line}
+    for each in reply if isinstance(reply, list) else [reply]:
+        if isinstance(each, dict) and "raises" in each:
+            text = json.dumps(each, ensure_ascii=False)
+            expect(_SECRETS.search(text) is None, "no secret in an error", text)
 
 
 @dataclass(eq=False)
@@ -233,6 +267,8 @@ class Harness:
     #: names that are allowed in the folder besides the token file
     others: set[str] = field(default_factory=set)
     umask: int = -1
+    #: lines on standard error of the runs without an error: each is a warning
+    warnings: int = 0
 
     def __post_init__(self) -> None:
         self._children: list[DriverProcess] = []
@@ -254,8 +290,8 @@ class Harness:
                 yield
         finally:
             self.kill()
-            for child in self._children:
-                child.finish()
+            for child in [*self._children]:
+                self.finish(child)
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def kill(self) -> None:
@@ -442,11 +478,16 @@ class Harness:
 
     def check_rules(self) -> None:
         """Raise `Failure` if a rule that holds in every scenario was broken."""
+        for child in [*self._children]:
+            # It has not been waited for: `interactive`, which ends with its input.
+            run = self.finish(child)
+            expect(run.killed or run.status == 0, f"`{run.command}` exits with 0 after its input", run.ending)
         for request in self.server.transcript:
             self._check_request(request)
         self._check_polls()
         for run in self.runs:
             self._check_output(run)
+        self._check_warnings()
         self._check_folder()
 
     def _check_request(self, request: Exchange) -> None:
@@ -486,13 +527,15 @@ class Harness:
                 interval = max(interval, min(2 * interval, 60))
 
     def _check_output(self, run: DriverRun) -> None:
-        secret = _SECRETS.search(run.stderr)
-        expect(secret is None, "no secret on standard error", run.ending)
-        raised = run.stdout if run.command != "interactive" and '"raises"' in run.stdout else ""
-        expect(_SECRETS.search(raised) is None, "no secret in an error", raised)
-        text = run.stderr.replace("\r\n", "\n")
-        found = sorted({f"U+{ord(sign):04X}" for sign in text if sign != "\n" and category(sign) in _CONTROL})
-        expect(not found, "no control character on a terminal", f"{found} in {as_text(text[-300:])}")
+        check_said(run.stderr)
+        for line in run.stdout.splitlines():
+            check_error(line)
+
+    def _check_warnings(self) -> None:
+        calm = [run for run in self.runs if run.command != "login" and not run.killed and '"raises"' not in run.stdout]
+        lines = [line for run in calm for line in run.stderr.splitlines() if line.strip()]
+        expected = f"{self.warnings or 'no'} warnings on standard error, a line each"
+        expect(len(lines) == self.warnings, expected, "; ".join(lines) or "none")
 
     def _check_folder(self) -> None:
         allowed = {self.file.name, f"{self.file.name}.lock", *self.others}

@@ -15,10 +15,11 @@ from .harness import DriverProcess, Failure, Harness, as_text
 from .scenarios import LEVELS, SCENARIOS, Scenario
 from .vector import Vector, read_vectors, run_vectors
 
-__all__ = ["Level", "Result", "Verdict", "certify", "known_names", "levels", "skips_of"]
+__all__ = ["Level", "Result", "Verdict", "certify", "forbidden", "known_names", "levels", "skips_of"]
 
 Verdict: TypeAlias = Literal["passed", "failed", "skipped"]
-Level: TypeAlias = Literal["passed", "failed", "not claimed"]
+# "not run": a part of the level was not chosen, so nothing can be said about it.
+Level: TypeAlias = Literal["passed", "passed in part", "failed", "not claimed", "not run"]
 # Scenarios at once for each core. With more, those that start late miss their times.
 _AT_ONCE: Final = 8
 
@@ -39,6 +40,15 @@ class Result:
     seconds: float = 0.0
 
 
+def forbidden(names: Iterable[str]) -> str:
+    """Return the first vector or scenario among these that no port may skip; "" if there is none."""
+    skipped = {*names}
+    for vector in read_vectors():
+        if vector.required and skipped & {vector.id, vector.kind, vector.level}:
+            return vector.id
+    return next((each.id for each in SCENARIOS if each.required and skipped & {each.id, each.level}), "")
+
+
 def known_names(vectors: Sequence[Vector]) -> set[str]:
     """Return everything that can be skipped."""
     ids = {*(vector.id for vector in vectors), *(scenario.id for scenario in SCENARIOS)}
@@ -57,6 +67,8 @@ def skips_of(argv: Sequence[str]) -> Mapping[str, str]:
         raise Failure(expected, f"no level, kind, scenario or vector is named {unknown[0]}")
     if not all(isinstance(reason, str) and reason.strip() for reason in skips.values()):
         raise Failure(expected, f"an empty reason: {as_text(skips)}")
+    if required := forbidden(skips):
+        raise Failure(expected, f"no port may skip {required}")
     return {name: str(reason) for name, reason in skips.items()}
 
 
@@ -152,11 +164,17 @@ def _scenario(argv: Sequence[str], scenario: Scenario, skips: Mapping[str, str],
 
 
 def levels(results: Iterable[Result]) -> dict[str, Level]:
-    """Return the verdict for each level: passed, failed, or not claimed if everything in it was skipped."""
-    verdicts: dict[str, Level] = dict.fromkeys(LEVELS, "not claimed")
-    for result in results:
-        if result.verdict == "failed":
-            verdicts[result.level] = "failed"
-        elif result.verdict == "passed" and verdicts[result.level] == "not claimed":
-            verdicts[result.level] = "passed"
-    return verdicts
+    """Return the verdict for each level: "passed" only if all of it ran, and passed."""
+    verdicts = {result.id: result.verdict for result in results}
+    everything: Sequence[Vector | Scenario] = [*read_vectors(), *SCENARIOS]
+    return {level: _level([verdicts.get(each.id) for each in everything if each.level == level]) for level in LEVELS}
+
+
+def _level(verdicts: Sequence[Verdict | None]) -> Level:
+    if "failed" in verdicts:
+        return "failed"
+    if None in verdicts:
+        return "not run"
+    if "passed" not in verdicts:
+        return "not claimed"
+    return "passed in part" if "skipped" in verdicts else "passed"

@@ -9,14 +9,18 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
+from zipfile import Path as ZipPath
 
 from .harness import DriverProcess, Failure, Object, as_text
 
 __all__ = ["Outcome", "Vector", "read_vectors", "run_vectors", "same"]
 
 FOLDER: Final = Path(__file__).parent / "vectors"
+# Vectors that no port may skip: they are about what may be sent where, and what may be shown.
+_REQUIRED: Final = {"endpoints", "redaction"}
 # Seconds for all vectors; and how often the driver is started for them.
 _TIME_LIMIT: Final = 60.0
 _STARTS: Final = 10
@@ -33,6 +37,11 @@ class Vector:
     given: Object
     expected: object
 
+    @property
+    def required(self) -> bool:
+        """Whether no port may skip it."""
+        return self.kind in _REQUIRED
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -43,16 +52,30 @@ class Outcome:
     skip: str = ""
 
 
-def read_vectors() -> list[Vector]:
-    """Return all vectors, in the order of their files."""
+@cache
+def read_vectors() -> Sequence[Vector]:
+    """Return all vectors, in the order of their files. Raises `LookupError` if there are none."""
     vectors: list[Vector] = []
-    for path in sorted(FOLDER.glob("*.json")):
-        document: dict[str, object] = json.loads(path.read_text("utf-8"))
+    for text in _documents(FOLDER):
+        document: dict[str, object] = json.loads(text)
         members = document["vectors"]
         assert isinstance(members, list)
         kind, level = str(document["kind"]), str(document["level"])
         vectors += [Vector(kind=kind, level=level, **member) for member in members]
-    return vectors
+    if not vectors:
+        raise LookupError(f"No vectors in {FOLDER}: this copy of the kit is not complete")
+    return tuple(vectors)
+
+
+def _documents(folder: Path) -> list[str]:
+    if folder.is_dir():
+        return [path.read_text("utf-8") for path in sorted(folder.glob("*.json"))]
+    for archive in folder.parents:
+        if archive.is_file():  # the kit is a zip file
+            within = ZipPath(archive, f"{folder.relative_to(archive).as_posix()}/")
+            found = sorted(path.name for path in within.iterdir() if path.name.endswith(".json"))
+            return [(within / name).read_text("utf-8") for name in found]
+    return []
 
 
 def same(one: object, other: object) -> bool:
@@ -107,8 +130,14 @@ def _driver(argv: Sequence[str], vectors: Sequence[Vector]) -> Iterator[DriverPr
 def _compared(vector: Vector, reply: Object) -> Outcome:
     if reply.get("id") != vector.id:
         return Outcome(vector, Failure(f"the result of {vector.id}", reply))
-    if isinstance(reply.get("skip"), str):
-        return Outcome(vector, skip=str(reply["skip"]))
-    if same(reply.get("result"), vector.expected):
+    if "skip" in reply:
+        skip = reply["skip"]
+        if vector.required:
+            return Outcome(vector, Failure(f"{as_text(vector.expected)}: no port may skip it", reply))
+        if not isinstance(skip, str) or not skip.strip():
+            return Outcome(vector, Failure("a reason to skip it", reply))
+        return Outcome(vector, skip=skip)
+    # A reply without a result is no result, also where null is expected.
+    if "result" in reply and same(reply["result"], vector.expected):
         return Outcome(vector)
-    return Outcome(vector, Failure(as_text(vector.expected), reply.get("result")))
+    return Outcome(vector, Failure(as_text(vector.expected), reply.get("result", reply)))

@@ -122,16 +122,27 @@ def _(harness: Harness) -> None:
     expect(after == before, "the old file is unchanged, with a new one in its place", after)
 
 
+# A process of root that obeys the modes of files like any other: without CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH.
+_OBEDIENT: Final = """
+import ctypes, os, sys
+for capability in (1, 2):
+    if os.geteuid() == 0 and ctypes.CDLL(None).prctl(24, capability, 0, 0, 0) != 0:
+        sys.exit("the capabilities of root cannot be dropped here")
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+_AS_ANY_USER: Final = (sys.executable, "-ISc", _OBEDIENT)
+
+
 @scenario(
     "file/read-only-folder",
     "like a single file that is mounted into a container: if a rename is impossible, the file is written in place",
-    needs="folder that root may not write",
+    needs="folder that may not be written",
 )
 def _(harness: Harness) -> None:
     harness.write(harness.grant())
     harness.folder.chmod(0o500)
     try:
-        run = harness.run("refresh", file=True)
+        run = harness.finish(harness.start("refresh", file=True, wrapper=_AS_ANY_USER))
     finally:
         harness.folder.chmod(0o700)
     harness.saved(harness.token_of(run))
@@ -238,8 +249,7 @@ def _(harness: Harness) -> None:
     harness.write({"cookie": "of-another-program"})
     token = harness.token_in(child.ask("refresh"), "interactive")
     expect(token["access_token"] == "ya29.fake-access-2", "the refreshed token, ya29.fake-access-2", token)
-    warning = harness.finish(child).stderr.strip()
-    expect(bool(warning), "a warning on standard error: the token could not be saved", "nothing")
+    harness.warnings = 1  # the token could not be saved
     harness.unchanged()
 
 
@@ -324,7 +334,7 @@ def _(harness: Harness) -> None:
     run = harness.finish(harness.start("token", file=True, wrapper=_DISK_FULL))
     token = harness.token_of(run)
     expect(token["access_token"] == "ya29.fake-access-2", "the refreshed token, ya29.fake-access-2", token)
-    expect(bool(run.stderr.strip()), "a warning on standard error: the token could not be saved", "nothing")
+    harness.warnings = 1  # the token could not be saved
     harness.unchanged()
 
 
@@ -361,6 +371,7 @@ def _(harness: Harness) -> None:
 )
 def _(harness: Harness) -> None:
     harness.write(harness.grant(valid_for=-1))
+    harness.warnings = 1  # the token could not be saved
     child = harness.start("interactive", file=True, wrapper=_DISK_FULL)
     token = harness.token_in(child.ask("token"), "interactive")
     harness.unchanged()
@@ -399,7 +410,7 @@ def _(harness: Harness) -> None:
             else:
                 time.sleep(duration * fraction)
         child.kill()
-        child.finish()
+        harness.finish(child)
         try:
             content: object = json.loads(harness.file.read_bytes())
         except ValueError:

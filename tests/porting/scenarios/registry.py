@@ -36,6 +36,11 @@ class Scenario:
         return self.id.partition("/")[0]
 
     @property
+    def required(self) -> bool:
+        """Whether no port may skip it: https, no redirects, limits on time and size, and no secret shown."""
+        return self.level == "hostile"
+
+    @property
     def missing(self) -> str:
         """Why it cannot run on this system; "" if it can."""
         return f"this system has no {self.needs}" if self.needs and not _HAS[self.needs] else ""
@@ -43,7 +48,7 @@ class Scenario:
 
 _HAS: Final[Mapping[str, bool]] = {
     "file modes": os.name != "nt",
-    "folder that root may not write": hasattr(os, "geteuid") and os.geteuid() != 0,
+    "folder that may not be written": sys.platform == "linux" or (hasattr(os, "geteuid") and os.geteuid() != 0),
     "hard links": hasattr(os, "link"),
     "named pipes": hasattr(os, "mkfifo"),
     "signals": os.name != "nt",
