@@ -404,10 +404,10 @@ class Machine:
 def memory(process: Process) -> str:
     """All that a token remembers, as text."""
     state = process.token._state
-    ours, other = state.snapshot, state.other
+    ours, other = state.snapshot, state.alternative
     known = (
-        ours.token, ours.valid.deadline, state.seen, state.saved is ours.token, state.is_new_login, state.superseded,
-        state.error, state.refused, state.server_backoff, state.store_backoff, other and other.token,
+        ours.token, ours.valid.deadline, state.last_read, state.clean is ours.token, state.is_new_login,
+        state.superseded, state.error, state.refused, state.server_backoff, state.store_backoff, other and other.token,
     )  # fmt: skip
     return repr(known)
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, Authority, Exchange
 from tests.support import NOON, Clock
 from ytmusic_oauth import YOUTUBE, OAuthCredentials, OAuthToken, RefreshingToken, TransportError
-from ytmusic_oauth._expiry import TOLERANCE
+from ytmusic_oauth._expiry import CLOCK_SKEW
 
 LIFETIME: Final = 3599
 DAY: Final = 86400
@@ -280,11 +280,11 @@ def check_read(world: World, token: RefreshingToken) -> None:
         access_token = token.access_token
     except TransportError:
         assert not world.is_online or world.steady < world.failed_at + 60
-        assert not all(-TOLERANCE <= age < LIFETIME for age in ages(world, held))
+        assert not all(-CLOCK_SKEW <= age < LIFETIME for age in ages(world, held))
         return
     issued = world.issued[access_token]
     assert max(ages(world, access_token)) < LIFETIME
-    assert issued.wall <= max(world.wall, world.booted) + TOLERANCE or issued.boot == world.boots
+    assert issued.wall <= max(world.wall, world.booted) + CLOCK_SKEW or issued.boot == world.boots
     was_set_back = world.wall - world.true < issued.wall - issued.true
     was_suspended = world.steady - world.true < issued.steady - issued.true
     assert world.server.is_live(access_token) or (was_set_back and (was_suspended or issued.boot < world.boots))

@@ -77,13 +77,13 @@ def at(
 def loaded(values: RefreshableTokenDict | None = None) -> State:
     """Return the state of a token that was loaded from its store when it was issued."""
     values = values or OURS
-    return State(snapshot(values), seen=values, saved=values)
+    return State(snapshot(values), last_read=values, clean=values)
 
 
 def constructed(values: RefreshableTokenDict | None = None) -> State:
     """Return the state of a token that was made by the constructor: the store was not read."""
     values = values or OURS
-    return State(snapshot(values), saved=values)
+    return State(snapshot(values), clean=values)
 
 
 def new_login(values: RefreshableTokenDict | None = None) -> State:
@@ -148,8 +148,8 @@ NO_DESCRIPTORS: Final = TokenStoreError("The token file cannot be locked: Too ma
 UNREADABLE: Final = TokenStoreError("The token file cannot be read: Permission denied")
 DISK_FULL: Final = TokenStoreError("The disk is full")
 
-STALE: Final = "The old access token is used as long as it is valid."
-IN_MEMORY: Final = "The new token is in use, but in memory only until it can be saved."
+STALE: Final = "The old access token stays in use until it expires."
+IN_MEMORY: Final = "The new token is in memory only until it can be saved."
 
 
 def locked(now: float, *, wait: float = LOCK_WAIT, until: float = float("inf")) -> tuple[Step, Event]:
@@ -203,7 +203,7 @@ def test_an_expired_token_is_locked_read_refreshed_and_saved() -> None:
     script = [locked(3600), found(3600, OURS), asked(3601, ROTATED), saved(3601, OURS, after)]
     assert play(cycle(state, EXPIRED).refresh(), script) is None
     assert state.snapshot.token == after
-    assert not state.is_unsaved
+    assert not state.is_dirty
 
 
 def test_a_valid_token_is_refreshed_in_one_try_and_without_waiting_for_the_lock() -> None:
@@ -243,7 +243,7 @@ def test_a_token_that_another_process_has_refreshed_is_adopted_and_nothing_is_se
     wait = 0.0 if now == DUE else LOCK_WAIT
     assert play(cycle(state, now).refresh(), [locked(now, wait=wait), found(now, theirs)]) is None
     assert state.snapshot.token == theirs
-    assert not state.is_unsaved
+    assert not state.is_dirty
 
 
 def test_a_token_that_another_process_left_expired_is_refreshed_with_its_refresh_token() -> None:
@@ -273,7 +273,7 @@ def test_a_lock_that_is_never_released_is_a_retryable_error_once_the_token_has_e
 
 
 def test_a_thread_does_not_wait_for_a_lock_that_it_holds_itself() -> None:
-    own = TokenStoreError("This thread is in the middle of refreshing another token in the same store")
+    own = TokenStoreError("This thread is already refreshing another token object of the same store")
     event = at(3600, taken=True, error=own)
     assert play(cycle(loaded(), EXPIRED).refresh(), [(Lock(40), event)]) is own
     assert play(cycle(loaded(), EXPIRED).store(), [(Lock(40), event)]) is own
@@ -304,7 +304,7 @@ def test_a_new_login_that_is_stored_during_the_request_wins(response: Mapping[st
     state, script = conflict(login, response)
     assert play(cycle(state, EXPIRED).refresh(), script) is None
     assert state.snapshot.token == login
-    assert not state.is_unsaved
+    assert not state.is_dirty
 
 
 def test_the_refresh_of_another_process_that_got_the_lock_too_wins() -> None:
@@ -345,7 +345,7 @@ def test_a_token_that_disappears_during_the_request_is_not_put_back(content: str
     warning = warned(steps, script)
     assert warning.consequence == IN_MEMORY
     assert state.snapshot.access_token == "a2"
-    assert state.is_unsaved
+    assert state.is_dirty
 
 
 def test_a_store_that_keeps_changing_does_not_keep_the_caller() -> None:
@@ -366,7 +366,7 @@ def test_a_store_that_cannot_be_read_after_a_conflict_is_a_failed_save() -> None
     state, script = conflict(None)
     script[-1] = (Read(), at(3601, error=UNREADABLE))
     assert warned(cycle(state, EXPIRED).refresh(), script) == Warn(UNREADABLE, IN_MEMORY)
-    assert state.is_unsaved
+    assert state.is_dirty
 
 
 # ---- "cannot look" is not "nothing there" ----------------------------------------------------------
@@ -420,7 +420,7 @@ def test_where_nothing_rotates_an_unreadable_store_does_not_stop_a_daemon(why: s
     warning = warned(cycle(state, EXPIRED, rotates=False).refresh(), script)
     assert warning.consequence == IN_MEMORY
     assert state.snapshot.access_token == "a2"
-    assert state.is_unsaved
+    assert state.is_dirty
 
     script = [*blind(7300, LOCK_WAIT)[why], asked(7302, {**KEPT, "access_token": "a3"})]
     assert play(cycle(state, 7300, rotates=False).refresh(), script) is None
@@ -514,7 +514,7 @@ def test_of_two_tokens_the_other_one_is_tried_after_a_refusal() -> None:
     ]  # fmt: skip
     assert play(cycle(state, 3800).refresh(), script) is None
     assert state.snapshot.refresh_token == after["refresh_token"]
-    assert state.other is None
+    assert state.alternative is None
 
 
 def test_a_refused_refresh_token_is_not_sent_again_after_waiting_for_the_lock() -> None:
@@ -549,7 +549,7 @@ def test_the_first_of_two_tokens_is_saved_if_it_is_tried_after_a_refusal_of_the_
     ]
     assert play(cycle(state, 3800).refresh(), script) is HTTP_503
     assert state.snapshot.token == OURS
-    assert not state.is_unsaved
+    assert not state.is_dirty
 
 
 # ---- servers that give no refresh token ----------------------------------------------------------
@@ -634,7 +634,7 @@ def test_a_new_refresh_token_in_a_malformed_response_is_saved_before_the_error_i
     else:
         assert play(steps, script) is error
     assert state.snapshot.token == after
-    assert not state.is_unsaved
+    assert not state.is_dirty
     assert error.refresh_token is None
 
 
@@ -823,7 +823,7 @@ def test_a_field_that_was_set_during_a_save_stays_unsaved() -> None:
     state.supersede(state.snapshot.changed(NOON, BOOTED, "scope", "other"))
     with pytest.raises(StopIteration):
         steps.send(at(3601, swapped=True))
-    assert state.is_unsaved
+    assert state.is_dirty
 
 
 # ---- saving --------------------------------------------------------------------------------------
@@ -896,7 +896,7 @@ def test_a_confirmed_login_that_was_never_saved_is_stored_over_anything(there: R
     state = new_login(login)
     assert play(cycle(state, 200).save(), [locked(200, wait=0), found(200, there), saved(200, there, login)]) is None
     assert not state.is_new_login
-    assert not state.is_unsaved
+    assert not state.is_dirty
 
 
 def test_a_confirmed_login_that_was_never_saved_is_refreshed_and_stored_over_anything() -> None:
@@ -915,7 +915,7 @@ def test_a_new_refresh_token_that_could_not_be_saved_is_saved_before_the_next_re
     mine = state.snapshot.token
     script = [locked(7200), found(7200, OURS), saved(7200, OURS, mine), asked(7201, refresh="r2", error=HTTP_503)]
     assert play(cycle(state, 7200).refresh(), script) is HTTP_503
-    assert not state.is_unsaved
+    assert not state.is_dirty
 
 
 def test_a_confirmed_login_is_saved_once_it_is_found_in_the_store() -> None:
@@ -923,7 +923,7 @@ def test_a_confirmed_login_is_saved_once_it_is_found_in_the_store() -> None:
     state = new_login()
     assert play(cycle(state, 10).save(), [locked(10, wait=0), found(10, OURS)]) is None
     assert not state.is_new_login
-    assert not state.is_unsaved
+    assert not state.is_dirty
 
 
 # ---- store_token ---------------------------------------------------------------------------------
@@ -950,7 +950,7 @@ def test_store_adopts_a_newer_token() -> None:
 def test_store_writes_what_was_made_by_the_constructor_over_an_older_token() -> None:
     state = constructed(token("a2", "r2", 5))
     assert play(cycle(state, 10).store(), [locked(10), found(10, OURS), saved(10, OURS, token("a2", "r2", 5))]) is None
-    assert not state.is_unsaved
+    assert not state.is_dirty
 
 
 @pytest.mark.parametrize("content", [None, "something else"], ids=["deleted", "not a token"])
@@ -970,7 +970,7 @@ def test_store_raises_if_the_store_cannot_be_locked_read_or_written(state: State
     assert taken.retryable
     assert script((Lock(40), at(10, error=NO_DESCRIPTORS))) is NO_DESCRIPTORS
     assert script(locked(10), *look_for_a_second(10, (Read(), at(10, error=UNREADABLE)))) is UNREADABLE
-    gone = [locked(10), *(look_for_a_second(10, found(10, None)) if state.seen else [found(10, None)])]
+    gone = [locked(10), *(look_for_a_second(10, found(10, None)) if state.last_read else [found(10, None)])]
     assert script(*gone, replaced(None, OURS, at(11, error=DISK_FULL)), found(11, None)) is DISK_FULL
 
 
@@ -1146,37 +1146,37 @@ SETTLED: Final[Mapping[str, tuple[State, RefreshableTokenDict, bool]]] = {
 def test_the_newer_of_two_tokens_wins(state: State, there: RefreshableTokenDict, is_taken: bool) -> None:
     state = copy.copy(state)
     ours = state.snapshot.token
-    state.settle(snapshot(there, 10), NOON + 10, BOOTED + 10)
+    state.reconcile(snapshot(there, 10), NOON + 10, BOOTED + 10)
     assert state.snapshot.token == (there if is_taken else ours)
-    assert state.seen == there
+    assert state.last_read == there
 
 
 def test_a_fresh_access_token_wins_over_an_expired_one_that_a_wrong_clock_dates_later() -> None:
     """Our token came from a server response while the clock was a year ahead."""
     state = loaded(token("a1", "r1", 365 * 86400))
-    state.settle(snapshot(token("a2", "r1", 0), 10), NOON + 10, BOOTED + 10)
+    state.reconcile(snapshot(token("a2", "r1", 0), 10), NOON + 10, BOOTED + 10)
     assert state.snapshot.access_token == "a2"
 
 
 def test_a_token_of_the_constructor_is_not_written_over_an_older_one_without_reason() -> None:
     """It is only used. A refresh, or `store_token`, writes it."""
     state = constructed()
-    state.settle(snapshot(token("a9", "r9", -5), 10), NOON + 10, BOOTED + 10)
-    assert not state.is_unsaved
+    state.reconcile(snapshot(token("a9", "r9", -5), 10), NOON + 10, BOOTED + 10)
+    assert not state.is_dirty
     assert decide(state, FRESH, at(10), has_store=True) is Task.RETURN
 
 
 def test_what_the_store_had_at_the_last_look_is_not_news() -> None:
     state = unsaved()
-    state.settle(snapshot(OURS, 10), NOON + 10, BOOTED + 10)
+    state.reconcile(snapshot(OURS, 10), NOON + 10, BOOTED + 10)
     assert state.snapshot.access_token == "a2"
-    assert state.is_unsaved
+    assert state.is_dirty
 
 
 def test_a_token_that_is_equal_to_the_one_in_the_store_needs_no_saving() -> None:
     state = unsaved()
-    state.settle(snapshot(token("a2", "r2", 3600), 10), NOON + 10, BOOTED + 10)
-    assert not state.is_unsaved
+    state.reconcile(snapshot(token("a2", "r2", 3600), 10), NOON + 10, BOOTED + 10)
+    assert not state.is_dirty
 
 
 ACCESS: Final = st.sampled_from(["a1", "a2", "a3"])
@@ -1195,7 +1195,7 @@ def test_no_superseded_refresh_token_replaces_ours(
     for each in there:
         superseded = state.superseded
         before = state.snapshot.refresh_token
-        state.settle(snapshot(each), NOON, BOOTED)
+        state.reconcile(snapshot(each), NOON, BOOTED)
         if state.snapshot.refresh_token != before:
             assert state.snapshot.refresh_token not in superseded
 
@@ -1228,24 +1228,24 @@ def test_the_last_hundred_superseded_refresh_tokens_are_remembered() -> None:
 def test_a_copy_knows_the_store_and_what_was_superseded_but_no_failure() -> None:
     state = unsaved()
     made_blocked(state)
-    state.other = snapshot(NEW_LOGIN)
+    state.alternative = snapshot(NEW_LOGIN)
     for duplicate in (copy.copy(state), copy.deepcopy(state), pickle.loads(pickle.dumps(state))):
-        assert duplicate.is_unsaved
-        assert (duplicate.snapshot.token, duplicate.seen, duplicate.saved) == (state.snapshot.token, OURS, OURS)
+        assert duplicate.is_dirty
+        assert (duplicate.snapshot.token, duplicate.last_read, duplicate.clean) == (state.snapshot.token, OURS, OURS)
         assert (duplicate.superseded, duplicate.is_new_login) == (("r1",), False)
-        assert duplicate.other is not None
-        assert duplicate.other.token == NEW_LOGIN
+        assert duplicate.alternative is not None
+        assert duplicate.alternative.token == NEW_LOGIN
         assert (duplicate.error, duplicate.server_backoff, duplicate.store_backoff) == (None, Backoff(), Backoff())
     saved_state = pickle.loads(pickle.dumps(loaded()))
-    assert not saved_state.is_unsaved
+    assert not saved_state.is_dirty
 
 
 def test_a_move_forgets_the_failures_of_the_old_store_and_keeps_those_of_the_server() -> None:
-    there = State(snapshot(OURS), seen=OURS, saved=OURS)
+    there = State(snapshot(OURS), last_read=OURS, clean=OURS)
     state = unsaved()
     made_blind(state)
     state.moved(there)
-    assert (state.error, state.server_backoff, state.superseded, state.saved) == (None, Backoff(), (), OURS)
+    assert (state.error, state.server_backoff, state.superseded, state.clean) == (None, Backoff(), (), OURS)
     assert state.snapshot.access_token == "a2"  # changed during the move, and to be saved
     made_blocked(state)
     state.moved(there)

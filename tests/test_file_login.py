@@ -541,7 +541,7 @@ def test_a_refresh_that_rotates_is_not_sent_where_nothing_can_be_saved(
     before, sent = file.read_bytes(), len(server.requests_to("token"))
     with outage(file, number), outage_in_place():
         clock.advance(3550)
-        with pytest.warns(RuntimeWarning, match="The old access token is used as long as it is valid"):
+        with pytest.warns(RuntimeWarning, match="The old access token stays in use until it expires"):
             token.as_auth()
         clock.advance(100)
         with pytest.raises(TokenFileError, match=os.strerror(number)):

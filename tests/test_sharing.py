@@ -535,7 +535,7 @@ def test_a_file_that_is_removed_during_a_refresh_is_not_put_back(server: FakeGoo
             reading = threads.submit(read, token)
             server.wait_for_requests(2, "token")
             path.unlink()
-        with pytest.warns(RuntimeWarning, match="gone from the store"):
+        with pytest.warns(RuntimeWarning, match="disappeared from the store"):
             assert server.is_live(reading.result())
     assert [*path.parent.iterdir()] == []
 
@@ -831,7 +831,7 @@ def test_a_thread_in_its_own_refresh_gets_a_retryable_error_and_no_expired_token
     clock.advance(HOUR)
     assert server.is_live(session.token.access_token)
     assert [(type(each), each.retryable) for each in session.problems] == [(OAuthError, True)]
-    assert "in the middle of refreshing this token" in str(session.problems[0])
+    assert "already refreshing this token" in str(session.problems[0])
 
 
 def test_refresh_is_not_content_with_a_save_in_another_thread(server: FakeGoogle, path: Path, clock: Clock) -> None:

@@ -423,7 +423,7 @@ def test_a_failed_save_is_a_warning_and_the_token_is_saved_later(server: Server,
     token = RefreshingToken.load(server, store)
     store.method = "replace"
     clock.advance(HOUR)
-    with pytest.warns(RuntimeWarning, match="DriverError.*in use, but in memory only until it can be saved") as caught:
+    with pytest.warns(RuntimeWarning, match="DriverError.*in memory only until it can be saved") as caught:
         assert token.access_token == "a1"
     assert CANARY not in str(caught[0].message)
     assert store.token() == VALUES
@@ -482,7 +482,7 @@ def test_a_token_stays_usable_while_the_store_is_down_and_as_long_as_it_is_valid
     token = RefreshingToken.load(server, store)
     store.method = "read"
     clock.advance(HOUR - 30)
-    with pytest.warns(RuntimeWarning, match="DriverError.*as long as it is valid"):
+    with pytest.warns(RuntimeWarning, match="DriverError.*until it expires"):
         assert token.access_token == "a0"
     clock.advance(30)
     with pytest.raises(TokenStoreError, match="DriverError"):
@@ -575,7 +575,7 @@ def test_a_thread_does_not_wait_for_itself_with_two_tokens_of_one_store(
     clock.advance(HOUR)
     server.meanwhile = callback
     assert one.access_token == "a1"
-    assert problems == ["This thread is in the middle of refreshing another token in the same store"]
+    assert problems == ["This thread is already refreshing another token object of the same store"]
     assert two.access_token == "a1"
     assert server.refreshes == 1
     assert _refresher._locked == []

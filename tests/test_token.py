@@ -607,7 +607,7 @@ def test_a_permanent_failure_is_a_warning_while_the_token_is_valid_and_then_an_e
     old = token.access_token
     leave(40, token, clock)
     server.script("token", answer, answer)
-    with pytest.warns(RuntimeWarning, match=f"{error.summary}.*The old access token is used as long as it is valid"):
+    with pytest.warns(RuntimeWarning, match=f"{error.summary}.*The old access token stays in use until it expires"):
         assert token.access_token == old
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""OAuth for YouTube Music: device login, a token file, an access token that keeps itself fresh.
+"""OAuth for YouTube Music: device login, a token file, an access token that refreshes itself.
 
     >>> from ytmusic_oauth import OAuthCredentials, RefreshingToken
     >>> credentials = OAuthCredentials(client_id, client_secret)

@@ -7,17 +7,17 @@ Theory of operation
 A token has many users at once: threads share one object, processes share one store. Each wants a valid access token,
 none should wait while there is one, and a refresh should happen once. Many servers rotate refresh tokens: a refresh
 invalidates the refresh token that it was made with, and a second use of that one looks like theft and revokes the
-login. So the cycle must never refresh with a token that another process has used, and never lose or overwrite a new
-refresh token.
+login. So the cycle must never use a refresh token that another process has used, and never lose or overwrite a new
+one.
 
 **States.** A token is *fresh*, or *valid* (due for a refresh, but the server still accepts it), or *expired*. Two
-clocks decide; `_expiry` explains why. A token is *unsaved* while the store has another one.
+clocks decide; `_expiry` explains why. A token is *dirty* while the store lacks it.
 
-    fresh, saved       return it: no lock, no I/O
-    fresh, unsaved     save it; ask the server nothing
+    fresh              return it: no lock, no I/O
+    fresh, dirty       save it; send nothing
     valid, expired     refresh it
-    after a failure    until the backoff is over: valid: return it; expired: look into the store once a second for
-                       something newer, else raise the same error again
+    after a failure    until the backoff ends: valid: return it; expired: read the store once a second for a newer
+                       token, else raise the same error again
 
 **A refresh.**
 
@@ -25,32 +25,32 @@ clocks decide; `_expiry` explains why. A token is *unsaved* while the store has 
           |
     read the store ---- unreadable for 1 s ---------> rotating: return it while valid, else raise
           |                                           not rotating: refresh from memory, leave the store alone
-    something newer there? adopt it. Fresh now? done
+    a newer token there? adopt it. Fresh now? done
           |
     ask the server ---- refused --------------------> another refresh token in the store? adopt it, ask once more
           |        \--- failed ---------------------> back off; return the token while it is valid, else raise
     remember the response, or a new refresh token of a malformed one, before anything else can fail
           |
-    compare and swap -- conflict -------------------> read, settle which one is newer, again: at most 5 times
+    compare and swap -- conflict -------------------> read, reconcile, swap again: at most 5 times
           |        \--- failed ---------------------> return the token, warn once, save later
         done
 
-**Two locks.** Threads take turns (`_single_flight`): while the token is valid, one works and the others return it at
-once; once it has expired, they wait and share the outcome. Processes take the lock of the store, which keeps refreshes
-at one. Compare-and-swap keeps the store right even when that lock is lost, as a lease can be at any time.
+**Two locks.** Threads share one refresh (`_single_flight`): while the token is valid, one thread works and the others
+return it at once; after it has expired, they wait and share the outcome. Processes take the store's lock, so that one
+of them refreshes. Compare-and-swap keeps the store right even if that lock is lost, as a lease can be at any time.
 
-**Without a refresh token.** Some servers give none. Such a token is used as long as it is valid, and nothing is ever
-sent for it: then it counts as refused.
+**Refused.** `InvalidGrant` means that the user has to log in again. It is raised even while the access token is valid,
+because a person has to act. A server may give no refresh token at all: then the token is used until it expires, and
+counts as refused after that.
 
-**Which one is newer** (`State.settle`). With the same refresh token, the access token that was issued later. The
-refresh token that ours replaced is older: ours is written over it. Any other refresh token in the store is a new login
-or the rotation of another process, and wins. A confirmed login that was never saved wins over everything.
+**Which one is newer** (`State.reconcile`). With the same refresh token, the access token that was issued later. A
+refresh token that ours replaced is older: ours is written over it. Any other refresh token in the store is a new login,
+or another process's rotation, and wins. A confirmed login that was never saved wins over everything.
 
 **Guaranteed**, whatever the interleaving, crash or clock: an older refresh token never replaces a newer one; a refresh
-of an old login never overwrites a new login; where refresh tokens rotate, none is used without a look into the store;
-no expired token is returned. **Not preventable** by any client where refresh tokens rotate: a process that is killed,
-or that outlives its lease, between sending a refresh and saving the response takes the only copy of the new token with
-it.
+of an old login never overwrites a new login; where refresh tokens rotate, none is sent before the store was read; no
+expired token is returned. **No client can prevent** this loss where refresh tokens rotate: a process that is killed, or
+that outlives its lease, between sending a refresh and saving the response takes the only copy of the new token with it.
 
 This module decides, and `_refresher` carries out. A `Cycle` yields what to do, a `Step`, and is sent what happened, an
 `Event`, together with the time on both clocks. Pure: no clock, no thread, no store, no server.
@@ -68,21 +68,21 @@ from ._steps import FRESH, Ask, Event, Goal, Lock, Read, Replace, Step, Steps, W
 from ._validation import FieldError, optional, secret
 from .exceptions import InvalidGrant, MalformedResponse, OAuthError, TokenStoreError
 
-#: Seconds for a whole request, its retries included.
+#: Seconds for a refresh request, with its retries.
 TIMEOUT: Final = 30.0
-#: Seconds to wait for the lock once the token has expired: longer than another process's request and its save.
+#: Seconds to wait for the lock when the token has expired: longer than another process's request and save take.
 LOCK_WAIT: Final = 40.0
-#: Seconds to keep looking at a store that cannot be read, because another program may be writing it.
-LOOK_AGAIN: Final = 1.0
-#: Seconds between two such looks.
-PAUSE: Final = 0.1
-#: Seconds between two looks for something newer, after a failure.
-LOOK_EVERY: Final = 1.0
-#: Seconds before the token expires at which a request gives up, which leaves time to use the token.
+#: Seconds to keep reading a store without a readable token: another program may be writing it.
+READ_PATIENCE: Final = 1.0
+#: Seconds between two such reads.
+READ_INTERVAL: Final = 0.1
+#: Seconds between two reads for a newer token after a failure.
+LOOK_INTERVAL: Final = 1.0
+#: Seconds before the token expires at which a request gives up, to leave time to use the token.
 RESERVE: Final = 2.0
-#: How often a request is sent at most, where it is safe to send it again.
+#: The most requests in one refresh, where repeating one is safe.
 TRIES: Final = 3
-#: How often a compare-and-swap is tried at most.
+#: The most attempts to compare and swap.
 SWAPS: Final = 5
 
 
@@ -90,19 +90,19 @@ SWAPS: Final = 5
 
 
 class Task(Enum):
-    """What a caller that wants the token has to do first."""
+    """What to do before the token is returned."""
 
     RETURN = "return the token"
     SAVE = "save the token"
-    LOOK = "look into the store for a newer token"
+    LOOK = "read the store for a newer token"
     RAISE = "raise the last error again"
     REFRESH = "refresh the token"
 
 
 def decide(state: State, goal: Goal, now: Event, *, has_store: bool) -> Task:
-    """Decide what to do about a token, without any I/O."""
+    """Decide, without I/O, what a caller that wants the token does first."""
     if goal.is_met(state.snapshot, now):
-        must_save = has_store and state.is_unsaved and now.monotonic >= state.store_backoff.until
+        must_save = has_store and state.is_dirty and now.monotonic >= state.store_backoff.until
         return Task.SAVE if must_save else Task.RETURN
     if goal.rejected is not None:
         return Task.REFRESH
@@ -113,7 +113,7 @@ def decide(state: State, goal: Goal, now: Event, *, has_store: bool) -> Task:
         return Task.REFRESH
     if is_valid and not is_refused:
         return Task.RETURN
-    return Task.LOOK if has_store and now.monotonic >= state.looked_at + LOOK_EVERY else Task.RAISE
+    return Task.LOOK if has_store and now.monotonic >= state.looked_at + LOOK_INTERVAL else Task.RAISE
 
 
 class Cycle:
@@ -127,20 +127,20 @@ class Cycle:
         self._rotates = rotates
         self._has_store = has_store
         self._goal = goal
-        # What was last read from the store; when the lock was taken, and until when it is held (monotonic).
+        # The text last read from the store; when the lock was taken, and when its lease ends (monotonic).
         self._text: str | None = None
         self._locked_at, self._until = now.monotonic, float("inf")
         self._warning: Warn | None = None
 
-    # ---- the four ways through ----
+    # ---- the four passes ----
 
     def refresh(self) -> Steps:
         """Refresh the token. Raises an `OAuthError` if that leaves no token for the goal."""
         try:
             yield from self._refresh()
             if not self._is_valid() and self._goal.rejected is None:
-                # The machine slept, or the clock was set, during the request. The whole cycle again: the save may have
-                # released the lock, as that of a file does, and another process may have refreshed.
+                # The machine slept, or the clock was set, during the request. Run the whole cycle again: a save may
+                # have released the lock, as that of a file does, and another process may have refreshed.
                 yield from self._refresh()
             if not self._is_valid():
                 raise OAuthError("The new token expired before it arrived", retryable=True)
@@ -150,9 +150,9 @@ class Cycle:
             is_news = self._back_off(error)
             if self._goal.rejected is not None or not self._is_valid():
                 raise
-            # While the token is valid, a transient failure of the server is no news.
+            # While the token is valid, a transient failure of the server needs no warning.
             if is_news and (isinstance(error, TokenStoreError) or not error.retryable):
-                self._warning = Warn(error, "The old access token is used as long as it is valid.")
+                self._warning = Warn(error, "The old access token stays in use until it expires.")
         if self._warning is not None:
             yield self._warning
 
@@ -161,23 +161,23 @@ class Cycle:
         state = self._state
         self._now = yield Lock(0.0)
         if self._now.taken:
-            state.store_backoff = state.store_backoff._replace(until=self._now.monotonic + LOOK_EVERY)
+            state.store_backoff = state.store_backoff._replace(until=self._now.monotonic + LOOK_INTERVAL)
             return
         problem = self._now.error or (yield from self._reload())
-        if state.is_unsaved:
+        if state.is_dirty:
             yield from self._save(problem)
         if self._warning is not None:
             yield self._warning
 
     def store(self) -> Steps:
-        """Save the token because the caller says so, also over what is not a token. Raises an `OAuthError`."""
+        """Save the token because the caller asks for it, even over what is not a token. Raises an `OAuthError`."""
         state = self._state
         locked = self._now = yield Lock(LOCK_WAIT)
         if locked.taken or locked.error is not None:
             raise locked.error or _taken()
         problem = yield from self._reload()
-        if self._now.error is None and (problem is not None or state.snapshot.token != state.seen):
-            state.saved = state.seen  # also what was made by the constructor
+        if self._now.error is None and (problem is not None or state.snapshot.token != state.last_read):
+            state.clean = state.last_read  # includes the constructor's values
             problem = yield from self._swap()
         if problem is not None:
             raise problem
@@ -187,7 +187,7 @@ class Cycle:
         self._state.looked_at = self._now.monotonic
         self._now = yield Read()
         if self._now.error is None:
-            self._settle()
+            self._reconcile()
 
     # ---- the steps of a refresh ----
 
@@ -199,8 +199,10 @@ class Cycle:
             if self._now.taken:
                 if must_wait:
                     raise self._now.error or _taken()
-                # Another process is refreshing. To try again at each read would make readers wait for a remote store.
-                self._state.server_backoff = self._state.server_backoff._replace(until=self._now.monotonic + LOOK_EVERY)
+                # Another process is refreshing. Trying again at each read would make readers wait for a remote store.
+                self._state.server_backoff = self._state.server_backoff._replace(
+                    until=self._now.monotonic + LOOK_INTERVAL
+                )
                 return
             self._locked_at, self._until = self._now.monotonic, self._now.until
             problem = self._now.error or (yield from self._reload())
@@ -209,51 +211,51 @@ class Cycle:
                 problem = problem.copy()
                 problem.retryable = True
                 raise problem
-        if self._has_store and self._state.is_unsaved and problem is None:
-            # Before asking, which may fail: the refresh token of the last response may be in memory only.
+        if self._has_store and self._state.is_dirty and problem is None:
+            # Before the request, which may fail: the current refresh token may be in memory only.
             yield from self._save(None)
         failure = None
         if not self._goal.is_met(self._state.snapshot, self._now):
             failure = yield from self._ask(may_look=problem is None)
-        if self._has_store and self._state.is_unsaved:
+        if self._has_store and self._state.is_dirty:
             yield from self._save(problem)
         if failure is not None:
             raise failure
 
     def _reload(self) -> Generator[Step, Event, OAuthError | None]:
-        """Read the store and adopt what is newer. Returns what is wrong with the store."""
-        give_up_at = self._now.monotonic + LOOK_AGAIN
+        """Read the store and adopt a newer token. Returns the problem, if there is one."""
+        give_up_at = self._now.monotonic + READ_PATIENCE
         while True:
             self._now = yield Read()
-            problem = self._now.error or self._settle()
+            problem = self._now.error or self._reconcile()
             if problem is None or self._now.monotonic >= give_up_at:
                 return problem
-            self._now = yield Wait(PAUSE)
+            self._now = yield Wait(READ_INTERVAL)
 
-    def _settle(self) -> OAuthError | None:
+    def _reconcile(self) -> OAuthError | None:
         state, self._text = self._state, self._now.text
         if self._text is None:
-            if state.seen is None or state.is_new_login:
+            if state.last_read is None or state.is_new_login:
                 return None
-            return TokenStoreError("The token is gone from the store")
+            return TokenStoreError("The token has disappeared from the store")
         try:
             there = Snapshot(self._now.wall, self._now.monotonic, parse_token_text(self._text))
         except TokenStoreError as error:
             return error
-        state.settle(there, self._now.wall, self._now.monotonic, rejected=self._goal.rejected)
+        state.reconcile(there, self._now.wall, self._now.monotonic, rejected=self._goal.rejected)
         return None
 
     def _ask(self, *, may_look: bool, may_repeat: bool = True) -> Generator[Step, Event, OAuthError | None]:
-        """Ask the server; once more if the refresh token was refused and another one turned up.
+        """Send the refresh token; if it is refused and another one has appeared, send that one.
 
-        Returns the error of a response that is malformed except for its new refresh token, which is to be saved first.
+        Returns the error of a malformed response that has a new refresh token, which must be saved before it is raised.
         """
         state = self._state
         refresh_token = state.snapshot.refresh_token
         if self._goal.rejected is None and state.refused == refresh_token and state.error is not None:
             raise state.error.copy()
         if refresh_token:
-            tries, seconds = self._allowance()
+            tries, seconds = self._request_budget()
             if tries == 0:
                 return None
             self._check_lease(seconds)
@@ -271,21 +273,21 @@ class Cycle:
         if self._goal.is_met(state.snapshot, self._now):
             return None
         if state.snapshot.refresh_token == refresh_token:
-            state.take_other()
+            state.take_alternative()
         if state.snapshot.refresh_token == refresh_token:
-            # Not earlier: other threads would tell their callers to log in again.
+            # Not earlier: other threads would raise the refusal before the other tokens were tried.
             state.error, state.refused = error.copy(), refresh_token
         elif may_repeat:
             return (yield from self._ask(may_look=may_look, may_repeat=False))
         raise error
 
-    def _allowance(self) -> tuple[int, float]:
-        """Return how many tries a refresh has, and how many seconds; none if the valid token is to be used up first."""
+    def _request_budget(self) -> tuple[int, float]:
+        """Return how many tries a refresh has and how many seconds; 0 to use the valid token until it expires."""
         state = self._state
         left = state.snapshot.valid.seconds_left(self._now.wall, self._now.monotonic)
         if left == 0 or self._goal.rejected is not None:
             return TRIES, TIMEOUT
-        if not self._rotates:  # to give up early costs nothing
+        if not self._rotates:  # giving up early loses nothing
             seconds = min(TIMEOUT, left - RESERVE)
         elif left >= TIMEOUT or state.server_backoff.failures == 0:
             seconds = TIMEOUT
@@ -297,19 +299,19 @@ class Cycle:
         return 0, 0.0
 
     def _check_lease(self, seconds: float) -> None:
-        # A request that outlives the lease may be the second one with the same refresh token.
+        # After the lease ends, another process may send the same refresh token.
         if self._until - self._now.monotonic >= seconds:
             return
         if self._until - self._locked_at < seconds:
-            raise TokenStoreError(f"The lease of the lock is shorter than a request may take ({seconds:.0f} s)")
-        raise TokenStoreError("The lease of the lock ends before a request could", retryable=True)
+            raise TokenStoreError(f"The lock's lease is shorter than a request may take ({seconds:.0f} s)")
+        raise TokenStoreError("The lock's lease would end before a request could finish", retryable=True)
 
     def _remember(self, sent: Event, refresh_token: str) -> OAuthError | None:
-        """Take the response. Returns what is wrong with one of a third-party `Credentials`."""
+        """Take the response. Returns the problem with one from a third-party `Credentials`."""
         state, response = self._state, self._now.response
         current = state.snapshot
         if current.refresh_token != refresh_token:
-            return None  # the caller has set another one meanwhile: a new login
+            return None  # the caller has set another one since: a new login
         try:
             snapshot = current.refreshed(sent.wall, sent.monotonic, response)
         except FieldError as error:
@@ -319,25 +321,25 @@ class Cycle:
         state.supersede(snapshot)
         state.responses += 1
         if not snapshot.fresh.covers(self._now.wall, self._now.monotonic):
-            # A server that repeats itself is not asked again at once.
+            # Do not ask a server that repeats itself again at once.
             state.server_backoff = state.server_backoff.after_failure(self._now.monotonic)
         return None
 
     def _save(self, problem: OAuthError | None) -> Steps:
-        """Save the token, unless the store has a problem. A failure is not raised: a later cycle tries again."""
+        """Save the token, unless the store has a problem. Never raises: after a failure, a later cycle tries again."""
         state = self._state
         problem = problem or (yield from self._swap())
         if problem is not None:
             if state.store_backoff.failures == 0:
-                self._warning = Warn(problem, "The new token is in use, but in memory only until it can be saved.")
+                self._warning = Warn(problem, "The new token is in memory only until it can be saved.")
             state.store_backoff = state.store_backoff.after_failure(self._now.monotonic)
 
     def _swap(self) -> Generator[Step, Event, OAuthError | None]:
-        """Compare and swap, until the store has the newer token. Returns the problem, if there is one."""
+        """Compare and swap until the store has the newer token. Returns the problem, if there is one."""
         try:
             return (yield from self._try_swap())
         except (KeyboardInterrupt, SystemExit):
-            # Once more, before the interrupt goes on: the process may end, and the only copy of the token with it.
+            # Save before the interrupt goes on: the process may end, and with it the only copy of the token.
             yield from self._try_swap()
             raise
 
@@ -352,9 +354,9 @@ class Cycle:
                 state.saved_as(token)
                 return None
             failure = self._now.error
-            self._now = yield Read()  # also after a failure: the store may have the token all the same
-            problem = self._now.error or self._settle()
-            if problem is None and not state.is_unsaved:
+            self._now = yield Read()  # even after a failure: the store may have the token anyway
+            problem = self._now.error or self._reconcile()
+            if problem is None and not state.is_dirty:
                 return None
             if failure is not None or problem is not None:
                 return failure or problem
@@ -366,7 +368,7 @@ class Cycle:
         return self._state.snapshot.valid.covers(self._now.wall, self._now.monotonic)
 
     def _back_off(self, error: OAuthError) -> bool:
-        """Remember a failure. Returns whether the last refresh did not fail, or with another error."""
+        """Remember a failure. Returns whether it differs from the last one."""
         state = self._state
         is_news = type(state.error) is not type(error)
         if state.refused != state.snapshot.refresh_token:  # only another refresh token lifts a refusal

@@ -12,15 +12,15 @@ from typing import Final
 
 #: Seconds. ytmusicapi: "credential expiration <= 1 min".
 REFRESH_MARGIN: Final = 60
-#: Seconds by which the clock of the machine that stored a token may be ahead of ours: such clocks are not wrong.
-TOLERANCE: Final = 10
-#: Seconds that an access token is valid if the server does not say: Google's (RFC 6749 5.1 lets a server leave it out).
+#: Seconds of clock skew tolerated between the machine that stored a token and this one.
+CLOCK_SKEW: Final = 10
+#: Seconds that an access token is valid if the server does not say (RFC 6749 5.1 allows that): Google's lifetime.
 ASSUMED_LIFETIME: Final = 3600
 _ALWAYS: Final = float("-inf")
 
 
 def refresh_margin(expires_in: int) -> int:
-    """Return how many seconds before its end a token is due for a refresh.
+    """Return how many seconds before it expires a token is due for a refresh.
 
     At most half its lifetime, so that a short-lived token is not due as soon as it is issued.
     """
@@ -47,18 +47,18 @@ class Validity:
 
 
 def validity(expires_at: int, expires_in: int, wall: float, monotonic: float) -> Validity:
-    """Return when a token is valid that expires at `expires_at` after `expires_in` seconds (0: unknown).
+    """Return the period in which a token is valid: `expires_in` seconds (0: unknown) that end at `expires_at`.
 
     `wall` and `monotonic` are the clocks at one moment: that of the request, or that of reading the token.
     """
     not_after = float(expires_at)  # a float like the clocks: comparing float with int is slow
     if expires_in <= 0:
         return Validity(_ALWAYS, not_after, monotonic + not_after - wall)
-    # More than `expires_in` seconds left means that the clock was ahead when the token was stored.
-    return Validity(not_after - expires_in - TOLERANCE, not_after, monotonic + min(not_after - wall, expires_in))
+    # If more than `expires_in` seconds were left, the clock was ahead when the token was stored.
+    return Validity(not_after - expires_in - CLOCK_SKEW, not_after, monotonic + min(not_after - wall, expires_in))
 
 
 def freshness(valid: Validity, expires_in: int) -> Validity:
-    """Return when a token of that validity is not yet due for a refresh."""
+    """Return the part of that period in which the token is not yet due for a refresh."""
     margin = refresh_margin(expires_in)
     return Validity(valid.not_before, valid.not_after - margin, valid.deadline - margin)

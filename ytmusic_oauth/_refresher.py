@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Carries out the refresh cycle for one token, on its store, its server and the clocks. `_cycle` decides."""
+"""Carries out the refresh cycle of one token: calls its store, its server and the clocks. `_cycle` decides."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import ExitStack, suppress
 from copy import deepcopy
 from typing import Final
 
-from ._cycle import LOOK_AGAIN, PAUSE, Cycle, Task, decide
+from ._cycle import READ_INTERVAL, READ_PATIENCE, Cycle, Task, decide
 from ._file_lock import AlreadyLocked
 from ._file_store import FileStore
 from ._single_flight import CHANGES, SingleFlight, caller
@@ -23,12 +23,12 @@ from .models import RefreshableTokenDict
 from .store import TokenStore
 
 _EMPTY: Final = "There is no token in the store"
-# Which thread has locked which store: if it wanted it again, it would wait for itself.
+# Which thread holds the lock of which store: acquiring it again would deadlock.
 _locked: Final[list[tuple[tuple[int, int], TokenStore]]] = []
 
 
 class Refresher:
-    """Keeps one token fresh for all threads that share it, and in its store, if it has one."""
+    """Keeps one token fresh, for all threads that share it and in its store, if it has one."""
 
     __slots__ = ("_flight", "state", "store")
 
@@ -38,7 +38,7 @@ class Refresher:
         self._flight = SingleFlight()
 
     def __reduce__(self) -> tuple[type[Refresher], tuple[State, TokenStore | None]]:
-        # Copies (pickles too) share the store; a refresh that is under way is not copied.
+        # Copies and pickles share the store, but not a refresh that is under way.
         return Refresher, (self.state, self.store)
 
     def __deepcopy__(self, memo: dict[int, object]) -> Refresher:
@@ -46,10 +46,10 @@ class Refresher:
 
     # ---- what a token asks for ----
 
-    def ensure(self, credentials: Credentials, goal: Goal = FRESH) -> None:
-        """See to it that the token is valid and, if that can be had without an error, meets the goal.
+    def ensure_valid(self, credentials: Credentials, goal: Goal = FRESH) -> None:
+        """Make sure that the token is valid, and that it meets the goal if that is possible without an error.
 
-        Raises an `OAuthError` if the token has expired and cannot be refreshed, and `InvalidGrant` in any case.
+        Raises an `OAuthError` if the token has expired and cannot be refreshed; `InvalidGrant` even while it is valid.
         """
         while True:
             before, now, seen = self.state.snapshot, _now(), self._flight.generation
@@ -61,20 +61,20 @@ class Refresher:
                 self._check_own(is_valid)
                 return
             if task is Task.SAVE:
-                self._fly(seen, Cycle.save, credentials, wait=False)
+                self._run_shared(seen, Cycle.save, credentials, wait=False)
             elif task is Task.REFRESH:
-                self._fly(seen, Cycle.refresh, credentials, goal, wait=not is_valid)
+                self._run_shared(seen, Cycle.refresh, credentials, goal, wait=not is_valid)
             else:
                 if task is Task.LOOK:
-                    self._fly(seen, Cycle.look, credentials, wait=False)
+                    self._run_shared(seen, Cycle.look, credentials, wait=False)
                 if self.state.snapshot is before:
                     raise located(self.store, (self.state.error or OAuthError(retryable=True)).copy())
                 continue
-            if self._is_valid(_now()):  # unless the machine slept, or another thread did something else
+            if self._is_valid(_now()):  # else the machine slept, or another thread changed the token
                 return
 
     def refresh(self, credentials: Credentials, rejected: str | None) -> None:
-        """Get another access token than the one rejected: by default, than the current one. Raises an `OAuthError`."""
+        """Get an access token other than `rejected`, by default the current one. Raises an `OAuthError`."""
         responses = self.state.responses
         goal = Goal(rejected=self.state.snapshot.access_token if rejected is None else rejected.split(" ")[-1])
         while self.state.responses == responses:
@@ -84,7 +84,7 @@ class Refresher:
             if self._flight.is_own():
                 self._check_own(self._is_valid(now))
                 return
-            if self._fly(seen, Cycle.refresh, credentials, goal, wait=True):
+            if self._run_shared(seen, Cycle.refresh, credentials, goal, wait=True):
                 return
 
     def save(self, credentials: Credentials) -> None:
@@ -96,23 +96,24 @@ class Refresher:
             return
         if self.state.is_new_login and isinstance(self.store, FileStore):
             self.store.guarded().prepare()
-        self._fly(None, Cycle.store, credentials, wait=True)
+        self._run_shared(None, Cycle.store, credentials, wait=True)
 
     def save_copy(self, credentials: Credentials, store: TokenStore) -> None:
-        """Save the token in another store, over whatever token is there. Raises `TokenStoreError`."""
+        """Save the token in another store and replace the token there. Raises `TokenStoreError`."""
         Refresher(State(self.state.snapshot, is_new_login=True), store).save(credentials)
 
     def move(self, credentials: Credentials, store: TokenStore | None, *, must_save: bool) -> None:
-        """Save the token in another store, over whatever token is there, and keep it there from now on.
+        """Save the token in another store, replace the token there, and keep ours there from now on.
 
-        In the store that it is in already, that is a `save`: a newer token there is adopted instead.
-        Raises `TokenStoreError` if it `must_save` and cannot; else it warns, and saves later. Does nothing in the
-        middle of the thread's own refresh.
+        If it is the current store, this is a `save`, which adopts a newer token. If saving fails, raises
+        `TokenStoreError` if it `must_save`; else warns, and saves later. Does nothing during this thread's own refresh.
         """
 
         def work() -> None:
-            # What was made by the constructor may be older than what another process has put there.
-            is_here = store is not None and _is_same(store, self.store) and (must_save or self.state.seen is not None)
+            # The constructor's values may be older than those that another process has stored.
+            is_here = (
+                store is not None and _is_same(store, self.store) and (must_save or self.state.last_read is not None)
+            )
             there = self.state if is_here else State(self.state.snapshot, is_new_login=True)
             problem: OAuthError | None = None
             is_moved = True
@@ -125,22 +126,22 @@ class Refresher:
                     raise
                 problem = error
                 there.store_backoff = there.store_backoff.after_failure(time.monotonic())
-            finally:  # also after Ctrl-C: the token may be there already
+            finally:  # even after Ctrl-C: the token may be there already
                 if is_moved:
                     with CHANGES:
                         if not is_here:
                             self.state.moved(there)
                         self.store = store
             if problem is not None:
-                with suppress(RuntimeWarning):  # with -W error the warning raises: the login must survive that
-                    warn(f"{problem} The token is in use, but in memory only until it can be saved.{outlook(there)}")
+                with suppress(RuntimeWarning):  # with -W error, a warning raises; the login must survive that
+                    warn(f"{problem} The token is in memory only until it can be saved.{outlook(there)}")
 
         if not self._flight.is_own():
             self._flight.run(None, work)
 
     # ---- threads ----
 
-    def _fly(
+    def _run_shared(
         self,
         seen: int | None,
         way: Callable[[Cycle], Steps],
@@ -159,7 +160,7 @@ class Refresher:
     @staticmethod
     def _check_own(is_valid: bool) -> None:
         if not is_valid:
-            raise OAuthError("This thread is in the middle of refreshing this token", retryable=True)
+            raise OAuthError("This thread is already refreshing this token", retryable=True)
 
     # ---- the steps of a cycle ----
 
@@ -180,7 +181,7 @@ class Refresher:
         except TokenStoreError as error:
             raise located(self.store, error) from None
         finally:
-            with suppress(Exception):  # the token is saved: a lock that cannot be released is the store's to tell
+            with suppress(Exception):  # the token is saved; failing to release the lock does not matter
                 held.close()
         if warning is not None:
             warn(f"{located(self.store, warning.error)} {warning.consequence}{outlook(self.state)}")
@@ -189,7 +190,7 @@ class Refresher:
     def _next(self, steps: Steps, step: Step, held: ExitStack, credentials: Credentials) -> Step:
         try:
             event = self._do(step, held, credentials)
-        except BaseException as error:  # Ctrl-C: the cycle saves what it has first
+        except BaseException as error:  # Ctrl-C: the cycle first saves what it has
             with CHANGES:
                 return steps.throw(error)
         with CHANGES:
@@ -199,13 +200,13 @@ class Refresher:
         if isinstance(step, Ask):
             try:
                 if isinstance(self.store, FileStore) and _rotates(credentials):
-                    # The refresh token in the file is about to become invalid: without room for the new one, the login
-                    # would be lost with this process.
+                    # The refresh token in the file will become invalid. Without room for the new one, the login would
+                    # be lost when this process ends.
                     self.store.prepare()
                 response = _ask(credentials, step)
             except OAuthError as error:
                 return _now()._replace(error=error)
-            except Exception as error:  # a third-party `Credentials`: its message may quote what was sent
+            except Exception as error:  # from a third-party `Credentials`; its message may quote what was sent
                 problem = f"credentials.refresh_token failed with {type(error).__name__}"
                 return _now()._replace(error=TransportError(problem))
             return _now()._replace(response=response)
@@ -249,11 +250,11 @@ class Refresher:
             return _now()._replace(taken=True)
         except Exception:
             raise
-        except BaseException as interrupt:  # it may have come after the lock was taken, and before `held` knew
+        except BaseException as interrupt:  # it may come after the lock was taken and before `held` knows it
             with suppress(Exception):
                 lock.__exit__(type(interrupt), interrupt, None)
             raise
-        held.callback(_locked.remove, (me, store))  # first: an interrupt in between must not leave an entry
+        held.callback(_locked.remove, (me, store))  # first: an interrupt in between must leave no entry
         _locked.append((me, store))
         return _now()._replace(until=until)
 
@@ -268,7 +269,7 @@ def _rotates(credentials: Credentials) -> bool:
 
 
 def _own() -> TokenStoreError:
-    problem = "This thread is in the middle of refreshing another token in the same store"
+    problem = "This thread is already refreshing another token object of the same store"
     return TokenStoreError(problem, retryable=True)
 
 
@@ -290,7 +291,7 @@ def _ask(credentials: Credentials, step: Ask) -> Mapping[str, object]:
 
 def load_token(store: TokenStore) -> RefreshableTokenDict:
     """Return the token in a store. Raises `TokenStoreError`; for a file that does not exist, `TokenFileNotFound`."""
-    give_up_at, token = time.monotonic() + LOOK_AGAIN, None
+    give_up_at, token = time.monotonic() + READ_PATIENCE, None
     while token is None:
         with translated(store):
             text = store.read()
@@ -301,6 +302,6 @@ def load_token(store: TokenStore) -> RefreshableTokenDict:
             except TokenStoreError:  # another program may be writing it
                 if time.monotonic() >= give_up_at:
                     raise
-                time.sleep(PAUSE)
+                time.sleep(READ_INTERVAL)
     warn_of_file(store)
     return token

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Single flight: concurrent callers share one execution. The only module that uses threads."""
+"""Single flight: concurrent callers share one execution. The only module that uses `threading`."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class _Lock(Protocol):
 
 
 class Mutex:
-    """A re-entrant lock: a signal handler does not wait for the thread that it interrupts."""
+    """A re-entrant lock, so that a signal handler does not wait for the thread that it interrupts."""
 
     __slots__ = ("_locks",)
 
     def __init__(self) -> None:
-        # One lock per process: a lock held by another thread at the time of a fork would stay locked in the child.
+        # One per process: after a fork, a lock that another thread held would stay locked in the child.
         self._locks: dict[int, _Lock] = {}
 
     def acquire(self, *, wait: bool = True) -> bool:
@@ -40,12 +40,12 @@ class Mutex:
         self.release()
 
 
-#: Guards the changes of all tokens, each of which reads the old values and installs new ones. Held for microseconds.
+#: Guards every change of a token, which reads old values and installs new ones. Held for microseconds.
 CHANGES: Final = Mutex()
 
 
 class SingleFlight:
-    """The first caller does the work. Callers that arrive meanwhile wait and share its outcome, or go away."""
+    """The first caller does the work. Callers that arrive meanwhile share its outcome, or do not wait for it."""
 
     __slots__ = ("_error", "_mutex", "_owner", "generation")
 
@@ -53,8 +53,8 @@ class SingleFlight:
         #: the number of executions whose outcome was shared
         self.generation: int = 0
         self._error: OAuthError | None = None
-        # Guards the work, `generation` and `_error`. Re-entrant, because a signal handler may use the token after it is
-        # acquired and before `_owner` is set.
+        # Guards the work, `generation` and `_error`. A signal handler may use the token between `acquire` and the
+        # assignment of `_owner`.
         self._mutex = Mutex()
         self._owner: tuple[int, int] | None = None
 

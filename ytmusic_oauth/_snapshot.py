@@ -27,9 +27,9 @@ class Snapshot:
         self.access_token: Final = token["access_token"]
         #: the value of an Authorization header (RFC 6750 2.1)
         self.authorization: Final = f"{token['token_type']} {token['access_token']}"
-        #: when it is valid
+        #: the period in which it is valid
         self.valid: Final = valid or validity(token["expires_at"], token["expires_in"], wall, monotonic)
-        #: when it is valid and not yet due for a refresh
+        #: the part of that period in which it is not yet due for a refresh
         self.fresh: Final = freshness(self.valid, token["expires_in"])
 
     @property
@@ -40,7 +40,7 @@ class Snapshot:
     def changed(self, wall: float, monotonic: float, name: str, value: object) -> Snapshot:
         """Return this token with one value set by hand. Raises `FieldError`."""
         token = token_dict({**self.token, name: value})
-        # A value that says nothing about the time does not start it anew.
+        # Only a value that concerns time or the access token starts a new period.
         valid = self.valid if name in {"scope", "token_type", "refresh_token"} else None
         return Snapshot(wall, monotonic, token, valid)
 
@@ -58,9 +58,9 @@ class Snapshot:
         return Snapshot(wall, monotonic, token_dict(merged))
 
     def no_refresh_token(self) -> InvalidGrant:
-        """Return the error for the end of a token that cannot be refreshed."""
+        """Return the error for a token that has expired and cannot be refreshed."""
         lifetime = self.token["expires_in"]
-        # The server may have said so, too: a stored token does not tell.
+        # A stored token does not tell whether the server said so.
         assumed = f" ({lifetime} s: assumed, if the server did not say)" if lifetime == ASSUMED_LIFETIME else ""
         return InvalidGrant(
             f"The server gave no refresh token, so the login ends with its access token{assumed}",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The words of the refresh cycle: the steps that it takes, and what happened at each. Pure."""
+"""The vocabulary of the refresh cycle: its steps, their events, and its goal. Pure."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from .exceptions import OAuthError
 
 
 class Lock(NamedTuple):
-    """Take the store's lock, and keep it until the cycle ends or takes it again. The event has `until`, or an error."""
+    """Take the store's lock; keep it until the cycle ends or locks again. The event has `until`, `taken` or `error`."""
 
     timeout: float
 
 
 class Read(NamedTuple):
-    """Read the store. The event has `text`, or an error."""
+    """Read the store. The event has `text` or `error`."""
 
 
 class Replace(NamedTuple):
-    """Compare and swap. The event has `swapped`, or an error."""
+    """Compare and swap. The event has `swapped` or `error`."""
 
     before: str | None
     after: str
@@ -32,7 +32,7 @@ class Replace(NamedTuple):
 
 
 class Ask(NamedTuple):
-    """Send a refresh, `tries` times at most within `seconds`. The event has `response`, or an error."""
+    """Send a refresh request, at most `tries` times within `seconds`. The event has `response` or `error`."""
 
     refresh_token: str
     tries: int
@@ -43,13 +43,13 @@ class Ask(NamedTuple):
 
 
 class Wait(NamedTuple):
-    """Let time pass."""
+    """Sleep."""
 
     seconds: float
 
 
 class Warn(NamedTuple):
-    """Warn the caller. Always the last step of a cycle: with `-W error`, a warning raises."""
+    """Warn the caller. Always the last step, because a warning may raise (`-W error`)."""
 
     error: OAuthError
     consequence: str
@@ -59,19 +59,19 @@ Step: TypeAlias = "Lock | Read | Replace | Ask | Wait | Warn"
 
 
 class Event(NamedTuple):
-    """What happened, and when on both clocks. Only what the step asked for is set."""
+    """The outcome of a step, with the time on both clocks after it."""
 
     wall: float
     monotonic: float
     #: why the step failed
     error: OAuthError | None = None
-    #: whether another process kept the lock; with an error, this thread itself has it
+    #: whether the lock was not available; with an error, because this thread already holds it
     taken: bool = False
-    #: until when the lock is held (monotonic)
+    #: the end of the lock's lease (monotonic)
     until: float = float("inf")
-    #: what is in the store; None: no token
+    #: the text in the store; None: no token
     text: str | None = None
-    #: whether the text in the store was replaced
+    #: whether the text was replaced
     swapped: bool = False
     #: the response to a refresh: at least `access_token` and `expires_in`
     response: Mapping[str, object] = MappingProxyType({})
@@ -86,14 +86,13 @@ Steps: TypeAlias = "Generator[Step, Event, None]"
 class Goal(NamedTuple):
     """What a caller wants: by default, a fresh token."""
 
-    #: seconds that must be left, if that is more than fresh; at most half the token's lifetime counts
+    #: the seconds that must be left beyond being fresh; at most half the token's lifetime
     ahead: float = 0.0
-    #: an access token that the server rejected: any other one will do, and neither backoff nor refusal keeps from
-    #: asking
+    #: an access token that the server rejected; any other one meets the goal, and backoff and refusals are ignored
     rejected: str | None = None
 
     def is_met(self, snapshot: Snapshot, now: Event) -> bool:
-        """Whether this token will do."""
+        """Whether this token meets the goal."""
         left = snapshot.valid.seconds_left(now.wall, now.monotonic)
         if self.rejected is not None:
             return snapshot.access_token != self.rejected and left > 0
@@ -103,5 +102,5 @@ class Goal(NamedTuple):
         return snapshot.fresh.covers(now.wall, now.monotonic) and left >= min(self.ahead, half)
 
 
-#: What reading an access token wants.
+#: The goal of reading an access token.
 FRESH: Final = Goal()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is said of a store: its errors, translated and with the path of the file, and warnings."""
+"""The errors of a store, translated and with the path of the file, and warnings."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ def located(store: TokenStore | None, error: OAuthError) -> OAuthError:
 
 
 def outlook(state: State) -> str:
-    """Return what becomes of an unsaved token when the program ends, as a sentence after others."""
-    if not state.is_unsaved:
+    """Return a sentence that says what happens to a dirty token when the program ends."""
+    if not state.is_dirty:
         return ""
-    if state.seen is None:
+    if state.last_read is None:
         return " If the program ends before that, the login is lost."
-    if state.seen["refresh_token"] != state.snapshot.refresh_token:
+    if state.last_read["refresh_token"] != state.snapshot.refresh_token:
         return " The refresh token has changed: if the program ends before that, the next start has to log in again."
     return " The refresh token has not changed: the next start can refresh the token again."
 
 
 def warn_of_file(store: TokenStore | None) -> None:
-    """Warn of what a file is, if there is something to say."""
+    """Warn of a problem with the file itself, if there is one."""
     notice = store.notice() if isinstance(store, FileStore) else ""
     if notice:
         warn(notice)

@@ -48,6 +48,6 @@ class AuthCodeDict(TypedDict):
 
 
 class LinkedAuthCodeDict(AuthCodeDict):
-    """The same, from a server that also sent a link containing the code."""
+    """An `AuthCodeDict` with a link that contains the code, if the server sent one."""
 
     verification_uri_complete: str  #: the link

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The interface to storage: what a token store is.
 
-A token file is one, and has no privilege: `RefreshingToken.load` and `RefreshingToken.keep_in` take any store.
+A token file is one. `RefreshingToken.load` and `RefreshingToken.keep_in` take any store.
 """
 
 from __future__ import annotations
@@ -13,20 +13,19 @@ __all__ = ["TokenStore"]
 
 
 class TokenStore(Protocol):
-    """Where one token is kept, as text. The package makes the text, and parses it strictly. Must be thread-safe.
+    """The place where one token is kept, as text that the package writes and parses. Must be thread-safe.
 
-    Whatever a method raises reaches the caller as a `TokenStoreError` that names the type of the exception alone: its
-    message may hold the token.
+    Any other exception becomes a `TokenStoreError` that names its type alone, because its message may hold the token.
     """
 
     def read(self) -> str | None:
-        """Return the text as it is now, without waiting for the lock; None if there is no token."""
+        """Return the text as it is now, or None if there is no token. Does not wait for the lock."""
         ...
 
     def replace(self, before: str | None, after: str) -> bool:
-        """Compare and swap: if the text is still `before` (None: no token), make it `after`, durably.
+        """Compare and swap: if the text is still `before` (None: no token), durably replace it with `after`.
 
-        Returns False, and changes nothing, if it is not.
+        Returns whether it did.
         """
         ...
 

@@ -2,9 +2,8 @@
 """The token classes of `ytmusicapi.auth.oauth`: `Token`, `OAuthToken`, `RefreshingToken`.
 
 A token's values are one immutable `Snapshot`, which a refresh replaces: other threads see the old values or the new
-ones, never a mixture. The fields are descriptors that read from the snapshot, and so do `repr`, `==`, `as_dict` and
-copies. Only `access_token` and `as_auth()` make sure first that the token can be used: that is where a
-`RefreshingToken` refreshes.
+ones, never a mixture. The fields are descriptors that read the snapshot; so do `repr`, `==`, `as_dict` and copies. Only
+`access_token` and `as_auth()` first make sure that the token can be used: that is where a `RefreshingToken` refreshes.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ _Request = TypeVar("_Request", bound=Signable)
 class _Field(Generic[_T]):
     """A field of a token, read from its `Snapshot`.
 
-    Assigning to it installs a new snapshot that differs in this one value, and is saved when the token is next used.
+    Assigning to it installs a new snapshot with this one value changed, which is saved when the token is next used.
     """
 
     def __init__(self, read: Callable[[Token], _T], default: _T | None = None) -> None:
@@ -62,7 +61,7 @@ class _Field(Generic[_T]):
         return self._default if token is None else self._read(token)
 
     def __set__(self, token: Token, value: _T) -> None:
-        with CHANGES:  # a refresh that ends now must not be lost
+        with CHANGES:  # not to lose a refresh that ends at the same time
             held = token._snapshot
             token._state.set_by_hand(held.changed(time.time(), time.monotonic(), self._name, value))
 
@@ -228,19 +227,19 @@ class RefreshingToken(OAuthToken):
 
     @classmethod
     def load(cls, credentials: Credentials, store: str | os.PathLike[str] | TokenStore) -> RefreshingToken:
-        """Load the token in a file, or in another store, and keep it fresh there from now on.
+        """Load the token from a file or another store, and keep it fresh there from now on.
 
         Raises `TokenFileError` or `TokenStoreError`, and `TokenFileNotFound`, which is also a `FileNotFoundError`.
         """
         token, kept_in = cls.__new__(cls), _as_store(store)
         values = load_token(kept_in)
-        token._state = _state(values, seen=values)
+        token._state = _state(values, last_read=values)
         token._connect(credentials, kept_in)
         return token
 
     @classmethod
     def from_dict(cls, credentials: Credentials, values: Mapping[str, object]) -> RefreshingToken:
-        """Make a token from a dictionary that a database, say, or another program has kept.
+        """Make a token from a dictionary, for example from a database or another program.
 
         Reads what may be in a token file: other keys are ignored, and numbers may be floats or text. Without times, the
         token is refreshed at first use. Raises `ValueError`.
@@ -249,7 +248,7 @@ class RefreshingToken(OAuthToken):
 
     @classmethod
     def from_json_text(cls, credentials: Credentials, text: str) -> RefreshingToken:
-        """Make a token from the text of a token file, in an environment variable, say. Raises `TokenStoreError`."""
+        """Make a token from the text of a token file, for example in a variable. Raises `TokenStoreError`."""
         return cls(credentials, **parse_token_text(text))
 
     @classmethod
@@ -258,7 +257,7 @@ class RefreshingToken(OAuthToken):
     ) -> RefreshingToken:
         """Log in at the terminal: show the link and the code, wait for Enter, then for the server.
 
-        With `open_browser`, also opens the link; with `to_file`, stores the token there and keeps it fresh.
+        `open_browser` also opens the link. `to_file` stores the token there and keeps it fresh.
         Raises what `get_code` and `wait_for_token` raise; before that, `TokenFileError` if nothing can be stored.
         """
         from ._terminal import prompt
@@ -274,7 +273,7 @@ class RefreshingToken(OAuthToken):
         return token
 
     def keep_in(self, store: str | os.PathLike[str] | TokenStore) -> None:
-        """Save a new login in a file, or in another store, and keep it fresh there from now on.
+        """Save a new login in a file or another store, and keep it fresh there from now on.
 
         Replaces the token that is there. If it cannot be saved, warns, and saves it when the token is next used.
         """
@@ -298,8 +297,8 @@ class RefreshingToken(OAuthToken):
     def store_token(self, path: str | None = None) -> None:
         """Write the current values to a file, or to the token's own store if it has one. Raises `TokenStoreError`.
 
-        A newer token in its own store is adopted instead. During a refresh by the same thread (from a signal handler,
-        say), which ends with a save, this does nothing, and so does assigning `local_cache`.
+        A newer token in its own store is adopted instead. Does nothing during a refresh by the same thread (for example
+        in a signal handler), because that ends with a save.
         """
         store = None if path is None else FileStore(path)
         if store is None or store == self._refresher.store:
@@ -308,19 +307,19 @@ class RefreshingToken(OAuthToken):
             self._refresher.save_copy(self.credentials, store)
 
     def refresh(self, rejected: str | None = None) -> None:
-        """Get another access token, even if this one has not expired: for use after a 401. Raises an `OAuthError`.
+        """Get another access token, even if this one has not expired, for example after a 401. Raises an `OAuthError`.
 
-        Pass what the server rejected, the access token or the Authorization header: if another thread or process has
-        refreshed the token since, nothing is sent.
+        Pass the access token, or the Authorization header, that the server rejected: then nothing is sent if another
+        thread or process has refreshed the token since.
         """
         self._refresher.refresh(self.credentials, rejected)
 
     def refresh_ahead(self, seconds: float) -> None:
-        """Refresh the token if it expires in fewer seconds, at most half its lifetime: for a timer of your own.
+        """Refresh the token if it expires in fewer than `seconds`; at most half its lifetime counts.
 
-        With it, no read ever waits. During a failure it returns without an error as long as the token is valid.
+        Call it from a timer of your own, and no read ever waits. A failure raises only after the token has expired.
         """
-        self._refresher.ensure(self.credentials, Goal(ahead=seconds))
+        self._refresher.ensure_valid(self.credentials, Goal(ahead=seconds))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, RefreshingToken) or not super().__eq__(other):
@@ -332,14 +331,14 @@ class RefreshingToken(OAuthToken):
         snapshot = state.snapshot
         fresh = snapshot.fresh  # inlined `covers`: this runs before every request
         is_fresh = fresh.not_before <= time.time() < fresh.not_after and time.monotonic() < fresh.deadline
-        if is_fresh and (snapshot.token is state.saved or self._refresher.store is None):
+        if is_fresh and (snapshot.token is state.clean or self._refresher.store is None):
             return snapshot
-        self._refresher.ensure(self.credentials)
+        self._refresher.ensure_valid(self.credentials)
         return state.snapshot
 
 
-def _state(values: RefreshableTokenDict, seen: RefreshableTokenDict | None = None) -> State:
-    return State(Snapshot(time.time(), time.monotonic(), values), seen=seen, saved=values)
+def _state(values: RefreshableTokenDict, last_read: RefreshableTokenDict | None = None) -> State:
+    return State(Snapshot(time.time(), time.monotonic(), values), last_read=last_read, clean=values)
 
 
 def _as_store(store: str | os.PathLike[str] | TokenStore) -> TokenStore:

@@ -24,9 +24,9 @@ function stateOf({ token, loaded_at, unsaved, new_login, ...given }, now, hasSto
   const [wall, monotonic] = loaded_at ?? [now.wall, now.monotonic];
   const ours = snapshot(wall, monotonic, tokenOf(token));
   const seen = "seen" in given ? given.seen && tokenOf(given.seen) : hasStore ? ours.token : null;
-  const state = new State(ours, { seen, isUnsaved: unsaved, isNewLogin: new_login });
+  const state = new State(ours, { seen, isDirty: unsaved, isNewLogin: new_login });
   state.superseded = given.superseded ?? [];
-  state.other = given.other ? snapshot(now.wall, now.monotonic, tokenOf(given.other)) : null;
+  state.alternative = given.other ? snapshot(now.wall, now.monotonic, tokenOf(given.other)) : null;
   state.error = given.error ? madeFrom(given.error) : null;
   state.refused = given.refused ?? null;
   state.serverBackoff = { ...NO_BACKOFF, ...given.server_backoff };
@@ -38,11 +38,11 @@ function stateOf({ token, loaded_at, unsaved, new_login, ...given }, now, hasSto
 /** What is remembered, without what has its default. */
 function rememberedOf(state, hasStore) {
   const remembered = { token: changesOf(state.snapshot.token) };
-  if (hasStore && state.isDifferent) remembered.seen = state.seen && changesOf(state.seen);
-  if (hasStore && state.isUnsaved) remembered.unsaved = true;
+  if (hasStore && state.isDifferent) remembered.seen = state.lastRead && changesOf(state.lastRead);
+  if (hasStore && state.isDirty) remembered.unsaved = true;
   if (hasStore && state.isNewLogin) remembered.new_login = true;
   if (hasStore && state.superseded.length > 0) remembered.superseded = state.superseded;
-  if (state.other) remembered.other = changesOf(state.other.token);
+  if (state.alternative) remembered.other = changesOf(state.alternative.token);
   if (state.error) remembered.error = described(state.error);
   if (state.refused !== null) remembered.refused = state.refused;
   for (const [name, { failures, until }] of [["server", state.serverBackoff], ["store", state.storeBackoff]]) {

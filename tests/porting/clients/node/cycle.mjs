@@ -17,10 +17,10 @@ const TIMEOUT = 30;
 // Seconds to wait for the lock once the token has expired: longer than another process's request and its save.
 const LOCK_WAIT = 40;
 // Seconds to keep looking at a store that cannot be read, because another program may be writing it; and between looks.
-export const LOOK_AGAIN = 1;
-export const PAUSE = 0.1;
+export const READ_PATIENCE = 1;
+export const READ_INTERVAL = 0.1;
 // Seconds between two looks for something newer, after a failure.
-const LOOK_EVERY = 1;
+const LOOK_INTERVAL = 1;
 // Seconds before the token expires at which a request gives up, so that there is time to use the token.
 const RESERVE = 2;
 // How often a request is sent at most, where it is safe to send it again; and how often a compare-and-swap is tried.
@@ -38,7 +38,7 @@ const SWAPS = 5;
  */
 export function decide(state, goal, now, hasStore) {
   if (isEnough(state.snapshot, goal, now)) {
-    return hasStore && state.isUnsaved && now.monotonic >= state.storeBackoff.until ? "save" : "return";
+    return hasStore && state.isDirty && now.monotonic >= state.storeBackoff.until ? "save" : "return";
   }
   if (goal.rejected !== null) return "refresh";
   const isValid = covers(state.snapshot.valid, now.wall, now.monotonic);
@@ -46,7 +46,7 @@ export function decide(state, goal, now, hasStore) {
   const isBlocked = now.monotonic < state.serverBackoff.until && (isValid || state.error !== null);
   if (!isBlocked && !isRefused) return "refresh";
   if (isValid && !isRefused) return "return";
-  return hasStore && now.monotonic >= state.lookedAt + LOOK_EVERY ? "look" : "raise";
+  return hasStore && now.monotonic >= state.lookedAt + LOOK_INTERVAL ? "look" : "raise";
 }
 
 function isEnough({ token, valid, fresh }, { ahead, rejected }, { wall, monotonic }) {
@@ -100,7 +100,7 @@ export class Cycle {
       if (this.#goal.rejected !== null || !this.#isValid()) throw error;
       // While the token is valid, a transient failure of the server is no news.
       if (isNews && (isOfStore(error) || !error.retryable)) {
-        this.#warning = warn(error, "The old access token is used as long as it is valid.");
+        this.#warning = warn(error, "The old access token stays in use until it expires.");
       }
     }
     if (this.#warning) yield this.#warning;
@@ -111,11 +111,11 @@ export class Cycle {
     const state = this.#state;
     this.#now = yield lock(0);
     if (this.#now.taken) {
-      state.storeBackoff = { ...state.storeBackoff, until: this.#now.monotonic + LOOK_EVERY };
+      state.storeBackoff = { ...state.storeBackoff, until: this.#now.monotonic + LOOK_INTERVAL };
       return;
     }
     const problem = this.#now.error ?? (yield* this.#reload());
-    if (state.isUnsaved) yield* this.#save(problem);
+    if (state.isDirty) yield* this.#save(problem);
     if (this.#warning) yield this.#warning;
   }
 
@@ -126,7 +126,7 @@ export class Cycle {
     if (locked.taken || locked.error) throw locked.error ?? taken();
     let problem = yield* this.#reload();
     if (this.#now.error === null && (problem !== null || state.isDifferent)) {
-      state.saved = state.seen; // also what was made by the constructor
+      state.clean = state.lastRead; // also what was made by the constructor
       problem = yield* this.#swap();
     }
     if (problem !== null) throw problem;
@@ -136,7 +136,7 @@ export class Cycle {
   *look() {
     this.#state.lookedAt = this.#now.monotonic;
     this.#now = yield read();
-    if (this.#now.error === null) this.#settle();
+    if (this.#now.error === null) this.#reconcile();
   }
 
   // ---- the steps of a refresh
@@ -149,7 +149,7 @@ export class Cycle {
       if (this.#now.taken) {
         if (mustWait) throw this.#now.error ?? taken();
         // Another process is refreshing. To try again at each read would make readers wait for a remote store.
-        const until = this.#now.monotonic + LOOK_EVERY;
+        const until = this.#now.monotonic + LOOK_INTERVAL;
         this.#state.serverBackoff = { ...this.#state.serverBackoff, until };
         return;
       }
@@ -160,35 +160,35 @@ export class Cycle {
       if (problem !== null && this.#rotates) throw problem.with({ retryable: true });
     }
     // Before asking, which may fail: the refresh token of the last response may be in memory only.
-    if (this.#hasStore && this.#state.isUnsaved && problem === null) yield* this.#save(null);
+    if (this.#hasStore && this.#state.isDirty && problem === null) yield* this.#save(null);
     let failure = null;
     if (!isEnough(this.#state.snapshot, this.#goal, this.#now)) failure = yield* this.#ask(problem === null);
-    if (this.#hasStore && this.#state.isUnsaved) yield* this.#save(problem);
+    if (this.#hasStore && this.#state.isDirty) yield* this.#save(problem);
     if (failure !== null) throw failure;
   }
 
   /** Read the store and adopt what is newer. Returns what is wrong with the store, or null. */
   *#reload() {
-    const giveUpAt = this.#now.monotonic + LOOK_AGAIN;
+    const giveUpAt = this.#now.monotonic + READ_PATIENCE;
     for (;;) {
       this.#now = yield read();
-      const problem = this.#now.error ?? this.#settle();
+      const problem = this.#now.error ?? this.#reconcile();
       if (problem === null || this.#now.monotonic >= giveUpAt) return problem;
-      this.#now = yield wait(PAUSE);
+      this.#now = yield wait(READ_INTERVAL);
     }
   }
 
   /** @returns {?OAuthError} */
-  #settle() {
+  #reconcile() {
     const state = this.#state;
     const { text, wall, monotonic } = this.#now;
     this.#text = text;
     if (text === null) {
-      if (state.seen === null || state.isNewLogin) return null;
-      return new OAuthError("token_store", { problem: "The token is gone from the store" });
+      if (state.lastRead === null || state.isNewLogin) return null;
+      return new OAuthError("token_store", { problem: "The token has disappeared from the store" });
     }
     try {
-      state.settle(snapshot(wall, monotonic, parseTokenText(text)), this.#now, this.#goal.rejected);
+      state.reconcile(snapshot(wall, monotonic, parseTokenText(text)), this.#now, this.#goal.rejected);
     } catch (error) {
       if (error instanceof OAuthError) return error;
       throw error;
@@ -220,7 +220,7 @@ export class Cycle {
     if (error.type !== "invalid_grant") throw error;
     if (this.#hasStore && mayLook) yield* this.#reload();
     if (isEnough(state.snapshot, this.#goal, this.#now)) return null;
-    if (current() === refreshToken) state.takeOther();
+    if (current() === refreshToken) state.takeAlternative();
     if (current() === refreshToken) { // not earlier: other tasks would tell their callers to log in again
       state.error = error;
       state.refused = refreshToken;
@@ -249,8 +249,8 @@ export class Cycle {
     if (this.#until - this.#now.monotonic >= seconds) return;
     const isTooShort = this.#until - this.#lockedAt < seconds;
     const problem = isTooShort
-      ? `The lease of the lock is shorter than a request may take (${Math.round(seconds)} s)`
-      : "The lease of the lock ends before a request could";
+      ? `The lock's lease is shorter than a request may take (${Math.round(seconds)} s)`
+      : "The lock's lease would end before a request could finish";
     throw new OAuthError("token_store", { problem, retryable: !isTooShort });
   }
 
@@ -281,7 +281,7 @@ export class Cycle {
     const problem = storeProblem ?? (yield* this.#swap());
     if (problem === null) return;
     if (state.storeBackoff.failures === 0) {
-      this.#warning = warn(problem, "The new token is in use, but in memory only until it can be saved.");
+      this.#warning = warn(problem, "The new token is in memory only until it can be saved.");
     }
     state.storeBackoff = afterFailure(state.storeBackoff, this.#now.monotonic);
   }
@@ -300,8 +300,8 @@ export class Cycle {
       }
       const failure = this.#now.error;
       this.#now = yield read(); // also after a failure: the store may have the token all the same
-      const problem = this.#now.error ?? this.#settle();
-      if (problem === null && !state.isUnsaved) return null;
+      const problem = this.#now.error ?? this.#reconcile();
+      if (problem === null && !state.isDirty) return null;
       if (failure !== null || problem !== null) return failure ?? problem;
     }
     return new OAuthError("token_store", { problem: "The token in the store keeps changing", retryable: true });

@@ -8,7 +8,7 @@
 // Seconds. ytmusicapi: "credential expiration <= 1 min".
 const REFRESH_MARGIN = 60;
 // Seconds by which the clock of the machine that stored a token may be ahead of ours: such clocks are not wrong.
-const TOLERANCE = 10;
+const CLOCK_SKEW = 10;
 
 /**
  * How many seconds before its end a token is due for a refresh: at most half its lifetime, so that a short-lived token
@@ -38,7 +38,7 @@ export function validity(expiresAt, expiresIn, wall, monotonic) {
   if (expiresIn <= 0) return { notBefore: -Infinity, notAfter: expiresAt, deadline: monotonic + expiresAt - wall };
   // More than `expiresIn` seconds left means that the clock was ahead when the token was stored.
   const deadline = monotonic + Math.min(expiresAt - wall, expiresIn);
-  return { notBefore: expiresAt - expiresIn - TOLERANCE, notAfter: expiresAt, deadline };
+  return { notBefore: expiresAt - expiresIn - CLOCK_SKEW, notAfter: expiresAt, deadline };
 }
 
 /** When a token of that validity is not yet due for a refresh. @param {Validity} valid @returns {Validity} */

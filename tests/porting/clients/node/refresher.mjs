@@ -2,7 +2,7 @@
 // Carries out the refresh cycle for one token, on its store, its server and the clocks. `cycle` decides.
 // (`_refresher.py`; and `_single_flight.py`, which is one promise here.)
 
-import { Cycle, decide, LOOK_AGAIN, PAUSE } from "./cycle.mjs";
+import { Cycle, decide, READ_PATIENCE, READ_INTERVAL } from "./cycle.mjs";
 import { OAuthError } from "./errors.mjs";
 import { covers } from "./expiry.mjs";
 import { FileStore } from "./file-store.mjs";
@@ -37,7 +37,7 @@ export class Refresher {
    * See to it that the token is valid and, if that can be had without an error, meets the goal. Throws if it has
    * expired and cannot be refreshed, and `invalid_grant` in any case.
    */
-  async ensure(goal = FRESH) {
+  async ensureValid(goal = FRESH) {
     for (;;) {
       const now = this.#now();
       const task = decide(this.state, goal, now, this.store !== null);
@@ -73,14 +73,14 @@ export class Refresher {
    */
   async keepIn(store) {
     await this.#flight?.catch(() => {});
-    this.state = new State(this.state.snapshot, { isUnsaved: true, isNewLogin: true });
+    this.state = new State(this.state.snapshot, { isDirty: true, isNewLogin: true });
     this.store = store;
     try {
       await this.#fly((cycle) => cycle.store(), { wait: true });
     } catch (error) {
       if (!(error instanceof OAuthError)) throw error;
       this.state.storeBackoff = afterFailure(this.state.storeBackoff, this.#system.monotonic());
-      this.#warn(`${error.message} The token is in use, but in memory only until it can be saved.`);
+      this.#warn(`${error.message} The token is in memory only until it can be saved.`);
     }
   }
 
@@ -167,7 +167,7 @@ function located(store, error) {
 
 /** Return the token in a store. Throws if there is none: for a file, `token_file_not_found`. */
 export async function loadToken(store, { monotonic, sleep }) {
-  const giveUpAt = monotonic() + LOOK_AGAIN;
+  const giveUpAt = monotonic() + READ_PATIENCE;
   for (;;) {
     const text = await store.read();
     if (text === null) {
@@ -180,6 +180,6 @@ export async function loadToken(store, { monotonic, sleep }) {
     } catch (error) {
       if (!(error instanceof OAuthError) || monotonic() >= giveUpAt) throw located(store, error);
     }
-    await sleep(PAUSE); // another program may be writing it
+    await sleep(READ_INTERVAL); // another program may be writing it
   }
 }

@@ -53,7 +53,7 @@ export function afterFailure({ failures }, monotonic, retryAfter = null) {
 /** What is known of one token between two cycles. */
 export class State {
   /** @type {?Snapshot} of a token in the store and one made by the constructor, the one that was not taken */
-  other = null;
+  alternative = null;
   /** @type {?OAuthError} why the last refresh failed; null if it did not */
   error = null;
   /** @type {?string} the refresh token that the server refused with `error` */
@@ -71,29 +71,29 @@ export class State {
 
   /**
    * @param {Snapshot} snapshot the token
-   * @param {{seen?: ?TokenDict, isUnsaved?: boolean, isNewLogin?: boolean}} [known] the token last seen in the store;
+   * @param {{seen?: ?TokenDict, isDirty?: boolean, isNewLogin?: boolean}} [known] the token last seen in the store;
    *   whether ours has to be saved; whether it is a confirmed login that was never saved
    */
-  constructor(snapshot, { seen = null, isUnsaved = false, isNewLogin = false } = {}) {
+  constructor(snapshot, { seen = null, isDirty = false, isNewLogin = false } = {}) {
     this.snapshot = snapshot;
-    this.seen = seen;
-    this.saved = isUnsaved ? null : snapshot.token;
+    this.lastRead = seen;
+    this.clean = isDirty ? null : snapshot.token;
     this.isNewLogin = isNewLogin;
   }
 
-  /** Whether the token has to be saved. Replacing the snapshot is enough to make it so. */
-  get isUnsaved() {
-    return this.snapshot.token !== this.saved;
+  /** Whether the token must be saved: its values are not those of `clean`. */
+  get isDirty() {
+    return this.snapshot.token !== this.clean;
   }
 
-  /** Replace the token by one that comes after it: a response, or what the caller says. */
+  /** Replace the token with its successor: a response, or values that the caller has set. */
   supersede(snapshot) {
     const { refresh_token: old } = this.snapshot.token;
     if (snapshot.token.refresh_token !== old) this.superseded = [...this.superseded, old].slice(-MOST_SUPERSEDED);
     this.#replace(snapshot);
   }
 
-  /** Replace the token by what the caller says. Another refresh token is a new login. */
+  /** Replace the token with values that the caller has set. Another refresh token is a new login. */
   setByHand(snapshot) {
     this.isNewLogin ||= snapshot.token.refresh_token !== this.snapshot.token.refresh_token;
     this.supersede(snapshot);
@@ -114,11 +114,11 @@ export class State {
   }
 
   /** Decide between our token and the one in the store, and take the newer one. @param {Snapshot} there */
-  settle(there, { wall, monotonic }, rejected = null) {
-    const { snapshot: ours, isUnsaved: isChanged } = this;
-    const isFirstLook = this.seen === null, isRefused = this.refused === ours.token.refresh_token;
-    if (isSame(there.token, this.seen)) return;
-    this.seen = there.token;
+  reconcile(there, { wall, monotonic }, rejected = null) {
+    const { snapshot: ours, isDirty: isChanged } = this;
+    const isFirstLook = this.lastRead === null, isRefused = this.refused === ours.token.refresh_token;
+    if (isSame(there.token, this.lastRead)) return;
+    this.lastRead = there.token;
     if (isSame(there.token, ours.token)) {
       this.savedAs(ours.token);
       return;
@@ -136,48 +136,48 @@ export class State {
       isNewer = isLater || isFresher || rejected === ours.token.access_token;
     } else if (isFirstLook && !isRefused) {
       isNewer = issuedAt(there) >= issuedAt(ours);
-      this.other = isNewer ? ours : there;
+      this.alternative = isNewer ? ours : there;
     } else {
       isNewer = !this.superseded.includes(refreshToken);
     }
     if (isNewer) {
-      const { other } = this;
+      const { alternative } = this;
       this.#replace(there);
       this.superseded = [];
-      this.other = other;
+      this.alternative = alternative;
       this.isNewLogin = false;
       this.storeBackoff = NO_BACKOFF;
     }
     // A token made by the constructor is not written over the store's.
-    if (isNewer || !isFirstLook) this.saved = there.token;
+    if (isNewer || !isFirstLook) this.clean = there.token;
   }
 
   /** Take the one of two tokens that was not taken, if there are two: the server refused the first one. */
-  takeOther() {
-    if (this.other === null) return;
-    this.snapshot = this.other;
-    this.other = null;
-    if (isSame(this.snapshot.token, this.seen)) this.saved = this.snapshot.token;
+  takeAlternative() {
+    if (this.alternative === null) return;
+    this.snapshot = this.alternative;
+    this.alternative = null;
+    if (isSame(this.snapshot.token, this.lastRead)) this.clean = this.snapshot.token;
   }
 
   /** Note that the store has these values now. */
   savedAs(token) {
-    this.seen = token;
-    this.saved = token;
+    this.lastRead = token;
+    this.clean = token;
     this.isNewLogin = false;
     this.storeBackoff = NO_BACKOFF;
   }
 
   /** Whether the token in the store has other values than ours. */
   get isDifferent() {
-    return !isSame(this.snapshot.token, this.seen);
+    return !isSame(this.snapshot.token, this.lastRead);
   }
 
   #replace(snapshot) {
     this.snapshot = snapshot;
     this.error = null;
     this.refused = null;
-    this.other = null;
+    this.alternative = null;
     this.serverBackoff = NO_BACKOFF;
   }
 }

@@ -29,7 +29,7 @@ export class RefreshingToken {
     const keptIn = asStore(store);
     const token = new RefreshingToken(credentials, await loadToken(keptIn, credentials.system), options);
     token.#refresher.store = keptIn;
-    token.#refresher.state.seen = token.#refresher.state.snapshot.token;
+    token.#refresher.state.lastRead = token.#refresher.state.snapshot.token;
     return token;
   }
 
@@ -40,7 +40,7 @@ export class RefreshingToken {
 
   /** Return the value of an Authorization header (RFC 6750 2.1). May refresh the token first. */
   async asAuth() {
-    await this.#refresher.ensure();
+    await this.#refresher.ensureValid();
     return this.#refresher.state.snapshot.authorization;
   }
 
@@ -54,7 +54,7 @@ export class RefreshingToken {
 
   /** Refresh the token if it expires in fewer seconds, at most half its lifetime: for a timer of your own. */
   async refreshAhead(seconds) {
-    await this.#refresher.ensure({ ahead: seconds, rejected: null });
+    await this.#refresher.ensureValid({ ahead: seconds, rejected: null });
   }
 
   /** Save a new login in a file, or in another store, and keep it fresh there. @param {string | object} store */

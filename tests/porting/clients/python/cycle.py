@@ -60,7 +60,7 @@ def _state(given: Object, now: Event, *, has_store: bool) -> State:
     )
     state.superseded = tuple(map(str, as_list(given.get("superseded", []))))
     if "other" in given:
-        state.other = Snapshot(now.wall, now.monotonic, _token_dict(as_object(given["other"])))
+        state.alternative = Snapshot(now.wall, now.monotonic, _token_dict(as_object(given["other"])))
     state.error = made_from(as_object(given["error"])) if "error" in given else None
     state.refused = text_at(given, "refused", "") if "refused" in given else None
     state.server_backoff = _backoff(given, "server_backoff")
@@ -73,14 +73,14 @@ def _remembered(state: State, *, has_store: bool) -> Object:
     """Return what is remembered, without what has its default."""
     token = state.snapshot.token
     remembered: dict[str, object] = {"token": _changes(token)}
-    if has_store and state.seen != token:
-        remembered["seen"] = None if state.seen is None else _changes(state.seen)
-    flags = {"unsaved": state.is_unsaved, "new_login": state.is_new_login}
+    if has_store and state.last_read != token:
+        remembered["seen"] = None if state.last_read is None else _changes(state.last_read)
+    flags = {"unsaved": state.is_dirty, "new_login": state.is_new_login}
     remembered.update({name: True for name, value in flags.items() if value and has_store})
     if state.superseded and has_store:
         remembered["superseded"] = [*state.superseded]
-    if state.other is not None:
-        remembered["other"] = _changes(state.other.token)
+    if state.alternative is not None:
+        remembered["other"] = _changes(state.alternative.token)
     if state.error is not None:
         remembered["error"] = described(state.error)
     if state.refused is not None:

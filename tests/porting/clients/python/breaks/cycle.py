@@ -16,11 +16,11 @@ from .registry import constant, replaces
 
 __all__: list[str] = []
 
-settle, supersede, take_other, rotate = State.settle, State.supersede, State.take_other, State.rotate
+settle, supersede, take_alternative, rotate = State.reconcile, State.supersede, State.take_alternative, State.rotate
 after_failure = Backoff.after_failure
 refresh, cycle_save, store, look = Cycle.refresh, Cycle.save, Cycle.store, Cycle.look
-ask, allowance, check_lease, back_off = Cycle._ask, Cycle._allowance, Cycle._check_lease, Cycle._back_off
-reload, in_store, remember, swap = Cycle._reload, Cycle._settle, Cycle._remember, Cycle._swap
+ask, allowance, check_lease, back_off = Cycle._ask, Cycle._request_budget, Cycle._check_lease, Cycle._back_off
+reload, in_store, remember, swap = Cycle._reload, Cycle._reconcile, Cycle._remember, Cycle._swap
 
 # ---- what a caller does first --------------------------------------------------------------------
 
@@ -148,10 +148,10 @@ def _(state: State, there: Snapshot, wall: float, monotonic: float, *, rejected:
 
 @replaces(settle, "last year's values in a program replace the login in the store", caught_by="cycle-adopting/*")
 def _(state: State, there: Snapshot, wall: float, monotonic: float, *, rejected: str | None = None) -> None:
-    is_first_look = state.seen is None
+    is_first_look = state.last_read is None
     settle(state, there, wall, monotonic, rejected=rejected)
-    if is_first_look and state.other is not None and state.snapshot is there:
-        state.snapshot, state.other = state.other, there
+    if is_first_look and state.alternative is not None and state.snapshot is there:
+        state.snapshot, state.alternative = state.alternative, there
 
 
 @replaces(settle, "a new login is replaced by the refresh of the old one", caught_by="cycle-adopting/new-login-*")
@@ -166,7 +166,9 @@ def _(state: State, there: Snapshot, wall: float, monotonic: float, *, rejected:
 
 
 @replaces(
-    take_other, "a wrong guess between two tokens makes the user log in again", caught_by="cycle-adopting/made-by-*"
+    take_alternative,
+    "a wrong guess between two tokens makes the user log in again",
+    caught_by="cycle-adopting/made-by-*",
 )
 def _(state: State) -> None:
     pass
@@ -213,7 +215,7 @@ def _(cycle: Cycle, seconds: float) -> None:
 @replaces(reload, "a file that is being written stops the refresh", caught_by="cycle-locking/*-for-a-moment")
 def _(cycle: Cycle) -> Generator[Step, Event, OAuthError | None]:
     cycle._now = yield Read()
-    return cycle._now.error or cycle._settle()
+    return cycle._now.error or cycle._reconcile()
 
 
 @replaces(
@@ -241,7 +243,7 @@ def _(cycle: Cycle) -> Generator[Step, Event, OAuthError | None]:
     problem = yield from swap(cycle)
     if problem is None and cycle._state.snapshot is not mine:
         cycle._state.snapshot = mine
-        cycle._text = _state.token_text(cycle._state.seen or mine.token)
+        cycle._text = _state.token_text(cycle._state.last_read or mine.token)
         problem = yield from swap(cycle)
     return problem
 
@@ -276,8 +278,8 @@ def _(cycle: Cycle) -> Steps:
     steps = store(cycle)
     step = next(steps, None)
     while step is not None:
-        if isinstance(step, Replace) and step.before is None and cycle._state.seen is not None:
-            raise TokenStoreError("The token is gone from the store")
+        if isinstance(step, Replace) and step.before is None and cycle._state.last_read is not None:
+            raise TokenStoreError("The token has disappeared from the store")
         event = yield step
         try:
             step = steps.send(event)

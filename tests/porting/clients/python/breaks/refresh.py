@@ -23,7 +23,12 @@ from .registry import constant, replaces
 
 __all__: list[str] = []
 
-ensure, refreshed, after_failure, run = Refresher.ensure, Snapshot.refreshed, Backoff.after_failure, SingleFlight.run
+ensure, refreshed, after_failure, run = (
+    Refresher.ensure_valid,
+    Snapshot.refreshed,
+    Backoff.after_failure,
+    SingleFlight.run,
+)
 refresh, reload, save = Refresher.refresh, Cycle._reload, Cycle._save
 
 # ---- one token -----------------------------------------------------------------------------------
@@ -109,7 +114,7 @@ def _(message: str) -> None:
 @replaces(save, "a token that could not be saved is never saved", caught_by="file/disk-full-for-a-while")
 def _(cycle: Cycle, problem: OAuthError | None) -> Steps:
     yield from save(cycle, problem)
-    cycle._state.saved = cycle._state.snapshot.token
+    cycle._state.clean = cycle._state.snapshot.token
 
 
 @replaces(reload, "a file that is no longer a token file is overwritten", caught_by="file/no-longer-*")
@@ -121,9 +126,9 @@ def _(cycle: Cycle) -> Generator[Step, Event, OAuthError | None]:
 # ---- many at once --------------------------------------------------------------------------------
 
 
-@replaces(State.settle, "a token that another process has saved is not used", caught_by="concurrency/*process*")
+@replaces(State.reconcile, "a token that another process has saved is not used", caught_by="concurrency/*process*")
 def _(state: State, there: Snapshot, wall: float, monotonic: float, *, rejected: str | None = None) -> None:
-    state.seen = there.token
+    state.last_read = there.token
 
 
 @replaces(
