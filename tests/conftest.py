@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
@@ -15,7 +16,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.porting.fake_google import FakeGoogle
-from tests.support import Clock
+from tests.shell import Shell
+from tests.support import Clock, logged_in
 
 # The same examples in every run: new ones belong to `make fuzz`, not to an unrelated change.
 settings.register_profile(
@@ -93,3 +95,19 @@ def clock() -> Iterator[Clock]:
 def server(clock: Clock) -> Iterator[FakeGoogle]:
     with FakeGoogle(clock=clock.monotonic) as server:
         yield server
+
+
+@pytest.fixture
+def shell(
+    server: FakeGoogle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Shell:
+    monkeypatch.chdir(tmp_path)
+    return Shell(server, monkeypatch, capsys)
+
+
+@pytest.fixture
+def file(server: FakeGoogle, clock: Clock, tmp_path: Path) -> Path:
+    """A token file from a login just now."""
+    path = tmp_path / "oauth.json"
+    logged_in(server).store_token(str(path))
+    return path

@@ -17,28 +17,24 @@ import stat
 import subprocess
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import pytest
 
 from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FAULTS, RFC_DIALECT, FakeGoogle, Reply
+from tests.shell import ID, POSIX_SHELL, ROOT, SECRET, BrokenStream, Shell, Terminal, disk_full, sh
 from tests.support import NOON, Clock, client, logged_in
 from ytmusic_oauth import GOOGLE, YOUTUBE, Endpoints, OAuthToken, RefreshingToken, __version__
 from ytmusic_oauth.__main__ import DONE, FIX_FIRST, INTERRUPTED, LOG_IN_AGAIN, TRY_LATER, main
+from ytmusic_oauth._file_store import FileStore
 from ytmusic_oauth._refresher import load_token
 from ytmusic_oauth.models import RefreshableTokenDict
 from ytmusic_oauth.store import TokenStore
-
-ID: Final = "YTMUSIC_OAUTH_CLIENT_ID"
-SECRET: Final = "YTMUSIC_OAUTH_CLIENT_SECRET"
-POSIX_SHELL: Final = pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
-
-
-def disk_full(*_: object) -> int:
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def not_utf8(*_: object) -> str:
@@ -47,64 +43,6 @@ def not_utf8(*_: object) -> str:
 
 def end_of_input(*_: object) -> str:
     raise EOFError
-
-
-class Outcome(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-    @property
-    def events(self) -> Sequence[Mapping[str, object]]:
-        return [json.loads(line) for line in self.out.splitlines()]
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-class Shell:
-    """Runs commands with the OAuth client in the environment, and without standard input."""
-
-    def __init__(self, server: FakeGoogle, patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-        self._patch = patch
-        self.hidden_questions: list[str] = []
-        self.endpoints = ["--endpoints", server.device_code_url, server.token_url, server.revoke_url]
-        self.endpoints += ["--is-google", "yes"]
-        patch.setenv(ID, CLIENT_ID)
-        patch.setenv(SECRET, CLIENT_SECRET)
-        patch.setattr(sys, "stdin", None)
-
-    def __call__(self, command: str, *options: str) -> Outcome:
-        endpoints = () if command == "status" else self.endpoints
-        outcome = Outcome(main([command, *options, *endpoints]), *self._capsys.readouterr())
-        if outcome.status != DONE and outcome.err:
-            assert re.search(r"[^.]\.\n\Z", outcome.err), "an error ends with one full stop"
-        return outcome
-
-    def forget_client(self) -> None:
-        self._patch.delenv(ID)
-        self._patch.delenv(SECRET)
-
-    def type(self, *lines: str) -> None:
-        """Sit at a terminal, and type these lines."""
-        self._patch.setattr(sys, "stdin", Terminal("".join(f"{line}\n" for line in lines)))
-        self._patch.setattr(sys.stderr, "isatty", lambda: True)
-        self._patch.setattr(getpass, "getpass", self._getpass)
-
-    def _getpass(self, question: str) -> str:
-        self.hidden_questions.append(question)
-        return sys.stdin.readline()
-
-
-@pytest.fixture
-def shell(
-    server: FakeGoogle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Shell:
-    monkeypatch.chdir(tmp_path)
-    return Shell(server, monkeypatch, capsys)
 
 
 @pytest.fixture
@@ -118,14 +56,6 @@ def requested(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Mapping[str, s
 
     monkeypatch.setattr("ytmusic_oauth.transport.UrllibSession.post", post)
     return requested
-
-
-@pytest.fixture
-def file(server: FakeGoogle, clock: Clock, tmp_path: Path) -> Path:
-    """A token file from a login just now."""
-    path = tmp_path / "oauth.json"
-    logged_in(server).store_token(str(path))
-    return path
 
 
 # ---- login ---------------------------------------------------------------------------------------
@@ -152,7 +82,7 @@ def test_login_opens_the_link_only_with_open_browser(
     shell: Shell, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[str] = []
-    monkeypatch.setattr("ytmusic_oauth._commands.open_browser", opened.append)
+    monkeypatch.setattr("ytmusic_oauth._login.open_browser", opened.append)
     server.approve_after = 0
     shell("login")
     assert opened == []
@@ -514,6 +444,19 @@ def test_revoke_without_a_terminal_needs_yes(shell: Shell, server: FakeGoogle, f
     done = shell("revoke")
     assert (done.status, done.out) == (FIX_FIRST, "")
     assert "--yes" in done.err
+    assert server.can_refresh(OAuthToken.from_json(file).refresh_token)
+
+
+def test_revoke_can_be_tried_later_if_another_process_keeps_the_file_locked(
+    shell: Shell, server: FakeGoogle, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ytmusic_oauth._commands._LOCK_WAIT", 0.1)
+    with ThreadPoolExecutor(1) as another, ExitStack() as held:
+        another.submit(held.enter_context, FileStore(file).lock(0)).result()
+        done = shell("revoke", "--yes")
+        another.submit(held.close).result()
+    assert done.status == TRY_LATER
+    assert done.err.startswith("ytmusic_oauth: oauth.json: Another process has held the lock of the token for 0 s. ")
     assert server.can_refresh(OAuthToken.from_json(file).refresh_token)
 
 
@@ -974,22 +917,6 @@ def test_an_empty_file_name_is_a_usage_error(capsys: pytest.CaptureFixture[str],
     assert f"argument {option}: the file name is empty" in capsys.readouterr().err
 
 
-class BrokenStream(io.StringIO):
-    """Fails when it is written to, or only when it is flushed."""
-
-    def __init__(self, error: OSError, *, late: bool) -> None:
-        super().__init__()
-        self._error, self._late = error, late
-
-    def write(self, text: str) -> int:
-        if self._late:
-            return len(text)
-        raise self._error
-
-    def flush(self) -> None:
-        raise self._error
-
-
 @pytest.mark.parametrize("command", ["token", "--help"])
 @pytest.mark.parametrize("late", [False, True])
 def test_a_closed_pipe_ends_a_command_without_an_exception(
@@ -1030,10 +957,21 @@ def test_commands_work_without_standard_error(
     shell: Shell, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.approve_after = 7
-    for missing in (None, BrokenStream(OSError(errno.EIO, os.strerror(errno.EIO)), late=False)):
+    closed = io.StringIO()
+    closed.close()
+    for missing in (None, closed, BrokenStream(OSError(errno.EIO, os.strerror(errno.EIO)), late=False)):
         monkeypatch.setattr(sys, "stderr", missing)
         assert shell("login")[:2] == (DONE, "")
         assert shell("token", "--file", "missing.json")[:2] == (LOG_IN_AGAIN, "")
+
+
+def test_a_closed_standard_error_is_no_terminal(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell.forget_client()
+    shell.type()
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr(sys, "stderr", closed)
+    assert shell("login").status == FIX_FIRST
 
 
 def test_the_exit_status_does_not_depend_on_standard_output(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -1045,8 +983,11 @@ def test_the_exit_status_does_not_depend_on_standard_output(shell: Shell, monkey
 def test_a_result_that_cannot_be_printed_is_an_error(
     shell: Shell, file: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
+    closed = io.StringIO()
+    closed.close()
     for output, words in (
         (None, "standard output: Bad file descriptor."),
+        (closed, "standard output: Bad file descriptor."),
         (
             BrokenStream(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), late=False),
             "standard output: No space left on device.",
@@ -1068,23 +1009,6 @@ def test_the_package_runs_as_a_module(shell: Shell, file: Path, monkeypatch: pyt
 
 
 # ---- real processes ------------------------------------------------------------------------------
-
-ROOT: Final = Path(__file__).parent.parent
-
-
-def sh(script: str, folder: Path, *flags: str, **variables: str) -> Outcome:
-    """Run a shell script, in which `oauth` is the command line."""
-    command = shlex.join([sys.executable, *flags, "-m", "ytmusic_oauth"])
-    done = subprocess.run(
-        ["/bin/sh", "-c", f'oauth() {{ {command} "$@"; }}\n{script}'],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return Outcome(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.fixture

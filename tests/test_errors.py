@@ -152,6 +152,11 @@ def test_the_message_of_a_token_file_error_begins_with_the_path(error_class: typ
     )
 
 
+@pytest.mark.parametrize("error_class", [TokenFileError, TokenFileNotFound])
+def test_the_message_of_a_token_file_error_without_a_path_is_a_sentence(error_class: type[TokenFileError]) -> None:
+    assert str(error_class("No")).startswith("No. ")
+
+
 def test_a_token_file_error_can_be_retryable() -> None:
     error = TokenFileError("Another process has the lock", path="/home/me/oauth.json", retryable=True)
     assert error.retryable

@@ -78,8 +78,9 @@ PLAN: Final[Mapping[str, Imports]] = {
         "os pathlib time",
     ),
     "_client_file": Imports("_validation protocol"),
-    "_commands": Imports(
-        "_file_store _refresher _snapshot _terminal credentials exceptions protocol token", "os sys time"
+    "_commands": Imports("_file_store _refresher _snapshot _terminal credentials exceptions token", "os time"),
+    "_login": Imports(
+        "_commands _file_owner _file_store _refresher _terminal exceptions protocol token", "os signal sys time"
     ),
 }
 ENTRY_POINTS: Final = frozenset({"__init__", "__main__"})
@@ -191,7 +192,7 @@ def test_a_module_starts_with_its_licence_and_a_docstring(name: str) -> None:
 
 
 # Of the whole package. A larger number needs a reason in the commit that changes it.
-MOST_LINES_OF_CODE: Final = 3520
+MOST_LINES_OF_CODE: Final = 3600
 
 
 def test_the_package_stays_small() -> None:

@@ -17,7 +17,8 @@ from typing import Final
 
 from . import __version__
 from ._client_file import SERVERS, Client, endpoints_of, parse_client
-from ._commands import Options, header, login, refresh, revoke, status, token
+from ._commands import Options, header, refresh, revoke, status, token
+from ._login import login
 from ._terminal import ask, can_ask, write_event, write_message
 from ._validation import FieldError
 from .credentials import OAuthCredentials
@@ -106,8 +107,13 @@ class _Arguments(Options):
 
 
 def _stored_client(path: str) -> Client:
-    with open(path, encoding="utf-8-sig", errors="replace") as file:
-        document = file.read(_LARGEST_FILE)
+    try:
+        with open(path, encoding="utf-8-sig", errors="replace") as file:
+            document = file.read(_LARGEST_FILE)
+    except FileNotFoundError as error:
+        if not os.path.isabs(path):
+            error.strerror = f"{error.strerror}, in {os.getcwd()}"
+        raise
     try:
         return parse_client(document)
     except ValueError as error:
@@ -145,7 +151,7 @@ def _parameter(text: str) -> tuple[str, str]:
 def _path(value: str) -> str:
     if not value:
         raise argparse.ArgumentTypeError("the file name is empty")
-    return value
+    return os.path.expanduser(value)
 
 
 def _parser(program: str) -> argparse.ArgumentParser:
@@ -153,7 +159,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
     file = parent()
     file_help = "the token file (default: $YTMUSIC_OAUTH_FILE, or oauth.json)"
     file.add_argument("--file", metavar="FILE", type=_path, help=file_help)
-    file.set_defaults(file=os.environ.get("YTMUSIC_OAUTH_FILE") or "oauth.json")
+    file.set_defaults(file=os.path.expanduser(os.environ.get("YTMUSIC_OAUTH_FILE") or "oauth.json"))
     client = parent()
     client_group = client.add_argument_group("OAuth client and server", _CLIENT_HELP)
     secrets_help = (
@@ -234,7 +240,8 @@ def _run(argv: Sequence[str] | None, program: str) -> int:
     except (KeyboardInterrupt, EOFError, BrokenPipeError):  # BrokenPipeError: the reader of our output has gone
         return _failed(arguments, "Interrupted", "Interrupted.", INTERRUPTED)
     except OSError as error:
-        return _failed(arguments, "OSError", f"{error.filename or os.curdir}: {error.strerror}.", FIX_FIRST)
+        problem = f"{error.filename or os.curdir}: {error.strerror or type(error).__name__}."
+        return _failed(arguments, "OSError", problem, FIX_FIRST)
     except UnicodeError:  # it quotes what was typed
         return _failed(arguments, "ValueError", "The input is not valid text.", FIX_FIRST)
     except ValueError as error:
@@ -256,8 +263,8 @@ def _flush() -> None:
     if (stream := sys.stdout) is not None:
         try:
             stream.flush()
-        except OSError:
-            with suppress(OSError), open(os.devnull, "wb") as devnull:
+        except (OSError, ValueError):  # ValueError: it is closed
+            with suppress(OSError, ValueError), open(os.devnull, "wb") as devnull:
                 os.dup2(devnull.fileno(), stream.fileno())
 
 

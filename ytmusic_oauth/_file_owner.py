@@ -44,6 +44,21 @@ def is_planted(folder: str, status: os.stat_result) -> bool:
     return False
 
 
+def can_others_rename(folder: str) -> bool:
+    """Whether another user can rename this folder, one above it, or a folder of ours in it."""
+    if sys.platform == "win32":
+        return False
+    else:
+        at, inner = os.path.realpath(folder), ""
+        while at != inner:
+            status = os.stat(at)
+            is_shared = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not status.st_mode & stat.S_ISVTX
+            if is_shared or status.st_uid not in {0, os.geteuid()}:
+                return True
+            at, inner = os.path.dirname(at), at
+        return False
+
+
 def follow_links(path: str) -> tuple[str, str | None]:
     """Return where an absolute path leads, and the first link on the way that may have been planted, if any."""
     if sys.platform == "win32":  # it has access control lists instead of modes

@@ -50,6 +50,7 @@ class FileStore:
         # Whether it is the mount of a file that was replaced elsewhere; None: that was said already.
         self._is_detached: bool | None = False
         self._is_guarded = False
+        self._absolute = self.path
         try:
             if "\0" in os.fsdecode(os.fsencode(self.path)):
                 raise ValueError
@@ -162,6 +163,8 @@ class FileStore:
         from ._file_kinds import advice_for
 
         what = error.strerror or type(error).__name__
+        if error.errno == errno.ENOENT and not os.path.isabs(self.path):
+            what += f", in {os.path.dirname(self._absolute)}"
         is_home = self.path.startswith("~") and error.errno == errno.ENOENT
         return TokenFileError(
             f"{problem}: {what}", path=self.path, advice=_HOME if is_home else advice_for(error.errno)

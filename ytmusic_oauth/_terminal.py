@@ -23,10 +23,12 @@ from .protocol import verification_link
 
 def write_result(line: str) -> None:
     """Print a result on standard output. Raises `OSError` if it cannot be written."""
-    if sys.stdout is None:
-        raise OSError(errno.EBADF, os.strerror(errno.EBADF), "standard output")
     try:
+        if sys.stdout is None:
+            raise ValueError
         _write(line, sys.stdout)
+    except ValueError:  # it is closed
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF), "standard output") from None
     except OSError as error:
         error.filename = "standard output"
         raise
@@ -40,7 +42,7 @@ def write_event(name: str, **parts: object) -> None:
 def write_message(line: str, *, end: str = "\n") -> None:
     """Print a message on standard error. Never fails."""
     if sys.stderr is not None:
-        with suppress(OSError):
+        with suppress(OSError, ValueError):  # ValueError: it is closed
             _write(line, sys.stderr, end)
 
 
@@ -69,7 +71,14 @@ def local_time(unix_time: int) -> str:
 
 def can_ask() -> bool:
     """Whether the user can see a question and answer it."""
-    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
+    return is_terminal(sys.stdin) and is_terminal(sys.stderr)
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a stream, which may be missing or closed, is a terminal."""
+    with suppress(ValueError):
+        return stream is not None and stream.isatty()
+    return False
 
 
 def ask(question: str, *, hidden: bool = False) -> str:

@@ -253,7 +253,7 @@ class TokenFileError(TokenStoreError):
         self.path = path
 
     def __str__(self) -> str:
-        return f"{self.path}: {super().__str__()}"
+        return f"{self.path}: {super().__str__()}" if self.path else super().__str__()
 
 
 class TokenFileNotFound(TokenFileError, FileNotFoundError):

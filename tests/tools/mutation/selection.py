@@ -25,6 +25,7 @@ TESTS: Final[Mapping[str, str]] = {
     "__main__": "command_line",
     "_client_file": "command_line",
     "_commands": "command_line",
+    "_login": "command_line",
     "_cycle": "cycle vectors simulation",
     "_expiry": "expiry vectors",
     "_file_kinds": "file_store",

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+"""Runs the command line for tests: in this process, with a fake server, or as a real process in a shell."""
+
+from __future__ import annotations
+
+import errno
+import getpass
+import io
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import pytest
+
+from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FakeGoogle
+from ytmusic_oauth.__main__ import DONE, main
+
+ID: Final = "YTMUSIC_OAUTH_CLIENT_ID"
+SECRET: Final = "YTMUSIC_OAUTH_CLIENT_SECRET"
+POSIX_SHELL: Final = pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
+
+
+def disk_full(*_: object) -> int:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+class Outcome(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+    @property
+    def events(self) -> Sequence[Mapping[str, object]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class Shell:
+    """Runs commands with the OAuth client in the environment, and without standard input."""
+
+    def __init__(self, server: FakeGoogle, patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+        self._patch = patch
+        self.hidden_questions: list[str] = []
+        self.endpoints = ["--endpoints", server.device_code_url, server.token_url, server.revoke_url]
+        self.endpoints += ["--is-google", "yes"]
+        patch.setenv(ID, CLIENT_ID)
+        patch.setenv(SECRET, CLIENT_SECRET)
+        patch.setattr(sys, "stdin", None)
+
+    def __call__(self, command: str, *options: str) -> Outcome:
+        endpoints = () if command == "status" else self.endpoints
+        outcome = Outcome(main([command, *options, *endpoints]), *self._capsys.readouterr())
+        if outcome.status != DONE and outcome.err:
+            assert re.search(r"[^.]\.\n\Z", outcome.err), "an error ends with one full stop"
+        return outcome
+
+    def forget_client(self) -> None:
+        self._patch.delenv(ID)
+        self._patch.delenv(SECRET)
+
+    def type(self, *lines: str) -> None:
+        """Sit at a terminal, and type these lines."""
+        self._patch.setattr(sys, "stdin", Terminal("".join(f"{line}\n" for line in lines)))
+        self._patch.setattr(sys.stderr, "isatty", lambda: True)
+        self._patch.setattr(getpass, "getpass", self._getpass)
+
+    def _getpass(self, question: str) -> str:
+        self.hidden_questions.append(question)
+        return sys.stdin.readline()
+
+
+class BrokenStream(io.StringIO):
+    """Fails when it is written to, or only when it is flushed."""
+
+    def __init__(self, error: OSError, *, late: bool) -> None:
+        super().__init__()
+        self._error, self._late = error, late
+
+    def write(self, text: str) -> int:
+        if self._late:
+            return len(text)
+        raise self._error
+
+    def flush(self) -> None:
+        raise self._error
+
+
+ROOT: Final = Path(__file__).parent.parent
+
+
+def sh(script: str, folder: Path, *flags: str, **variables: str) -> Outcome:
+    """Run a shell script, in which `oauth` is the command line."""
+    command = shlex.join([sys.executable, *flags, "-m", "ytmusic_oauth"])
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'oauth() {{ {command} "$@"; }}\n{script}'],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr)

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: MIT
+"""The command `login`: a login that the user has confirmed is never thrown away."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from tests import posix
+from tests.porting.fake_google import FakeGoogle
+from tests.shell import Shell
+from tests.support import NOON, Clock
+from ytmusic_oauth import OAuthToken, RefreshingToken, TokenFileError
+from ytmusic_oauth.__main__ import DONE, FIX_FIRST, INTERRUPTED
+from ytmusic_oauth._file_owner import can_others_rename
+
+CONFIRMED = NOON + 10
+
+
+class Disk(Protocol):
+    """Unplugs the disk for so many seconds after the login, and returns the path of the token file on it."""
+
+    def __call__(self, seconds: float, then: Callable[[], object] | None = None) -> Path: ...
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The home folder, the only place that is left when the disk of the token file fails."""
+    home = tmp_path / "home"
+    home.mkdir(0o700)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    monkeypatch.setattr("ytmusic_oauth._login._places", lambda: iter([os.path.expanduser("~")]))
+    return home
+
+
+@pytest.fixture
+def disk(
+    shell: Shell, server: FakeGoogle, clock: Clock, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> Disk:
+    """A folder on a disk that is unplugged while the user confirms, for so many seconds after the login."""
+    server.approve_after = 7
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def unplug(seconds: float, then: Callable[[], object] | None = None) -> Path:
+        sleep = clock.sleep
+
+        def sleeping(length: float) -> None:
+            sleep(length)
+            if folder.exists() and CONFIRMED - 1 < clock.wall < CONFIRMED + seconds:
+                folder.rmdir()
+            if not folder.exists() and clock.wall >= CONFIRMED + seconds:
+                (then or folder.mkdir)()
+
+        monkeypatch.setattr(clock, "sleep", sleeping)
+        return folder / "oauth.json"
+
+    return unplug
+
+
+def rescued(home: Path, message: str) -> OAuthToken:
+    """The token that was left in the home folder, as the message says."""
+    [folder] = home.iterdir()
+    [file] = folder.iterdir()
+    assert f"The login is kept in {file}, readable only by you." in message
+    assert (stat.S_IMODE(folder.stat().st_mode), stat.S_IMODE(file.stat().st_mode)) == (0o700, 0o600)
+    return OAuthToken.from_json(file)
+
+
+def test_at_a_terminal_a_login_is_saved_as_soon_as_the_disk_is_back(
+    shell: Shell, server: FakeGoogle, disk: Disk, home: Path
+) -> None:
+    file = disk(600)
+    shell.type()
+    done = shell("login", "--file", str(file))
+    assert done.status == DONE
+    assert server.is_live(OAuthToken.from_json(file).access_token)
+    assert done.err.count("trying to save it until you press Ctrl-C") == 1
+    assert list(home.iterdir()) == []
+
+
+def test_the_user_can_stop_it_and_is_told_where_the_login_is(
+    shell: Shell, server: FakeGoogle, disk: Disk, home: Path
+) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    file = disk(600, interrupt)
+    shell.type()
+    done = shell("login", "--file", str(file))
+    assert done.status == INTERRUPTED
+    assert server.is_live(rescued(home, done.err).access_token)
+    assert f"Move that file to {file}." in done.err
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_login_survives_a_kill_and_a_terminal_that_closes(
+    shell: Shell, server: FakeGoogle, disk: Disk, home: Path, name: str
+) -> None:
+    if not hasattr(signal, name):
+        pytest.skip("this system has no such signal")
+    number: signal.Signals = getattr(signal, name)
+    before = signal.getsignal(number)
+    file = disk(600, lambda: signal.raise_signal(number))
+    shell.type()
+    done = shell("login", "--file", str(file))
+    assert done.status == INTERRUPTED
+    assert server.is_live(rescued(home, done.err).access_token)
+    assert signal.getsignal(number) == before
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_without_a_user_it_tries_for_a_minute(
+    shell: Shell, server: FakeGoogle, disk: Disk, home: Path, clock: Clock, options: list[str]
+) -> None:
+    file = disk(50)
+    assert shell("login", "--file", str(file), *options).status == DONE
+    assert server.is_live(OAuthToken.from_json(file).access_token)
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_after_a_minute_the_login_is_left_in_a_private_folder(
+    shell: Shell, server: FakeGoogle, disk: Disk, home: Path, clock: Clock, terminal: bool
+) -> None:
+    """A program that reads events has no use for a command that waits for a user."""
+    file = disk(600)
+    if terminal:
+        shell.type()
+    done = shell("login", "--json", "--file", str(file))
+    assert done.status == FIX_FIRST
+    assert done.events[-1]["error"] == "TokenFileError"
+    assert clock.wall - CONFIRMED in {60, 62}
+    assert server.is_live(rescued(home, done.err).access_token)
+
+
+def test_an_interrupt_after_the_save_leaves_no_second_copy(
+    shell: Shell, server: FakeGoogle, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store_token = RefreshingToken.store_token
+
+    def interrupted(self: RefreshingToken, path: str | None = None) -> None:
+        store_token(self, path)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(RefreshingToken, "store_token", interrupted)
+    server.approve_after = 0
+    assert shell("login").status == INTERRUPTED
+    assert server.is_live(OAuthToken.from_json(tmp_path / "oauth.json").access_token)
+    assert list(home.iterdir()) == []
+
+
+def test_a_place_where_the_login_cannot_be_saved_is_passed_over(
+    shell: Shell, server: FakeGoogle, disk: Disk, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full, shared = tmp_path / "full", tmp_path / "shared"
+    full.mkdir(0o700)
+    shared.mkdir()
+    shared.chmod(0o777)
+    places = [str(tmp_path / "missing"), str(shared), str(full), str(home)]
+    monkeypatch.setattr("ytmusic_oauth._login._places", lambda: iter(places))
+    store_token = RefreshingToken.store_token
+
+    def store(self: RefreshingToken, path: str | None = None) -> None:
+        if path is not None and path.startswith(str(full)):
+            raise TokenFileError("No space left on device", path=path)
+        store_token(self, path)
+
+    monkeypatch.setattr(RefreshingToken, "store_token", store)
+    done = shell("login", "--file", str(disk(600)))
+    assert done.status == FIX_FIRST
+    assert server.is_live(rescued(home, done.err).access_token)
+    assert [*full.iterdir(), *shared.iterdir()] == []
+    monkeypatch.setattr("ytmusic_oauth._login._places", lambda: iter(places[:3]))
+    done = shell("login", "--file", str(tmp_path / "disk" / "oauth.json"))
+    assert done.status == FIX_FIRST
+    assert "The login is kept" not in done.err
+
+
+def test_the_places_are_the_home_folder_and_temporary_folders(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ytmusic_oauth._login import _places
+
+    monkeypatch.delenv("TEMP", raising=False)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/1000")
+    monkeypatch.setenv("TMPDIR", "/scratch")
+    assert list(_places()) == [
+        *(os.path.expanduser("~"), "/run/user/1000", "/scratch"),
+        *("/var/tmp", "/tmp", "/dev/shm"),
+    ]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has access control lists instead of modes")
+def test_a_folder_is_private_if_no_other_user_can_rename_anything_on_the_way(tmp_path: Path) -> None:
+    above = tmp_path / "above"
+    folder = above / "folder"
+    folder.mkdir(parents=True)
+    for mode, can_rename in ((0o755, False), (0o777, True), (0o770, True), (0o1777, False)):
+        for each in (above, folder):
+            each.chmod(mode)
+            assert can_others_rename(str(folder)) is can_rename
+            each.chmod(0o755)
+    link = tmp_path / "link"
+    link.symlink_to(folder)
+    above.chmod(0o777)
+    assert can_others_rename(str(link)), "what counts is where it leads"
+    if posix.geteuid() == 0:
+        above.chmod(0o755)
+        posix.chown(above, 12345, -1)
+        assert can_others_rename(str(folder))
+
+
+# ---- paths ---------------------------------------------------------------------------------------
+
+
+def test_a_tilde_is_the_home_folder(
+    shell: Shell, server: FakeGoogle, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a service's configuration, where no shell expands it."""
+    server.approve_after = 0
+    assert shell("login", "--file", "~/oauth.json").status == DONE
+    assert (home / "oauth.json").is_file()
+    monkeypatch.setenv("YTMUSIC_OAUTH_FILE", "~/oauth.json")
+    assert shell("token").status == DONE
+    done = shell("login", "--client-secrets", "~/client.json")
+    assert done.err.startswith(f"ytmusic_oauth: {home / 'client.json'}: No such file or directory.")
+
+
+@pytest.mark.parametrize("options", [["--file", "new/oauth.json"], ["--client-secrets", "new/client.json"]])
+def test_a_relative_path_says_where_it_was_looked_for(shell: Shell, tmp_path: Path, options: list[str]) -> None:
+    done = shell("login", *options)
+    assert done.status == FIX_FIRST
+    assert f"No such file or directory, in {tmp_path}" in done.err
