@@ -301,6 +301,35 @@ def test_a_failing_keep_in_is_survived_where_warnings_are_errors(server: Server,
     assert store.token() == LOGIN
 
 
+def test_a_local_cache_that_cannot_be_written_leaves_the_token_in_its_store(
+    server: Server, store: Memory, clock: Clock, tmp_path: Path
+) -> None:
+    store.text = json.dumps(VALUES)
+    token = RefreshingToken.load(server, store)
+    with pytest.raises(TokenFileError):
+        token.local_cache = tmp_path / "no such folder" / "oauth.json"
+    assert token.local_cache is None
+    clock.advance(HOUR)
+    assert token.access_token == "a1"
+    assert store.token() == token.as_dict()
+
+
+def test_an_exception_of_a_third_party_client_is_named_and_not_quoted(
+    server: Server, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: Server, refresh_token: str) -> NoReturn:
+        raise RuntimeError(f"POST refresh_token={refresh_token}")
+
+    token = RefreshingToken(server, **VALUES)
+    token.refresh_token = CANARY
+    clock.advance(HOUR)
+    monkeypatch.setattr(Server, "refresh_token", fail)
+    with pytest.raises(TransportError, match=r"credentials\.refresh_token failed with RuntimeError") as caught:
+        token.as_auth()
+    assert CANARY not in "".join(traceback.format_exception(caught.value))
+    monkeypatch.undo()
+
+
 # ---- stores compose --------------------------------------------------------------------------------
 
 
@@ -957,9 +986,13 @@ def test_credentials_without_refresh_token_are_rejected(store: Memory) -> None:
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.parametrize("busy", ["changing", "saving"])
 def test_a_child_does_not_wait_for_a_thread_that_it_did_not_inherit(
-    server: Server, sealed: Sealed, clock: Clock, busy: str
+    server: Server, sealed: Sealed, clock: Clock, busy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The fork came while another thread changed this token, or saved it."""
+    """The fork came while another thread changed this token, or saved it. The child may even have the same pid.
+
+    That is so if both are the first process of their pid namespace.
+    """
+    monkeypatch.setattr(os, "getpid", lambda: 1)
     token = RefreshingToken.load(server, sealed)
     is_busy, end = threading.Event(), threading.Event()
 

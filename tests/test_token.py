@@ -393,6 +393,16 @@ def test_a_copy_adopts_from_the_file_what_its_original_refreshed(
     assert len(refreshes(server)) == 1
 
 
+def test_a_token_that_does_not_refresh_itself_can_be_copied(tmp_path: Path) -> None:
+    file = tmp_path / "oauth.json"
+    file.write_text(json.dumps(VALUES))
+    token = OAuthToken.from_json(file)
+    for twin in (copy.copy(token), copy.deepcopy(token), pickle.loads(pickle.dumps(token))):
+        assert twin == token
+        twin.scope = "other"
+        assert token.scope == VALUES["scope"]
+
+
 def test_a_pickled_token_works_in_another_process(token: RefreshingToken, server: FakeGoogle) -> None:
     script = (
         "import pickle, sys\n"

@@ -44,7 +44,7 @@ _NO_FILE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EP
 # ---- forks ---------------------------------------------------------------------------------------
 
 # Descriptors that this process has open for locking, and the process and thread that opened each.
-_opened: Final[dict[int, tuple[int, int]]] = {}
+_opened: Final[dict[int, tuple[object, int]]] = {}
 # The threads that are forking, and an object that each fork replaces.
 _forking: Final[set[int]] = set()
 _last_fork: Final = [object()]
@@ -138,7 +138,7 @@ class _Lock:
 
     def close(self) -> None:
         # Nothing to do for `_NO_LOCK` (also at interpreter exit, when `_opened` is gone), after `close`, and in a fork.
-        if self.file < 0 or _opened.get(self.file) is not self._caller or self._caller[0] != os.getpid():
+        if self.file < 0 or _opened.get(self.file) is not self._caller or self._caller[0] is not caller()[0]:
             return
         with suppress(OSError, ImportError):
             _lock(self.file, release=True)  # closing is not enough: a forked child may share the file

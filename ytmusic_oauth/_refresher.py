@@ -24,7 +24,7 @@ from .store import TokenStore
 
 _EMPTY: Final = "There is no token in the store"
 # Which thread holds the lock of which store: acquiring it again would deadlock.
-_locked: Final[list[tuple[tuple[int, int], TokenStore]]] = []
+_locked: Final[list[tuple[tuple[object, int], TokenStore]]] = []
 
 
 class Refresher:

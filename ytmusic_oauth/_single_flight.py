@@ -10,6 +10,17 @@ from typing import Final, Protocol
 
 from .exceptions import OAuthError
 
+# Stands for this process. A pid does not: in different pid namespaces, parent and child may have the same.
+_process: Final = [object()]
+
+
+def _after_fork_in_child() -> None:
+    _process[0] = object()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
 
 class _Lock(Protocol):
     def acquire(self, blocking: bool = ...) -> bool: ...
@@ -23,15 +34,15 @@ class Mutex:
 
     def __init__(self) -> None:
         # One per process: after a fork, a lock that another thread held would stay locked in the child.
-        self._locks: dict[int, _Lock] = {}
+        self._locks: dict[object, _Lock] = {}
 
     def acquire(self, *, wait: bool = True) -> bool:
         """Acquire the lock; without `wait`, return False if another thread has it."""
-        return self._locks.setdefault(os.getpid(), threading.RLock()).acquire(blocking=wait)
+        return self._locks.setdefault(_process[0], threading.RLock()).acquire(blocking=wait)
 
     def release(self) -> None:
         """Release the lock."""
-        self._locks[os.getpid()].release()
+        self._locks[_process[0]].release()
 
     def __enter__(self) -> None:
         self.acquire()
@@ -56,7 +67,7 @@ class SingleFlight:
         # Guards the work, `generation` and `_error`. A signal handler may use the token between `acquire` and the
         # assignment of `_owner`.
         self._mutex = Mutex()
-        self._owner: tuple[int, int] | None = None
+        self._owner: tuple[object, int] | None = None
 
     def is_own(self) -> bool:
         """Whether this thread is in the middle of an execution: the caller is a session, or a signal handler."""
@@ -96,6 +107,6 @@ class SingleFlight:
             self.generation += 1
 
 
-def caller() -> tuple[int, int]:
+def caller() -> tuple[object, int]:
     """Return the process and the thread that are running."""
-    return os.getpid(), threading.get_ident()
+    return _process[0], threading.get_ident()
