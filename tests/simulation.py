@@ -46,6 +46,8 @@ SLOW: Final = 20
 #: What the server does when a refresh token is used that was replaced already.
 Reuse: TypeAlias = Literal["revokes", "refuses", "tolerates", "never rotates"]
 Locking: TypeAlias = Literal["kernel lock", "lease", "no lock"]
+#: How the store replaces a text: a file is compared and then renamed, and another program can write it in between.
+Swap: TypeAlias = Literal["compare-and-swap", "compare, then swap", "swap"]
 Beginning: TypeAlias = Literal["loaded", "constructed", "nothing stored"]
 
 ENDPOINTS: Final = {
@@ -77,8 +79,7 @@ class Setup:
     begins: Beginning = "loaded"
     preemptions: int = 1
     fault: Fault | None = None
-    #: whether the store compares what it swaps
-    compares: bool = True
+    swap: Swap = "compare-and-swap"
 
     @property
     def rotates(self) -> bool:
@@ -663,8 +664,10 @@ class Store:
         machine, process = self.machine, self.process
         assert process is not None
         machine.step("replace")
-        if machine.setup.compares and self.text != before:
+        if machine.setup.swap != "swap" and self.text != before:
             return False
+        if machine.setup.swap == "compare, then swap":
+            machine.step("rename")
         self._check(after)
         machine.texts[self.shelf] = after
         process.sight = json.loads(after)["refresh_token"]

@@ -7,19 +7,29 @@ prevent. SECURITY.md lists them, and `test_no_client_can_prevent` shows a schedu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import pytest
 
-from tests.simulation import DUE, EXPIRED, LEASE, SLOW, Fault, Locking, Machine, Reuse, Setup, explore, parse
+from tests.simulation import DUE, EXPIRED, LEASE, SLOW, Fault, Locking, Machine, Reuse, Setup, explore, parse, replay
 from ytmusic_oauth.exceptions import InvalidGrant, OAuthError, ServerError, TokenStoreError, TransportError
 
 # A token that cannot be saved, or a store that cannot be read, is warned of.
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
 YEAR: Final = 365 * 24 * 3600
+
+SECURITY: Final = Path(__file__).parents[1] / "SECURITY.md"
+#: What no client can prevent, in the words of SECURITY.md.
+KILLED: Final = "A process is killed between sending and saving"
+OUTLIVED: Final = "A process outlives its lease, or loses its lock"
+NO_RESPONSE: Final = "The response is lost"
+NOT_SAVED: Final = "The store fails between the response and the save"
+UNLOCKED: Final = "There is no lock"
+NOT_COMPARED: Final = "A program without the lock writes the file between comparison and rename"
 
 # ---- the faults ----------------------------------------------------------------------------------
 
@@ -125,18 +135,20 @@ FAULTS: Final = (KILL, STOP, INTERRUPT, *STORE_FAULTS, *SERVER_FAULTS, *CLOCK_FA
 def explanation(machine: Machine) -> str:
     """Why no client could have kept a refresh token from being lost, or from being used twice; empty: no reason."""
     setup, struck, fault = machine.setup, machine.struck, machine.setup.fault
+    if setup.swap == "compare, then swap" and machine.violations:
+        return NOT_COMPARED
     if not setup.rotates:
         return ""
     if setup.lock == "no lock" and len(setup.processes) > 1:
-        return "two processes refreshed at once, without a lock"
+        return UNLOCKED
     if machine.is_outlived:
-        return "a process outlived its lock between looking and saving"
+        return OUTLIVED
     if machine.is_save_failed:
-        return "the store failed between the response and the save, and another process needed the token"
+        return NOT_SAVED
     if struck is not None and fault is KILL and struck.is_unsaved:
-        return "a process was killed between sending and saving"
+        return KILLED
     if struck is not None and fault in {INTERRUPT, NO_ANSWER} and struck.step == "answer":
-        return "the response was lost"
+        return NO_RESPONSE
     if struck is not None and fault is LOGOUT:
         return "the user ended the login"
     return ""
@@ -310,10 +322,14 @@ def test_a_new_login_is_never_overwritten(arrives: str, lock: Locking, reuse: Re
     explore(Setup(["read | read", f"{arrives}, read"], reuse, lock, preemptions=0), promises)
 
 
+def test_a_file_that_is_compared_and_then_renamed_keeps_a_new_login_that_is_stored_under_the_lock() -> None:
+    explore(Setup(["read", "log in, read"], swap="compare, then swap", preemptions=2), promises)
+
+
 def test_a_store_that_does_not_compare_loses_a_new_login() -> None:
     """The schedules find what compare-and-swap prevents."""
     with pytest.raises(pytest.fail.Exception, match="refresh-1 replaces refresh-2"):
-        explore(Setup(["read", "write, read"], compares=False), promises)
+        explore(Setup(["read", "write, read"], swap="swap"), promises)
 
 
 @each_lock
@@ -368,6 +384,52 @@ def test_what_is_done_by_hand_loses_nothing(setup: Setup) -> None:
     explore(setup, check)
 
 
-# ---- schedules to remember -----------------------------------------------------------------------
+# ---- what no client can prevent ------------------------------------------------------------------
 
 ONCE: Final = [EXPIRED]
+LOSSES: Final[Mapping[str, tuple[Setup, str]]] = {
+    KILLED: (
+        Setup(["read"] * 2, rounds=ONCE, fault=KILL),
+        "0a.begin 0a.lock 0a.read 0a.ask 0a.answer! 1a.begin 1a.lock 1a.read 1a.ask 1a.read 1a.unlock",
+    ),
+    OUTLIVED: (
+        Setup(["read"] * 2, lock="lease", rounds=ONCE, fault=STOP),
+        """0a.begin 0a.lock 0a.read 0a.ask 0a.answer! 1a.begin 1a.lock 1a.read 1a.ask 1a.read 1a.unlock
+        0a.replace 0a.replaced 0a.unlock""",
+    ),
+    NO_RESPONSE: (
+        Setup(["read"] * 2, rounds=ONCE, fault=NO_ANSWER),
+        "0a.begin 0a.lock 0a.read 0a.ask 0a.answer! 0a.unlock 1a.begin 1a.lock 1a.read 1a.ask 1a.read 1a.unlock",
+    ),
+    NOT_SAVED: (
+        Setup(["read"] * 2, rounds=ONCE, fault=NO_SAVE),
+        """0a.begin 0a.lock 0a.read 0a.ask 0a.answer 0a.replace! 0a.read 0a.unlock
+        1a.begin 1a.lock 1a.read 1a.ask 1a.read 1a.unlock""",
+    ),
+    UNLOCKED: (
+        Setup(["read"] * 2, lock="no lock", rounds=ONCE),
+        "0a.begin 0a.lock 0a.read 0a.ask 0a.answer 1a.begin 1a.lock 1a.read 1a.ask 1a.read 0a.replace 0a.replaced",
+    ),
+    NOT_COMPARED: (
+        Setup(["read", "write"], swap="compare, then swap", rounds=ONCE),
+        """0a.begin 0a.lock 0a.read 0a.ask 0a.answer 0a.replace 1a.begin 1a.write 1a.write 1a.write
+        0a.rename 0a.replaced 0a.unlock""",
+    ),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_no_client_can_prevent(loss: str) -> None:
+    """SECURITY.md tells each of these schedules in words."""
+
+    def is_lost(machine: Machine) -> None:
+        stored = machine.stored()["refresh_token"]
+        newest = max(machine.logins, default=0)
+        assert not machine.server.accepts(stored) or machine.server.grants[stored].login < newest
+        assert explanation(machine) == loss
+
+    replay(*LOSSES[loss], is_lost)
+    assert f"- **{loss}.**" in SECURITY.read_text("utf-8")
+
+
+# ---- schedules to remember -----------------------------------------------------------------------
