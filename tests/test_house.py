@@ -66,9 +66,10 @@ PLAN: Final[Mapping[str, Imports]] = {
     "_file_write": Imports("_file_owner", "os stat sys time"),
     "_file_store": Imports("_file_kinds _file_lock _file_owner _file_write exceptions", "os stat"),
     "_store_reports": Imports("_file_store _state exceptions store", "sys warnings"),
+    "_log": Imports("_cycle _state _steps exceptions", "sys"),
     "_refresher": Imports(
-        "_cycle _file_lock _file_store _single_flight _state _steps _store_reports _validation credentials exceptions "
-        "models store",
+        "_cycle _file_lock _file_store _log _single_flight _state _steps _store_reports _validation credentials "
+        "exceptions models store",
         "time",
     ),
     "_terminal": Imports("credentials models protocol", "os sys"),
@@ -102,7 +103,8 @@ ALLOWED_IN: Final[Mapping[str, frozenset[str]]] = {
     "warnings": frozenset({"_store_reports", "__main__"}),
     "argparse": frozenset({"__main__"}),
     "subprocess": frozenset({"_terminal"}),
-    **dict.fromkeys(("logging", "tempfile", "asyncio"), frozenset()),
+    "logging": frozenset({"_log"}),
+    **dict.fromkeys(("tempfile", "asyncio"), frozenset()),
 }
 OPENING: Final = frozenset({"open", "io.open", "os.open", "os.fdopen", "os.replace", "os.rename", "os.unlink"})
 OPENING_METHODS: Final = frozenset({"read_text", "read_bytes", "write_text", "write_bytes", "touch", "unlink"})
@@ -192,7 +194,7 @@ def test_a_module_starts_with_its_licence_and_a_docstring(name: str) -> None:
 
 
 # Of the whole package. A larger number needs a reason in the commit that changes it.
-MOST_LINES_OF_CODE: Final = 3600
+MOST_LINES_OF_CODE: Final = 3650
 
 
 def test_the_package_stays_small() -> None:

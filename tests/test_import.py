@@ -91,3 +91,34 @@ print(token.as_auth())
 {PRINT_HEAVY}
 """
     assert run(script, "-S") == "Bearer ya29.fake\n[]\n"
+
+
+def test_a_refresh_neither_loads_logging_nor_prints_what_nobody_asked_for() -> None:
+    script = """
+from ytmusic_oauth import Credentials, InvalidGrant, RefreshingToken
+class Client(Credentials):
+    get_code = token_from_code = None
+    def refresh_token(self, refresh_token):
+        if refresh_token == "1//fake":
+            rest = {"scope": "", "token_type": "Bearer", "refresh_token": "1//ended"}
+            return {"access_token": "ya29.fake", "expires_in": 9, **rest}
+        raise InvalidGrant
+token = RefreshingToken.from_dict(
+    Client("id", "secret"),
+    {"scope": "", "token_type": "Bearer", "access_token": "ya29.old", "refresh_token": "1//fake"},
+)
+token.refresh()
+print("logging" in sys.modules)
+import logging
+try:
+    token.refresh()
+except InvalidGrant:
+    pass
+logging.basicConfig(level=logging.INFO, format="%(name)s %(levelname)s %(message)s", stream=sys.stdout)
+try:
+    token.refresh()
+except InvalidGrant:
+    pass
+"""
+    logged = "ytmusic_oauth WARNING event=refused, store=memory, error=InvalidGrant, reason=invalid_grant\n"
+    assert run(script, "-S") == f"False\n{logged}"

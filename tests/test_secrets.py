@@ -433,6 +433,28 @@ def test_the_warning_of_a_failed_save_shows_no_secret(
     assert watch.fails(lambda: token.store_token(str(tmp_path / "missing" / where)))
 
 
+def test_what_is_logged_of_a_refresh_shows_no_secret(
+    watch: Watch,
+    server: FakeGoogle,
+    credentials: OAuthCredentials,
+    tmp_path: Path,
+) -> None:
+    token = RefreshingToken(credentials, tmp_path / "oauth.json", **VALUES)
+    server.script("token", Reply(200, GOOD))
+    token.refresh()
+    (tmp_path / "oauth.json").write_text(json.dumps(VALUES | {"expires_at": NOON + 9999}))
+    token.store_token()
+    for code in ("invalid_grant", "server_error"):
+        problem = {"error": code, "error_description": f"{CLIENT_SECRET} {REFRESH} {NEW_REFRESH}"}
+        server.script("token", Reply(400, problem))
+        assert watch.fails(token.refresh)
+    (tmp_path / "oauth.json").write_text(f"{ACCESS} {REFRESH}")
+    server.script("token", Reply(200, GOOD))
+    assert watch.fails(token.refresh)
+    logged = set(re.findall(r"event=(\w+)", "".join(watch.seen)))
+    assert logged == {"refreshed", "refused", "failed", "will_retry"}
+
+
 def invalid_arguments(client: OAuthCredentials) -> Iterator[Callable[[], object]]:
     invalid = f"{ACCESS} {REFRESH}\n{CLIENT_SECRET} {DEVICE_CODE} {PASSWORD}"
     url = f"https://user:{PASSWORD}@fake.test/"

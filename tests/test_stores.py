@@ -944,6 +944,25 @@ def test_an_interrupt_between_response_and_save_loses_nothing(
     assert _refresher._locked == []
 
 
+def test_a_lock_may_time_out_or_be_interrupted_before_it_is_entered(
+    server: Server, store: Memory, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors: list[BaseException] = [KeyboardInterrupt(), TimeoutError()]
+
+    def lock(timeout: float) -> NoReturn:
+        raise errors.pop()
+
+    token = RefreshingToken.load(server, store)
+    clock.advance(HOUR - 30)
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "lock", lock)
+        assert token.access_token == "a0"
+        clock.advance(2)
+        with pytest.raises(KeyboardInterrupt):
+            token.as_auth()
+    assert token.access_token == "a1"
+
+
 def test_an_interrupt_during_the_request_leaves_the_token_usable(server: Server, store: Memory, clock: Clock) -> None:
     token = RefreshingToken.load(server, store)
     clock.advance(HOUR)

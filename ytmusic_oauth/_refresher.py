@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from copy import deepcopy
 from typing import Final
 
 from ._cycle import READ_INTERVAL, READ_PATIENCE, Cycle, Task, decide
 from ._file_lock import AlreadyLocked
 from ._file_store import FileStore
+from ._log import Log
 from ._single_flight import CHANGES, SingleFlight, caller
 from ._state import State, parse_token_text
 from ._steps import FRESH, Ask, Event, Goal, Lock, Read, Step, Steps, Wait, Warn
@@ -150,9 +151,14 @@ class Refresher:
         *,
         wait: bool,
     ) -> bool:
-        return self._flight.run(
-            seen, lambda: self._carry_out(way(self._cycle(credentials, goal)), credentials), wait=wait
-        )
+        name = "memory" if self.store is None else type(self.store).__name__
+        log = Log(self.state, self.store.path if isinstance(self.store, FileStore) else name)
+        try:
+            return self._flight.run(
+                seen, lambda: self._carry_out(way(self._cycle(credentials, goal)), credentials, log), wait=wait
+            )
+        finally:
+            log.emit()
 
     def _is_valid(self, now: Event) -> bool:
         return self.state.snapshot.valid.covers(now.wall, now.monotonic)
@@ -167,14 +173,14 @@ class Refresher:
     def _cycle(self, credentials: Credentials, goal: Goal) -> Cycle:
         return Cycle(self.state, _now(), rotates=_rotates(credentials), has_store=self.store is not None, goal=goal)
 
-    def _carry_out(self, steps: Steps, credentials: Credentials) -> None:
+    def _carry_out(self, steps: Steps, credentials: Credentials, log: Log) -> None:
         warning: Warn | None = None
         held = ExitStack()
         try:
             with CHANGES:
                 step = next(steps)
             while not isinstance(step, Warn):
-                step = self._next(steps, step, held, credentials)
+                step = self._next(steps, step, held, credentials, log)
             warning = step
         except StopIteration:
             pass
@@ -187,14 +193,15 @@ class Refresher:
             warn(f"{located(self.store, warning.error)} {warning.consequence}{outlook(self.state)}")
         warn_of_file(self.store)
 
-    def _next(self, steps: Steps, step: Step, held: ExitStack, credentials: Credentials) -> Step:
+    def _next(self, steps: Steps, step: Step, held: ExitStack, credentials: Credentials, log: Log) -> Step:
+        began = time.monotonic()
         try:
             event = self._do(step, held, credentials)
         except BaseException as error:  # Ctrl-C: the cycle first saves what it has
             with CHANGES:
                 return steps.throw(error)
         with CHANGES:
-            return steps.send(event)
+            return log.send(steps, step, began, event)
 
     def _do(self, step: Step, held: ExitStack, credentials: Credentials) -> Event:
         if isinstance(step, Ask):
@@ -241,8 +248,9 @@ class Refresher:
         me = caller()
         if any(owner == me and _is_same(other, store) for owner, other in _locked):
             return _now()._replace(taken=True, error=_own())
-        lock = store.lock(timeout)
+        lock: AbstractContextManager[float] | None = None
         try:
+            lock = store.lock(timeout)
             until = held.enter_context(lock)
         except AlreadyLocked:
             return _now()._replace(taken=True, error=_own())
@@ -251,8 +259,9 @@ class Refresher:
         except Exception:
             raise
         except BaseException as interrupt:  # it may come after the lock was taken and before `held` knows it
-            with suppress(Exception):
-                lock.__exit__(type(interrupt), interrupt, None)
+            if lock is not None:
+                with suppress(Exception):
+                    lock.__exit__(type(interrupt), interrupt, None)
             raise
         held.callback(_locked.remove, (me, store))  # first: an interrupt in between must leave no entry
         _locked.append((me, store))

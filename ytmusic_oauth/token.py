@@ -185,6 +185,21 @@ class RefreshingToken(OAuthToken):
     With a token file or another store, refreshed tokens are saved there and shared with every other process that uses
     it. `access_token` and `as_auth()` raise `InvalidGrant` when the user has to log in again, and whatever else
     `Credentials.refresh_token` raises; but during any other failure the old token is returned as long as it is valid.
+
+    If the program has set up `logging`, the logger with the name of this package records what happens. A record has
+    these attributes, and `store`, the path or the kind of the store:
+
+    | `event` | level | when | other attributes |
+    |---|---|---|---|
+    | `refreshed` | INFO | there is a new access token | `seconds`; `rotated`: whether the refresh token is new |
+    | `adopted` | INFO | a newer token was in the store | |
+    | `refused` | WARNING | the refresh failed, and will fail again | `error`: the class; `reason` |
+    | `failed` | WARNING | the refresh failed, and may succeed later | `error`, `reason` |
+    | `will_retry` | INFO | after a failure | `what`: server or store; `seconds` until the next try |
+    | `waited_for_lock` | INFO | another process had the lock | `seconds`; `taken`: whether it still has it |
+    | `conflict` | INFO | another program wrote into the store meanwhile | |
+    | `save_failed` | WARNING | the token could not be written into the store | `error`, `reason` |
+    | `store_failed` | WARNING | the store could not be read or locked | `error`, `reason` |
     """
 
     #: what refreshes the token
