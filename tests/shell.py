@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 import pytest
 
 from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FakeGoogle
-from ytmusic_oauth.__main__ import DONE, main
+from ytmusic_oauth._command_line import DONE, main
 
 ID: Final = "YTMUSIC_OAUTH_CLIENT_ID"
 SECRET: Final = "YTMUSIC_OAUTH_CLIENT_SECRET"

@@ -30,7 +30,7 @@ from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FAULTS, RFC_DIAL
 from tests.shell import ID, POSIX_SHELL, ROOT, SECRET, BrokenStream, Shell, Terminal, disk_full, sh
 from tests.support import NOON, Clock, client, logged_in
 from ytmusic_oauth import GOOGLE, YOUTUBE, Endpoints, OAuthToken, RefreshingToken, __version__
-from ytmusic_oauth.__main__ import DONE, FIX_FIRST, INTERRUPTED, LOG_IN_AGAIN, TRY_LATER, main
+from ytmusic_oauth._command_line import DONE, FIX_FIRST, INTERRUPTED, LOG_IN_AGAIN, TRY_LATER, main
 from ytmusic_oauth._file_store import FileStore
 from ytmusic_oauth._refresher import load_token
 from ytmusic_oauth.models import RefreshableTokenDict
@@ -1002,7 +1002,6 @@ def test_a_result_that_cannot_be_printed_is_an_error(
 
 def test_the_package_runs_as_a_module(shell: Shell, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["ytmusic_oauth", "status"])
-    monkeypatch.delitem(sys.modules, "ytmusic_oauth.__main__")
     with pytest.raises(SystemExit) as ended:
         runpy.run_module("ytmusic_oauth", run_name="__main__")
     assert ended.value.code == DONE

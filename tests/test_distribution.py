@@ -112,7 +112,7 @@ def test_the_zipapp_has_the_package_its_licence_and_nothing_else(pyz: bytes) -> 
             *(f"ytmusic_oauth/{name}" for name in NAMES - {"py.typed"}),
         }
         assert file.read("LICENSE").decode() == LICENSE.read_text("utf-8")
-        assert len(file.read("__main__.py").decode().strip().splitlines()) <= 3
+        assert len(file.read("__main__.py").decode().strip().splitlines()) <= 8
 
 
 def code(source: str) -> tuple[str, list[tuple[str, object]]]:
@@ -417,7 +417,10 @@ def test_every_tool_checks_for_the_oldest_supported_python() -> None:
     oldest = min(minor for minor in range(99) if supported.contains(f"3.{minor}"))
     assert f"Python 3.{oldest} or later" in (ROOT / "README.md").read_text("utf-8")
     assert table("tool", "ruff")["target-version"] == f"py3{oldest}"
-    assert table("tool", "pyright")["pythonVersion"] == f"3.{oldest}"
+    # mypy cannot check for an older one.
+    typed = re.search(r"^TYPE_VERSIONS := (\S+)", MAKEFILE, re.MULTILINE)
+    assert typed
+    assert table("tool", "pyright")["pythonVersion"] == typed[1]
 
 
 def test_the_pinned_build_tool_satisfies_the_build_requirement() -> None:

@@ -46,14 +46,14 @@ PLAN: Final[Mapping[str, Imports]] = {
     "_snapshot": Imports("_expiry _validation exceptions models"),
     "_messages": Imports("_redaction _validation exceptions"),
     "_retries": Imports("exceptions"),
-    "protocol": Imports("_expiry _messages _validation models"),
+    "protocol": Imports("_expiry _messages _validation models", "sys"),
     "device": Imports("exceptions models"),
     "session": Imports("_messages _retries _validation exceptions", "codecs time"),
     "_http": Imports(
         "_redaction exceptions",
         "functools http.client io socket time urllib.error urllib.parse urllib.request",
     ),
-    "transport": Imports("_http _validation session"),
+    "transport": Imports("_http _validation session", "sys"),
     "credentials": Imports("_messages _retries _validation device models protocol session transport", "time"),
     "store": Imports(),
     "_file_kinds": Imports("_validation"),
@@ -76,12 +76,16 @@ PLAN: Final[Mapping[str, Imports]] = {
     "token": Imports(
         "_file_store _refresher _single_flight _snapshot _state _steps _terminal _validation credentials exceptions "
         "models session store",
-        "os pathlib time",
+        "os pathlib sys time",
     ),
     "_client_file": Imports("_validation protocol"),
     "_commands": Imports("_file_store _refresher _snapshot _terminal credentials exceptions token", "os time"),
     "_login": Imports(
         "_commands _file_owner _file_store _refresher _terminal exceptions protocol token", "os signal sys time"
+    ),
+    "_command_line": Imports(
+        "_client_file _commands _login _terminal _validation credentials exceptions protocol",
+        "argparse functools os sys warnings",
     ),
 }
 ENTRY_POINTS: Final = frozenset({"__init__", "__main__"})
@@ -90,7 +94,8 @@ PURE: Final = (
     "device", "store", "_file_kinds", "_state", "_steps", "_cycle", "_client_file",
 )  # fmt: skip
 # What pure modules may import inside functions: it does not affect anything outside the process.
-PURE_LAZILY: Final = ANYWHERE | {"base64", "email.utils", "html", "ipaddress", "unicodedata", "urllib.parse"}
+# `sys`: for its version.
+PURE_LAZILY: Final = ANYWHERE | {"base64", "email.utils", "html", "ipaddress", "sys", "unicodedata", "urllib.parse"}
 
 # Module of the standard library -> the modules of the package that may import it.
 ALLOWED_IN: Final[Mapping[str, frozenset[str]]] = {
@@ -100,8 +105,8 @@ ALLOWED_IN: Final[Mapping[str, frozenset[str]]] = {
     **dict.fromkeys(("fcntl", "msvcrt"), frozenset({"_file_lock"})),
     "webbrowser": frozenset(),
     "random": frozenset({"credentials"}),
-    "warnings": frozenset({"_store_reports", "__main__"}),
-    "argparse": frozenset({"__main__"}),
+    "warnings": frozenset({"_store_reports", "_command_line"}),
+    "argparse": frozenset({"_command_line"}),
     "subprocess": frozenset({"_terminal"}),
     "logging": frozenset({"_log"}),
     **dict.fromkeys(("tempfile", "asyncio"), frozenset()),
@@ -138,7 +143,7 @@ def test_every_module_is_in_the_plan() -> None:
 
 @pytest.mark.parametrize("name", PLAN)
 def test_a_module_imports_from_the_package_what_the_plan_says(name: str) -> None:
-    imported = {each[1:] for each in imports(name) if each.startswith(".")}
+    imported = {each[1:] for each in imports(name) if each.startswith(".")} - {"__version__"}
     assert imported == set(PLAN[name].package.split())
     assert imported <= set(list(PLAN)[: list(PLAN).index(name)])
 
@@ -169,7 +174,7 @@ def test_a_restricted_module_is_imported_only_where_allowed(name: str) -> None:
 
 def test_only_the_file_modules_open_files(name: str) -> None:
     opening = {each for each in calls(name) if each in OPENING or each.rpartition(".")[2] in OPENING_METHODS}
-    assert not opening or name in {"_file_store", "_file_write", "_file_lock", "__main__"}
+    assert not opening or name in {"_file_store", "_file_write", "_file_lock", "_command_line"}
 
 
 def test_the_package_module_only_re_exports() -> None:
@@ -194,7 +199,7 @@ def test_a_module_starts_with_its_licence_and_a_docstring(name: str) -> None:
 
 
 # Of the whole package. A larger number needs a reason in the commit that changes it.
-MOST_LINES_OF_CODE: Final = 3650
+MOST_LINES_OF_CODE: Final = 3700
 
 
 def test_the_package_stays_small() -> None:

@@ -17,7 +17,7 @@ from tests.porting.fake_google import FakeGoogle
 from tests.shell import Shell
 from tests.support import NOON, Clock
 from ytmusic_oauth import OAuthToken, RefreshingToken, TokenFileError
-from ytmusic_oauth.__main__ import DONE, FIX_FIRST, INTERRUPTED
+from ytmusic_oauth._command_line import DONE, FIX_FIRST, INTERRUPTED
 from ytmusic_oauth._file_owner import can_others_rename
 
 CONFIRMED = NOON + 10

@@ -41,7 +41,7 @@ from ytmusic_oauth import (
     UrllibSession,
     session,
 )
-from ytmusic_oauth.__main__ import main
+from ytmusic_oauth._command_line import main
 from ytmusic_oauth._snapshot import Snapshot
 from ytmusic_oauth.device import DevicePoll
 from ytmusic_oauth.exceptions import ERROR_CLASSES

@@ -14,7 +14,14 @@ The public API is this module and `credentials`, `device`, `exceptions`, `models
 `token` and `transport`. Modules with a leading underscore may change in any release.
 """
 
-from __future__ import annotations
+import sys
+
+# Older Pythons can compile this file, to say what is needed instead of "invalid syntax".
+if sys.hexversion < 0x03080000:
+    problem = "ytmusic_oauth needs Python 3.8 or later; this is Python " + sys.version.split()[0]
+    if sys.argv[:1] in (["-m"], ["-c"]):  # Python 2.7 says -c for both
+        sys.exit(problem)
+    raise ImportError(problem)
 
 from .credentials import Credentials, OAuthCredentials
 from .exceptions import (

@@ -2,7 +2,7 @@
 """The commands of the command line, one function each; `login` has a module of its own.
 
 Results go to standard output, everything else to standard error. Only `token` and `header` print a secret, the access
-token. Errors are raised; `__main__` prints them and chooses the exit status.
+token. Errors are raised; `_command_line` prints them and chooses the exit status.
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple
 
 from ._redaction import redacted
 from ._validation import is_object, optional, wire_seconds
@@ -24,7 +24,7 @@ from .exceptions import (
 )
 
 #: What a request asks for. "": unknown.
-Kind: TypeAlias = Literal["device code", "device grant", "refresh", "revocation", ""]
+Kind = Literal["device code", "device grant", "refresh", "revocation", ""]
 
 # Fields of a form that are not secret.
 _PUBLIC_FIELDS: Final = frozenset({"client_id", "scope", "grant_type", "audience", "resource", "response_type"})
@@ -113,20 +113,20 @@ _TRANSIENT_CODES: Final = frozenset({"server_error", "temporarily_unavailable", 
 _GATEWAY_STATUSES: Final = frozenset({408, 502, 504})
 
 # Error code -> the kinds of request that it answers. As the answer to any other it says nothing that we know.
-_ANSWERS: Final[Mapping[str, frozenset[Kind]]] = MappingProxyType(
+_ANSWERS: Final[Mapping[str, Sequence[Kind]]] = MappingProxyType(
     {
         **dict.fromkeys(
             (
                 "authorization_pending", "slow_down", "access_denied", "authorization_declined", "expired_token",
                 "code_expired", "token_expired", "bad_verification_code", "incorrect_device_code",
             ),
-            frozenset[Kind]({"device grant"}),
+            ("device grant",),
         ),
         **dict.fromkeys(
             ("bad_refresh_token", "interaction_required", "consent_required", "login_required"),
-            frozenset[Kind]({"refresh"}),
+            ("refresh",),
         ),
-        "invalid_grant": frozenset[Kind]({"device grant", "refresh"}),
+        "invalid_grant": ("device grant", "refresh"),
     }
 )  # fmt: skip
 

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, Generator, NamedTuple, Union
 
 from ._snapshot import Snapshot
 from .exceptions import OAuthError
@@ -55,7 +55,7 @@ class Warn(NamedTuple):
     consequence: str
 
 
-Step: TypeAlias = "Lock | Read | Replace | Ask | Wait | Warn"
+Step = Union[Lock, Read, Replace, Ask, Wait, Warn]
 
 
 class Event(NamedTuple):
@@ -80,7 +80,7 @@ class Event(NamedTuple):
         return f"Event(wall={self.wall}, monotonic={self.monotonic}, error={self.error!r}, taken={self.taken})"
 
 
-Steps: TypeAlias = "Generator[Step, Event, None]"
+Steps = Generator[Step, Event, None]
 
 
 class Goal(NamedTuple):

@@ -11,9 +11,12 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Final, NoReturn, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
 from .models import Bearer, ClientAuthentication, RefreshableTokenDict
+
+if TYPE_CHECKING:
+    from typing import TypeGuard  # Python 3.10
 
 # Ten years, in seconds: longer is a mistake of the server.
 _LONGEST: Final = 10 * 365 * 24 * 3600

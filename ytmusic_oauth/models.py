@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The TypedDicts of `ytmusicapi.auth.oauth`. Every key is required."""
 
-from typing import Literal, TypeAlias, TypedDict
+from typing import Literal, TypedDict, Union
 
 # fmt: off
 __all__ = [
@@ -11,11 +11,11 @@ __all__ = [
 # fmt: on
 
 #: A scope; by default, that of the YouTube Data API.
-DefaultScope: TypeAlias = str | Literal["https://www.googleapis.com/auth/youtube"]
+DefaultScope = Union[str, Literal["https://www.googleapis.com/auth/youtube"]]
 #: A token type (RFC 6749 7.1); here always `Bearer`.
-Bearer: TypeAlias = str | Literal["Bearer"]
+Bearer = Union[str, Literal["Bearer"]]
 #: How a client authenticates: with its secret in the form, with HTTP Basic, or not at all (a public client).
-ClientAuthentication: TypeAlias = Literal["post", "basic", "none"]
+ClientAuthentication = Literal["post", "basic", "none"]
 
 
 class BaseTokenDict(TypedDict):

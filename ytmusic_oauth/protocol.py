@@ -8,9 +8,10 @@ deviates, the line that handles it names the server.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, TypeVar
 
@@ -35,6 +36,9 @@ from ._validation import (
     wire_seconds,
 )
 from .models import AuthCodeDict, BaseTokenDict, ClientAuthentication, LinkedAuthCodeDict, RefreshableTokenDict
+
+if sys.version_info >= (3, 10):
+    from dataclasses import KW_ONLY
 
 # fmt: off
 __all__ = [
@@ -68,7 +72,8 @@ class Endpoints:
     token_url: str
     #: the revocation endpoint (RFC 7009 2), if there is one
     revoke_url: str | None = None
-    _: KW_ONLY
+    if sys.version_info >= (3, 10):  # before, these may be given by position, too
+        _: KW_ONLY
     #: how the client authenticates (RFC 6749 2.3): "post" sends the secret in the form (`client_secret_post`), "basic"
     #: by HTTP Basic (`client_secret_basic`), and "none" sends no secret (a public client)
     client_authentication: ClientAuthentication = "post"

@@ -12,12 +12,15 @@ import time
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Final, Protocol, TypeGuard
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ._messages import HttpResponse, Request, redirected
 from ._retries import parse_retry_after
 from ._validation import json_object
 from .exceptions import OAuthError, TransportError
+
+if TYPE_CHECKING:
+    from typing import TypeGuard  # Python 3.10
 
 # fmt: off
 __all__ = [
@@ -128,7 +131,7 @@ def send(session: Session, request: Request, timeout: float = TIMEOUT) -> HttpRe
 
 
 def _post(session: Session, request: Request, timeout: float) -> Response:
-    options = dict[str, object]()
+    options: dict[str, object] = {}
     if hasattr(session, "trust_env"):  # requests and httpx: neither ~/.netrc nor the session's own `auth` is used
         options["auth"] = _as_it_is
     if is_requests(session):  # follows redirects by default, and sends the form again

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, KeysView, Mapping
 from contextlib import suppress
@@ -30,6 +31,9 @@ from .exceptions import TokenFileNotFound
 from .models import BaseTokenDict, Bearer, DefaultScope, RefreshableTokenDict
 from .session import Signable, SupportsSetHeader
 from .store import TokenStore
+
+if sys.version_info >= (3, 10):
+    from dataclasses import KW_ONLY
 
 __all__ = ["OAuthToken", "RefreshingToken", "Token"]
 
@@ -66,10 +70,12 @@ class _Field(Generic[_T]):
             token._state.set_by_hand(held.changed(time.time(), time.monotonic(), self._name, value))
 
 
-@dataclass(kw_only=True, init=False, repr=False, eq=False)
+@dataclass(init=False, repr=False, eq=False)
 class Token:
     """Base class representation of the YouTubeMusicAPI OAuth token. Raises `ValueError` for an invalid value."""
 
+    if sys.version_info >= (3, 10):
+        _: KW_ONLY
     #: what the token gives access to
     scope: _Field[DefaultScope] = _Field(lambda token: token._snapshot.token["scope"])
     #: `Bearer`

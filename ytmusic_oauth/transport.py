@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ._validation import json_object
 from .session import TIMEOUT, check_proxies
 
+if sys.version_info >= (3, 10):
+    from dataclasses import KW_ONLY
 if TYPE_CHECKING:
     from ssl import SSLContext
 
@@ -41,7 +44,8 @@ class UrllibSession:
 
     #: `{"https": "http://user:password@host:port"}`; None for the environment's; `{}` for none
     proxies: Mapping[str, str] | None = field(default=None, repr=False)
-    _: KW_ONLY
+    if sys.version_info >= (3, 10):  # before, these may be given by position, too
+        _: KW_ONLY
     #: seconds for a whole request, at most an hour
     timeout: float = TIMEOUT
     #: which certificates to trust; None for Python's default

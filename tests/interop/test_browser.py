@@ -17,7 +17,7 @@ from tests.interop.conftest import NODE_MODULES, ROOT, found
 from tests.interop.test_servers import SECRET, oidc_provider
 from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, DIALECTS, FakeGoogle
 from ytmusic_oauth import Endpoints, OAuthToken
-from ytmusic_oauth.__main__ import DONE, LOG_IN_AGAIN
+from ytmusic_oauth._command_line import DONE, LOG_IN_AGAIN
 
 pytestmark = pytest.mark.beside("playwright-core")
 

@@ -44,7 +44,7 @@ from ytmusic_oauth import (
     _validation,
     protocol,
 )
-from ytmusic_oauth import __main__ as cli
+from ytmusic_oauth import _command_line as cli
 from ytmusic_oauth._file_store import FileStore
 from ytmusic_oauth._messages import Request
 from ytmusic_oauth._refresher import load_token

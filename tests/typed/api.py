@@ -29,7 +29,7 @@ from ytmusic_oauth import (
     TransportError,
     UrllibSession,
 )
-from ytmusic_oauth.__main__ import main
+from ytmusic_oauth._command_line import main
 from ytmusic_oauth.device import DevicePoll
 from ytmusic_oauth.models import (
     AuthCodeDict,

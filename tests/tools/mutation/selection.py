@@ -24,6 +24,7 @@ TESTS: Final[Mapping[str, str]] = {
     "__init__": "transport",
     "__main__": "command_line",
     "_client_file": "command_line",
+    "_command_line": "command_line",
     "_commands": "command_line",
     "_login": "command_line",
     "_cycle": "cycle vectors simulation",

@@ -24,7 +24,17 @@ from .package import LICENSE, runtime_files
 __all__ = ["single_file", "without_comments"]
 
 _SHEBANG: Final = b"#!/usr/bin/env python3\n"
-_MAIN: Final = "from ytmusic_oauth.__main__ import main\n\nraise SystemExit(main())\n"
+# Python 2.7 can compile it. The package would raise an `ImportError`, with a traceback.
+_MAIN: Final = """\
+import sys
+
+if sys.hexversion < 0x03080000:
+    sys.exit("ytmusic_oauth needs Python 3.8 or later; this is Python " + sys.version.split()[0])
+
+from ytmusic_oauth.__main__ import main
+
+sys.exit(main())
+"""
 
 
 def single_file() -> bytes:

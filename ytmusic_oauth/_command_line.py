@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: MIT
+"""The command line: options and exit status.
+
+Every failure is one line on standard error, never a traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Final
+
+from . import __version__
+from ._client_file import SERVERS, Client, endpoints_of, parse_client
+from ._commands import Options, header, refresh, revoke, status, token
+from ._login import login
+from ._terminal import ask, can_ask, write_event, write_message
+from ._validation import FieldError
+from .credentials import OAuthCredentials
+from .exceptions import AccessDenied, DeviceCodeExpired, InvalidGrant, OAuthError, TokenFileNotFound
+from .protocol import YOUTUBE, Endpoints
+
+DONE: Final = 0
+LOG_IN_AGAIN: Final = 1
+FIX_FIRST: Final = 2
+TRY_LATER: Final = 3
+INTERRUPTED: Final = 130
+
+# Characters; a client_secret.json has about four hundred.
+_LARGEST_FILE: Final = 2**20
+
+_CLIENT_HELP: Final = (
+    "Without --client-secrets, the OAuth client is read from the environment variables YTMUSIC_OAUTH_CLIENT_ID and "
+    "YTMUSIC_OAUTH_CLIENT_SECRET, or prompted for. The commands token and header need none while the token is fresh."
+)
+_YES_OR_NO: Final = ("yes", "no")
+# Field of `Endpoints` -> what its option takes, and its help.
+_SERVER_OPTIONS: Final[Mapping[str, tuple[str, Sequence[str] | None, str]]] = {
+    "client_authentication": (
+        "METHOD",
+        ("post", "basic", "none"),
+        "post (default): secret in the form; basic: HTTP Basic; none: a public client, no secret",
+    ),
+    "device_grant": ("TEXT", None, "the grant_type of a token request (default: that of RFC 8628)"),
+    "device_code_parameter": ("NAME", None, "the name of the device code in a token request (default: device_code)"),
+    "authenticate_everywhere": (
+        "yes|no",
+        _YES_OR_NO,
+        "whether the client authenticates at every endpoint (default: yes), or at the token endpoint only",
+    ),
+    "rotates_refresh_tokens": (
+        "yes|no",
+        _YES_OR_NO,
+        "whether a refresh may return a new refresh token (default: yes)",
+    ),
+    "is_google": ("yes|no", _YES_OR_NO, "whether it is Google's server (default: no)"),
+}
+_EPILOG: Final = (
+    "Exit status: 0 done; 1 log in again; 2 usage, configuration, file or server error: fix it first; 3 try later; "
+    "130 interrupted."
+)
+# A fixed width: finding out the terminal's makes argparse import shutil (3 ms) on every run.
+_FORMAT: Final = partial(argparse.HelpFormatter, width=78)
+
+
+class _Arguments(Options):
+    run: Callable[[Options], None]
+    client_secrets: str | None = None
+    endpoints: Sequence[str] = ()
+    parameter: Sequence[str] = ()
+
+    def client(self) -> OAuthCredentials:
+        stored = _stored_client(self.client_secrets) if self.client_secrets else None
+        endpoints = self._endpoints(YOUTUBE if stored is None or stored.endpoints is None else stored.endpoints)
+        client = stored or _given_client(endpoints)
+        try:
+            return OAuthCredentials(
+                client.client_id,
+                client.client_secret,
+                endpoints=endpoints,
+                scope=client.scope if self.scope is None else self.scope,
+                parameters={**(client.parameters or {}), **dict(map(_parameter, self.parameter))},
+            )
+        except FieldError as error:
+            if stored is None or error.key not in {"client_id", "client_secret"}:
+                raise
+            raise ValueError(f"{self.client_secrets} is not the file of an OAuth client: {error}") from None
+
+    def _endpoints(self, server: Endpoints) -> Endpoints:
+        names = self.endpoints
+        if len(names) == 1 and names[0] in SERVERS:
+            server = SERVERS[names[0]]
+        elif len(names) in {2, 3}:
+            server = Endpoints(*names)
+        elif names:
+            raise ValueError("--endpoints takes youtube, google, or DEVICE_CODE_URL TOKEN_URL [REVOKE_URL]")
+        fields = vars(server)
+        for name in fields.keys() & vars(self).keys() & _SERVER_OPTIONS.keys():
+            value: object = vars(self)[name]
+            fields = {**fields, name: value == "yes" if isinstance(fields[name], bool) else value}
+        return endpoints_of(fields)
+
+
+def _stored_client(path: str) -> Client:
+    try:
+        with open(path, encoding="utf-8-sig", errors="replace") as file:
+            document = file.read(_LARGEST_FILE)
+    except FileNotFoundError as error:
+        if not os.path.isabs(path):
+            error.strerror = f"{error.strerror}, in {os.getcwd()}"
+        raise
+    try:
+        return parse_client(document)
+    except ValueError as error:
+        reason = error if isinstance(error, FieldError) else f"it {error}"
+        raise ValueError(f"{path} is not the file of an OAuth client: {reason}") from None
+
+
+def _given_client(endpoints: Endpoints) -> Client:
+    client_id = os.environ.get("YTMUSIC_OAUTH_CLIENT_ID")
+    if client_id is None:
+        client_id = _ask("Client id: ")
+    client_secret = os.environ.get("YTMUSIC_OAUTH_CLIENT_SECRET")
+    if client_secret is None:
+        is_public = endpoints.client_authentication == "none"
+        client_secret = "" if is_public else _ask("Client secret (not shown): ", hidden=True)
+    return Client(client_id, client_secret)
+
+
+def _ask(question: str, *, hidden: bool = False) -> str:
+    if not can_ask():
+        raise ValueError(
+            "The OAuth client is unknown: pass --client-secrets FILE, or set YTMUSIC_OAUTH_CLIENT_ID and "
+            "YTMUSIC_OAUTH_CLIENT_SECRET"
+        )
+    return ask(question, hidden=hidden)
+
+
+def _parameter(text: str) -> tuple[str, str]:
+    name, found, value = text.partition("=")
+    if not name or not found:
+        raise ValueError("--parameter takes NAME=VALUE")
+    return name, value
+
+
+def _path(value: str) -> str:
+    if not value:
+        raise argparse.ArgumentTypeError("the file name is empty")
+    return os.path.expanduser(value)
+
+
+def _parser(program: str) -> argparse.ArgumentParser:
+    parent = partial(argparse.ArgumentParser, add_help=False, argument_default=argparse.SUPPRESS)
+    file = parent()
+    file_help = "the token file (default: $YTMUSIC_OAUTH_FILE, or oauth.json)"
+    file.add_argument("--file", metavar="FILE", type=_path, help=file_help)
+    file.set_defaults(file=os.path.expanduser(os.environ.get("YTMUSIC_OAUTH_FILE") or "oauth.json"))
+    client = parent()
+    client_group = client.add_argument_group("OAuth client and server", _CLIENT_HELP)
+    secrets_help = (
+        "the JSON file of the OAuth client: from the Google Cloud console, or with client_id and client_secret, and "
+        "what it says instead of the options below"
+    )
+    client_group.add_argument("--client-secrets", metavar="FILE", type=_path, help=secrets_help)
+    endpoints_help = "youtube (default), google, or DEVICE_CODE_URL TOKEN_URL [REVOKE_URL] of any RFC 8628 server"
+    client_group.add_argument("--endpoints", nargs="+", metavar="NAME", help=endpoints_help)
+    for name, (metavar, choices, purpose) in _SERVER_OPTIONS.items():
+        client_group.add_argument(f"--{name.replace('_', '-')}", metavar=metavar, choices=choices, help=purpose)
+    json = parent()
+    json.add_argument("--json", action="store_true", help="print JSON, one object per line")
+
+    parser = argparse.ArgumentParser(
+        program,
+        description="OAuth for YouTube Music: log in once, then pass the access token to other programs.",
+        epilog=_EPILOG,
+        allow_abbrev=False,
+        formatter_class=_FORMAT,
+    )
+    parser.add_argument("--version", action="version", version=f"ytmusic_oauth {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def add(run: Callable[[Options], None], purpose: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        command = commands.add_parser(
+            run.__name__,
+            parents=[file, *parents],
+            help=purpose,
+            description=f"{purpose[0].upper()}{purpose[1:]}.",
+            epilog=_EPILOG,
+            allow_abbrev=False,
+            formatter_class=_FORMAT,
+            argument_default=argparse.SUPPRESS,
+        )
+        command.set_defaults(run=run)
+        return command
+
+    login_command = add(login, "log in with a code that you confirm in a browser", client, json)
+    login_command.add_argument("--scope", help="the scope to request (default: YouTube's, at Google's endpoints)")
+    parameter_help = "another parameter of the request for a code, such as audience=...; may be repeated"
+    login_command.add_argument("--parameter", action="append", metavar="NAME=VALUE", help=parameter_help)
+    login_command.add_argument("--open-browser", action="store_true", help="open the link in a browser on this machine")
+    add(token, "print the access token, refreshed first if it is due", client)
+    add(header, "print the Authorization header, for curl -H @-", client)
+    add(status, "show the token's scope and expiry; no secret, no network", json)
+    add(refresh, "get a new access token now, even if the old one is fresh", client)
+    revoke_command = add(revoke, "end the login, for every program that uses it", client)
+    revoke_command.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command, and return its exit status."""
+    program = os.path.basename(sys.argv[0]).encode("ascii", "backslashreplace").decode()
+    if program == "__main__.py":
+        program = f"python -m {__package__}"
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", RuntimeWarning)
+        try:
+            return _run(argv, program)
+        finally:
+            for warning in caught:
+                write_message(f"ytmusic_oauth: {warning.message}")
+            _flush()
+
+
+def _run(argv: Sequence[str] | None, program: str) -> int:
+    arguments = _Arguments()
+    try:
+        _parser(program).parse_args(argv, arguments)
+        arguments.run(arguments)
+    except OAuthError as error:
+        again = isinstance(error, (InvalidGrant, AccessDenied, DeviceCodeExpired, TokenFileNotFound))
+        hint = f" Run `{program} login` with the same options." if again else ""
+        exit_status = LOG_IN_AGAIN if again else TRY_LATER if error.retryable else FIX_FIRST
+        return _failed(arguments, type(error).__name__, f"{error}{hint}", exit_status)
+    except (KeyboardInterrupt, EOFError, BrokenPipeError):  # BrokenPipeError: the reader of our output has gone
+        return _failed(arguments, "Interrupted", "Interrupted.", INTERRUPTED)
+    except OSError as error:
+        problem = f"{error.filename or os.curdir}: {error.strerror or type(error).__name__}."
+        return _failed(arguments, "OSError", problem, FIX_FIRST)
+    except UnicodeError:  # it quotes what was typed
+        return _failed(arguments, "ValueError", "The input is not valid text.", FIX_FIRST)
+    except ValueError as error:
+        return _failed(arguments, "ValueError", f"{error}.", FIX_FIRST)
+    return DONE
+
+
+def _failed(arguments: _Arguments, error: str, message: str, exit_status: int) -> int:
+    if arguments.json:
+        with suppress(OSError):
+            write_event("error", error=error, message=message, exit_status=exit_status)
+    write_message(f"ytmusic_oauth: {message}")
+    return exit_status
+
+
+def _flush() -> None:
+    # If this fails, Python flushes again at exit and prints a traceback (see the note on SIGPIPE in the docs of
+    # `signal`).
+    if (stream := sys.stdout) is not None:
+        try:
+            stream.flush()
+        except (OSError, ValueError):  # ValueError: it is closed
+            with suppress(OSError, ValueError), open(os.devnull, "wb") as devnull:
+                os.dup2(devnull.fileno(), stream.fileno())
