@@ -99,15 +99,7 @@ class Token:
         expires_at: int = 0,
         expires_in: int = 0,
     ) -> None:
-        values: dict[str, object] = {
-            "scope": scope,
-            "token_type": token_type,
-            "access_token": access_token,
-            "refresh_token": refresh_token,
-            "expires_at": expires_at,
-            "expires_in": expires_in,
-        }
-        self._state = _state(token_dict(values))
+        self._state = _state(token_dict(locals()))  # the six values; other names are ignored
 
     def __getstate__(self) -> dict[str, object]:
         with CHANGES:
@@ -224,14 +216,7 @@ class RefreshingToken(OAuthToken):
         expires_at: int = 0,
         expires_in: int = 0,
     ) -> None:
-        super().__init__(
-            scope=scope,
-            token_type=token_type,
-            access_token=access_token,
-            refresh_token=refresh_token,
-            expires_at=expires_at,
-            expires_in=expires_in,
-        )
+        self._state = _state(token_dict(locals()))
         self._connect(credentials, None if _local_cache is None else FileStore(_local_cache))
 
     def _connect(self, credentials: Credentials, store: TokenStore | None) -> None:
@@ -342,6 +327,17 @@ class RefreshingToken(OAuthToken):
         """
         self._refresher.ensure_valid(self.credentials, Goal(ahead=seconds))
 
+    def as_auth(self) -> str:
+        """Return the value of an Authorization header (RFC 6750 2.1). May refresh the token first."""
+        state = self._state
+        snapshot = state.snapshot
+        fresh = snapshot.fresh
+        # `_usable` and `covers`, inlined: this runs before every request.
+        is_fresh = fresh.not_before <= time.time() < fresh.not_after and time.monotonic() < fresh.deadline
+        if is_fresh and (snapshot.token is state.clean or self._refresher.store is None):
+            return snapshot.authorization
+        return self._usable().authorization
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, RefreshingToken) or not super().__eq__(other):
             return False
@@ -350,7 +346,7 @@ class RefreshingToken(OAuthToken):
     def _usable(self) -> Snapshot:
         state = self._state
         snapshot = state.snapshot
-        fresh = snapshot.fresh  # inlined `covers`: this runs before every request
+        fresh = snapshot.fresh
         is_fresh = fresh.not_before <= time.time() < fresh.not_after and time.monotonic() < fresh.deadline
         if is_fresh and (snapshot.token is state.clean or self._refresher.store is None):
             return snapshot
