@@ -17,7 +17,7 @@ import sqlite3
 import stat
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Final
@@ -29,6 +29,7 @@ from tests.recipes.stores.encrypted import EncryptedStore
 from tests.recipes.stores.sqlite import SqliteStore
 from tests.tools.code_lines import code_lines
 from tests.tools.engines.contract import check_contract
+from ytmusic_oauth import FileStore, TokenStore
 
 if TYPE_CHECKING:
     from tests.tools.engines.account import Account
@@ -87,7 +88,11 @@ def test_sqlite_keeps_the_contract(store: SqliteStore) -> None:
     check_contract(store)
 
 
-def test_an_encrypted_store_keeps_the_contract_and_shows_nothing(store: SqliteStore) -> None:
+@pytest.mark.parametrize("kind", [SqliteStore, FileStore])
+def test_an_encrypted_store_keeps_the_contract_and_shows_nothing(
+    tmp_path: Path, kind: Callable[[str], TokenStore]
+) -> None:
+    store = kind(str(tmp_path / "store"))
     encrypted = EncryptedStore(store, Cipher(b"key"))
     check_contract(encrypted)
     text, hidden = encrypted.read(), store.read()

@@ -23,6 +23,7 @@ if sys.hexversion < 0x03080000:
         sys.exit(problem)
     raise ImportError(problem)
 
+from ._file_store import FileStore
 from .credentials import Credentials, OAuthCredentials
 from .exceptions import (
     AccessDenied,
@@ -49,10 +50,11 @@ from .transport import UrllibSession
 
 # fmt: off
 __all__ = [
-    "GOOGLE", "YOUTUBE", "AccessDenied", "AuthorizationPending", "BadOAuthClient", "Credentials", "DeviceCodeExpired",
-    "Endpoints", "InvalidGrant", "LoginCancelled", "MalformedResponse", "OAuthCredentials", "OAuthError", "OAuthToken",
-    "RateLimited", "RefreshingToken", "ServerError", "SlowDown", "TokenFileError", "TokenFileNotFound",
-    "TokenStore", "TokenStoreError", "TransportError", "UnauthorizedOAuthClient", "UrllibSession",
+    "GOOGLE", "YOUTUBE", "AccessDenied", "AuthorizationPending", "BadOAuthClient", "Credentials",
+    "DeviceCodeExpired", "Endpoints", "FileStore", "InvalidGrant", "LoginCancelled", "MalformedResponse",
+    "OAuthCredentials", "OAuthError", "OAuthToken", "RateLimited", "RefreshingToken", "ServerError", "SlowDown",
+    "TokenFileError", "TokenFileNotFound", "TokenStore", "TokenStoreError", "TransportError",
+    "UnauthorizedOAuthClient", "UrllibSession",
 ]
 # fmt: on
 

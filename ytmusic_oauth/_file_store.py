@@ -40,7 +40,7 @@ _CHECK_WAIT: Final = 2.0
 
 
 class FileStore:
-    """A token file. A symbolic link is followed. Methods raise `TokenFileError`."""
+    """A token file, as a `TokenStore`. Follows symbolic links. Methods raise `TokenFileError`."""
 
     __slots__ = ("_absolute", "_is_detached", "_is_guarded", "path")
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Encrypts another store. Any cipher with `encrypt` and `decrypt` will do: cryptography's `Fernet` and `MultiFernet`.
 
-    EncryptedStore(SqliteStore("tokens.db"), Fernet(key))
+    EncryptedStore(FileStore("oauth.encrypted"), Fernet(key))
 
 Pitfalls:
 
