@@ -915,7 +915,7 @@ def fails_the_check(path: Path, match: str) -> None:
     with pytest.raises(TokenFileError, match=match):
         store.check_writable()
     with pytest.raises(TokenFileError):
-        store.guarded().replace(store.read(), token_text(NEW))
+        store.for_login().replace(store.read(), token_text(NEW))
 
 
 @pytest.mark.parametrize("call", ["open", "write", "fsync", "close", "replace"])
@@ -1033,7 +1033,7 @@ def refuses_a_new_login(path: Path, match: str) -> None:
     with pytest.raises(TokenFileError, match=match):
         store.check_writable()
     with pytest.raises(TokenFileError, match=match):
-        store.guarded().replace(text, token_text(NEW))
+        store.for_login().replace(text, token_text(NEW))
 
 
 @needs_root
@@ -1082,7 +1082,7 @@ def test_a_new_login_of_a_user_is_not_put_into_the_file_of_root(shared: Path) ->
     file = shared / "oauth.json"
     file.write_bytes(OLD_BYTES)
     file.chmod(0o666)
-    script = WRITER.replace("store.replace", "store.guarded().replace")
+    script = WRITER.replace("store.replace", "store.for_login().replace")
     command = [sys.executable, "-c", script, str(file), "os.setuid(4242)"]
     child = subprocess.run(command, capture_output=True, check=False, cwd=ROOT, text=True)
     assert "belongs to another user" in child.stderr
@@ -1103,7 +1103,7 @@ def test_a_new_login_is_put_into_a_file_of_the_same_user(
         file.write_bytes(OLD_BYTES)
     store = FileStore(file)
     store.check_writable()
-    assert store.guarded().replace(store.read(), token_text(NEW))
+    assert store.for_login().replace(store.read(), token_text(NEW))
     assert load(file) == NEW
 
 
@@ -1118,7 +1118,7 @@ def test_root_puts_a_new_login_into_the_file_of_the_folders_owner(shared: Path, 
         chown(each, 4242, 4242)
     store = FileStore(file)
     store.check_writable()
-    assert store.guarded().replace(store.read(), token_text(NEW))
+    assert store.for_login().replace(store.read(), token_text(NEW))
     assert file.stat().st_uid == 4242
     assert load(file) == NEW
 
@@ -1159,7 +1159,7 @@ def test_a_file_that_another_user_plants_meanwhile_does_not_receive_the_login(
             return real(size)
 
         monkeypatch.setattr(os, "urandom", planted_meanwhile)
-    FileStore(file).guarded().replace(None, token_text(NEW))
+    FileStore(file).for_login().replace(None, token_text(NEW))
     assert file.stat().st_uid == 0
     assert mode(file) == 0o600
     assert os.read(planted[0], 10) == b""
@@ -1181,7 +1181,7 @@ def test_a_file_that_another_user_plants_meanwhile_is_not_written_in_place(
 
     monkeypatch.setattr(os, "replace", replace)
     with pytest.raises(TokenFileError):
-        FileStore(file).guarded().replace(OLD_BYTES.decode(), token_text(NEW))
+        FileStore(file).for_login().replace(OLD_BYTES.decode(), token_text(NEW))
     assert file.read_bytes() == OLD_BYTES
 
 

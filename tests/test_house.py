@@ -61,14 +61,14 @@ PLAN: Final[Mapping[str, Imports]] = {
     "_steps": Imports("_snapshot exceptions"),
     "_cycle": Imports("_snapshot _state _steps _validation exceptions"),
     "_single_flight": Imports("exceptions", "os threading"),
-    "_file_lock": Imports("_single_flight", "os stat sys time"),
+    "_file_lock": Imports("_single_flight", "os stat sys time weakref"),
     "_file_owner": Imports("", "os stat sys"),
     "_file_write": Imports("_file_owner", "os stat sys time"),
     "_file_store": Imports("_file_kinds _file_lock _file_owner _file_write exceptions", "os stat"),
     "_store_reports": Imports("_file_store _state exceptions store", "sys warnings"),
     "_log": Imports("_cycle _state _steps exceptions", "sys"),
     "_refresher": Imports(
-        "_cycle _file_lock _file_store _log _single_flight _state _steps _store_reports _validation credentials "
+        "_cycle _file_store _log _single_flight _state _steps _store_reports _validation credentials "
         "exceptions models store",
         "time",
     ),

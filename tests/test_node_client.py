@@ -23,7 +23,7 @@ from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FakeGoogle
 from tests.support import logged_in
 from tests.test_vectors import VECTORS, Vector, as_object, canonical, strict_json
 from ytmusic_oauth import OAuthToken
-from ytmusic_oauth._file_lock import locked
+from ytmusic_oauth._file_lock import FileLock
 
 FOLDER: Final = Path(__file__).parent / "porting" / "clients" / "node"
 SOURCES: Final = sorted(FOLDER.glob("*.mjs"))
@@ -96,11 +96,11 @@ def test_python_and_node_share_one_file(server: FakeGoogle, tmp_path: Path) -> N
     logged_in(server).store_token(str(path))  # by a fake clock, years ago: the token has expired
     with server.hold("token"), started(server, path) as killed:
         server.wait_for_requests(2, "token")  # the first one was the login's
-        with pytest.raises(TimeoutError), locked(str(path), timeout=0):
+        with pytest.raises(TimeoutError), FileLock(str(path), timeout=0):
             pass
         killed.kill()
         killed.wait()
-        with locked(str(path), timeout=0) as exclusive:
+        with FileLock(str(path), timeout=0) as exclusive:
             assert exclusive
     with started(server, path) as process:
         reply = json.loads(process.communicate()[0])

@@ -30,7 +30,7 @@ from ytmusic_oauth import (
     UrllibSession,
     _cycle,
 )
-from ytmusic_oauth._file_lock import locked
+from ytmusic_oauth._file_lock import FileLock
 from ytmusic_oauth._file_store import FileStore
 from ytmusic_oauth._single_flight import SingleFlight
 from ytmusic_oauth.models import BaseTokenDict
@@ -91,7 +91,7 @@ def locked_elsewhere(path: Path) -> Iterator[None]:
     is_locked = threading.Event()
 
     def hold() -> None:
-        with locked(str(path), timeout=0):
+        with FileLock(str(path), timeout=0):
             is_locked.set()
             end.wait()
 

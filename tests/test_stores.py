@@ -569,11 +569,7 @@ def in_one_file(tmp_path: Path) -> tuple[TokenStore, TokenStore]:
     return FileStore(tmp_path / "oauth.json"), FileStore(tmp_path / "oauth.json")
 
 
-def in_one_sealed_file(tmp_path: Path) -> tuple[TokenStore, TokenStore]:
-    return Sealed(FileStore(tmp_path / "sealed")), Sealed(FileStore(tmp_path / "sealed"))
-
-
-@pytest.mark.parametrize("stores", [in_memory, in_one_file, in_one_sealed_file])
+@pytest.mark.parametrize("stores", [in_memory, in_one_file])
 @pytest.mark.parametrize(
     "use",
     [RefreshingToken.as_auth, RefreshingToken.refresh, RefreshingToken.store_token],

@@ -8,8 +8,8 @@ raised: "could not lock" is not "there are no locks".
 
 A kernel lock belongs to an open file, which a forked child shares, and keeps as long as it runs. So the child closes
 what was open for locking; and a file that was opened while another thread forked is closed and opened again, because
-the child may not know about it. An interrupt (Ctrl-C) while the lock is taken releases it, even if its traceback, which
-refers to everything, is kept.
+the child may not know about it. An interrupt (Ctrl-C) while the lock is taken releases it, even if the program keeps
+the traceback, which refers to everything.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import os
 import stat
 import sys
 import time
-from contextlib import AbstractContextManager, suppress
-from types import TracebackType
+from contextlib import suppress
 from typing import Final
+from weakref import WeakSet
 
 from ._single_flight import caller
 
@@ -43,8 +43,8 @@ _NO_FILE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EP
 
 # ---- forks ---------------------------------------------------------------------------------------
 
-# Descriptors that this process has open for locking, and the process and thread that opened each.
-_opened: Final[dict[int, tuple[object, int]]] = {}
+# What this process has open for locking.
+_open_locks: Final[WeakSet[FileLock]] = WeakSet()
 # The threads that are forking, and an object that each fork replaces.
 _forking: Final[set[int]] = set()
 _last_fork: Final = [object()]
@@ -52,7 +52,6 @@ _last_fork: Final = [object()]
 
 def _before_fork() -> None:
     _forking.add(caller()[1])
-    _last_fork[0] = object()
 
 
 def _after_fork_in_parent() -> None:
@@ -62,8 +61,8 @@ def _after_fork_in_parent() -> None:
 
 def _after_fork_in_child() -> None:
     _forking.clear()
-    while _opened:
-        os.close(_opened.popitem()[0])
+    while _open_locks:
+        _open_locks.pop().forget()
 
 
 if hasattr(os, "register_at_fork"):
@@ -73,138 +72,89 @@ if hasattr(os, "register_at_fork"):
 # ---- the lock ------------------------------------------------------------------------------------
 
 
-def locked(path: str, timeout: float) -> AbstractContextManager[bool]:
-    """Hold the lock of the token file at `path`. Yields False if locking is not possible here.
+class FileLock:
+    """Hold the lock of the token file at `path`: a context manager, to be used once.
 
-    Raises `TimeoutError` if another process has it for `timeout` seconds, `AlreadyLocked` at once if this thread has
-    it, and another `OSError` on any other failure.
+    Its value is False if locking is not possible here. Raises `TimeoutError` if the lock is taken for `timeout`
+    seconds, and another `OSError` on any other failure.
+
+    A class, because an interrupt between a generator's `yield` and `with` would keep what the generator holds.
     """
-    return _Locked(path, timeout)
 
-
-class AlreadyLocked(TimeoutError):
-    """This thread has the lock already: it would wait for itself."""
-
-
-class _Locked:
-    """A class, because an interrupt between a generator's `yield` and `with` would keep what the generator holds."""
+    # The open file, which is locked; -1: none.
+    _file = -1
 
     def __init__(self, path: str, timeout: float) -> None:
         self._path = path
         self._timeout = timeout
-        self._lock = _NO_LOCK
 
     def __enter__(self) -> bool:
-        lock: _Lock | None = None
+        deadline = time.monotonic() + self._timeout
         try:
-            deadline = time.monotonic() + self._timeout
-            while (lock := _try(self._path)) is None:
+            while (is_locked := self._try()) is None:
                 if time.monotonic() >= deadline:
                     raise TimeoutError
                 time.sleep(_POLL)
-            self._lock = lock
         except BaseException:
-            if lock is not None:
-                lock.close()
+            self.__exit__()
             raise
-        return lock is not _NO_LOCK
+        return is_locked
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         try:
-            self._lock.close()
+            self._close()
         except BaseException:  # an interrupt before it was released
-            self._lock.close()
+            self._close()
             raise
 
+    def _try(self) -> bool | None:
+        """Take the lock: False if locking is not possible here, None if another process has it."""
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                self._open()
+                _lock(self._file)
+                if attempt == _REPLACED or _is_current(self._file, self._path):
+                    return True
+                self._close()
+            except ImportError:
+                self._close()
+                return False
+            except OSError as error:
+                impossible = _NO_FILE if self._file < 0 else _NO_LOCKS
+                self._close()
+                if error.errno in impossible:
+                    return False
+                if error.errno in _TAKEN:  # or, if it could not be opened, a file lease (fcntl F_SETLEASE)
+                    return None
+                raise
 
-class _Lock:
-    """An open file and its lock. `__del__` closes it, so that an interrupt between acquire and `try` cannot leak it."""
+    def _open(self) -> None:
+        while True:
+            last_fork = _last_fork[0]
+            self._file = _open(self._path)
+            _open_locks.add(self)
+            if _last_fork[0] is last_fork and not _forking - {caller()[1]}:
+                return
+            self._close()
+            time.sleep(0.001)
 
-    file = -1
-
-    def __init__(self, file: int) -> None:
-        self._caller = caller()  # a new object, so that it also tells this file from a later one with the same number
-        self.file = file
-        if file >= 0:
-            _opened[file] = self._caller
-
-    def is_held_by_this_thread(self) -> bool:
-        """Whether this thread has the lock of the same file by another descriptor."""
-        status = os.fstat(self.file)
-        others = [file for file, holder in _opened.items() if holder == self._caller and file != self.file]
-        return any(os.path.samestat(status, os.fstat(file)) for file in others)
-
-    def close(self) -> None:
-        # Nothing to do for `_NO_LOCK` (also at interpreter exit, when `_opened` is gone), after `close`, and in a fork.
-        if self.file < 0 or _opened.get(self.file) is not self._caller or self._caller[0] is not caller()[0]:
+    def _close(self) -> None:
+        if self._file < 0:
             return
         with suppress(OSError, ImportError):
-            _lock(self.file, release=True)  # closing is not enough: a forked child may share the file
-        # The lock is released: an interrupt from here on only leaks a descriptor.
-        file, self.file = self.file, -1
-        _opened.pop(file, None)
+            _lock(self._file, release=True)  # closing is not enough: a forked child may share the file
+        self.forget()  # the lock is released: an interrupt from here on only leaks a descriptor
+
+    __del__ = _close  # an interrupt may come before the first line of `__exit__`
+
+    def forget(self) -> None:
+        """Close the file, and leave the lock to the process that has it."""
+        file, self._file = self._file, -1
+        _open_locks.discard(self)
         with suppress(OSError):
             os.close(file)
-
-    __del__ = close
-
-
-_NO_LOCK: Final = _Lock(-1)
-
-
-def _try(path: str) -> _Lock | None:
-    """Return the lock, `_NO_LOCK`, or None if another process holds it."""
-    attempt = 1
-    while True:
-        lock = _try_file(path, is_last=attempt == _REPLACED)
-        if lock is None or lock.file >= 0 or lock is _NO_LOCK:
-            return lock
-        attempt += 1
-
-
-def _try_file(path: str, *, is_last: bool) -> _Lock | None:
-    """As `_try`; a closed lock if the file was replaced meanwhile."""
-    try:
-        lock = _open_for_lock(path)
-    except OSError as error:
-        if error.errno in _NO_FILE:
-            return _NO_LOCK
-        if error.errno in _TAKEN:  # a file lease (fcntl F_SETLEASE)
-            return None
-        raise
-    try:
-        _lock(lock.file)
-        if not is_last and not _is_current(lock.file, path):
-            lock.close()
-    except ImportError:
-        lock.close()
-        return _NO_LOCK
-    except OSError as error:
-        is_ours = lock.is_held_by_this_thread()
-        lock.close()
-        if error.errno in _NO_LOCKS:
-            return _NO_LOCK
-        if error.errno not in _TAKEN:
-            raise
-        if is_ours:
-            raise AlreadyLocked from None
-        return None
-    except BaseException:
-        lock.close()
-        raise
-    return lock
-
-
-def _open_for_lock(path: str) -> _Lock:
-    while True:
-        last_fork = _last_fork[0]
-        lock = _Lock(_open(path))
-        if _last_fork[0] is last_fork and not _forking - {caller()[1]}:
-            return lock
-        lock.close()
-        time.sleep(0.001)
 
 
 def _open(path: str) -> int:

@@ -13,10 +13,9 @@ import os
 import stat
 from contextlib import AbstractContextManager, suppress
 from copy import copy
-from types import TracebackType
 from typing import Final
 
-from ._file_lock import locked
+from ._file_lock import FileLock
 from ._file_owner import follow_links, is_planted
 from ._file_write import (
     NO_RENAME,
@@ -42,14 +41,14 @@ _CHECK_WAIT: Final = 2.0
 class FileStore:
     """A token file, as a `TokenStore`. Follows symbolic links. Methods raise `TokenFileError`."""
 
-    __slots__ = ("_absolute", "_is_detached", "_is_guarded", "path")
+    __slots__ = ("_absolute", "_is_detached", "_is_for_login", "path")
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         #: as the caller gave it
         self.path: str = os.fspath(path)
         # Whether it is the mount of a file that was replaced elsewhere; None: that was said already.
         self._is_detached: bool | None = False
-        self._is_guarded = False
+        self._is_for_login = False
         self._absolute = self.path
         try:
             if "\0" in os.fsdecode(os.fsencode(self.path)):
@@ -92,16 +91,16 @@ class FileStore:
 
     def lock(self, timeout: float) -> AbstractContextManager[float]:
         """Hold the file's lock, a kernel lock that is released when its holder dies."""
-        return _Held(self, locked(self._absolute, timeout))
+        return _StoreLock(self, FileLock(self._absolute, timeout))
 
-    def guarded(self) -> FileStore:
+    def for_login(self) -> FileStore:
         """Return this store for a new login: it refuses the file or link of another user where others can write."""
         store = copy(self)
-        store._is_guarded = True
+        store._is_for_login = True
         return store
 
-    def prepare(self) -> None:
-        """Raise `TokenFileError` if the next `replace` would fail: because the disk is full, say."""
+    def check_folder(self) -> None:
+        """Raise `TokenFileError` if no new file can be written where the token file is: the disk is full, say."""
         target, status = self._target()
         try:
             try:
@@ -119,15 +118,15 @@ class FileStore:
 
         Only while another process holds the lock, the file itself is not tried.
         """
-        store = self.guarded()
-        store.prepare()
+        store = self.for_login()
+        store.check_folder()
         with suppress(TimeoutError), self.lock(_CHECK_WAIT):
             content = self._content()
             if content is not None:
                 store._swap(self.read(), content)
 
-    def notice(self) -> str:
-        """Return what the user must know about this file, once; empty if there is nothing."""
+    def new_warning(self) -> str:
+        """Return what is wrong with this file, once; empty if nothing is."""
         if not self._is_detached:
             return ""
         self._is_detached = None
@@ -136,7 +135,7 @@ class FileStore:
             "files now, and what is saved here is lost with the mount. Mount the folder instead."
         )
 
-    def clean(self) -> None:
+    def remove_leftovers(self) -> None:
         """Remove old temporary files of this token file. The lock must be held."""
         with suppress(OSError):
             remove_leftovers(follow_links(self._absolute)[0])
@@ -223,7 +222,7 @@ class FileStore:
             is_trap = status is not None and is_planted(os.path.dirname(target), status)
         except OSError as error:
             raise self.failed("The token file cannot be written", error) from error
-        if self._is_guarded and (is_trap or planted_link is not None):
+        if self._is_for_login and (is_trap or planted_link is not None):
             what = "file" if planted_link is None else "link"
             raise TokenFileError(
                 f"The {what} belongs to another user, in a folder that others can write",
@@ -253,27 +252,25 @@ class FileStore:
 _UNTIL_RELEASED: Final = float("inf")
 
 
-class _Held:
-    """The lock of a store. A class, like the lock: see there."""
+class _StoreLock:
+    """The lock of a token file, as a store has it. A class for the reason that `FileLock` is one."""
 
-    def __init__(self, store: FileStore, lock: AbstractContextManager[bool]) -> None:
+    def __init__(self, store: FileStore, lock: FileLock) -> None:
         self._store = store
         self._lock = lock
 
     def __enter__(self) -> float:
         try:
             if self._lock.__enter__():
-                self._store.clean()
+                self._store.remove_leftovers()
         except TimeoutError:
             raise
         except OSError as error:
             raise self._store.failed("The token file cannot be locked", error) from error
         except BaseException:
-            self._lock.__exit__(None, None, None)
+            self._lock.__exit__()
             raise
-        return _UNTIL_RELEASED
+        return _UNTIL_RELEASED  # a call here would be interrupted outside of the `try`
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._lock.__exit__(kind, error, traceback)
+    def __exit__(self, *_: object) -> None:
+        self._lock.__exit__()

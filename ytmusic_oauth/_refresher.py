@@ -10,7 +10,6 @@ from copy import deepcopy
 from typing import Final
 
 from ._cycle import READ_INTERVAL, READ_PATIENCE, Cycle, Task, decide
-from ._file_lock import AlreadyLocked
 from ._file_store import FileStore
 from ._log import Log
 from ._single_flight import CHANGES, SingleFlight, caller
@@ -96,7 +95,7 @@ class Refresher:
         if self.store is None or self._flight.is_own():
             return
         if self.state.is_new_login and isinstance(self.store, FileStore):
-            self.store.guarded().prepare()
+            self.store.for_login().check_folder()
         self._run_shared(None, Cycle.store, credentials, wait=True)
 
     def save_copy(self, credentials: Credentials, store: TokenStore) -> None:
@@ -209,7 +208,7 @@ class Refresher:
                 if isinstance(self.store, FileStore) and _rotates(credentials):
                     # The refresh token in the file will become invalid. Without room for the new one, the login would
                     # be lost when this process ends.
-                    self.store.prepare()
+                    self.store.check_folder()
                 response = _ask(credentials, step)
             except OAuthError as error:
                 return _now()._replace(error=error)
@@ -241,7 +240,7 @@ class Refresher:
             with suppress(TokenStoreError):
                 is_ours = parse_token_text(before)["refresh_token"] in {state.snapshot.refresh_token, *state.superseded}
         if isinstance(store, FileStore) and not is_ours:
-            return store.guarded().replace(before, after)
+            return store.for_login().replace(before, after)
         return store.replace(before, after)
 
     def _lock(self, store: TokenStore, timeout: float, held: ExitStack) -> Event:
@@ -252,8 +251,6 @@ class Refresher:
         try:
             lock = store.lock(timeout)
             until = held.enter_context(lock)
-        except AlreadyLocked:
-            return _now()._replace(taken=True, error=_own())
         except TimeoutError:
             return _now()._replace(taken=True)
         except Exception:

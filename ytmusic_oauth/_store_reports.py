@@ -47,9 +47,9 @@ def outlook(state: State) -> str:
 
 def warn_of_file(store: TokenStore | None) -> None:
     """Warn of a problem with the file itself, if there is one."""
-    notice = store.notice() if isinstance(store, FileStore) else ""
-    if notice:
-        warn(notice)
+    warning = store.new_warning() if isinstance(store, FileStore) else ""
+    if warning:
+        warn(warning)
 
 
 def warn(message: str) -> None:

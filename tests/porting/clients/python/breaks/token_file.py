@@ -122,7 +122,7 @@ def _(store: FileStore, status: os.stat_result) -> None:
 
 
 @replaces(
-    FileStore.prepare,
+    FileStore.check_folder,
     "the only refresh token that is saved is used up while the disk is full",
     caught_by="file/disk-full-where-*",
 )
