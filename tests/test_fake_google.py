@@ -258,9 +258,9 @@ def test_missing_and_wrong_parameters_are_rejected(server: FakeGoogle) -> None:
         ("/revoke", {"token": "unknown"}, (400, "invalid_token")),
         ("/revoke", {}, (400, "invalid_request")),
         ("/elsewhere", {}, (404, "invalid_request")),
-        ("/youtube/v3/channels", {}, (405, "invalid_request")),
     ):
         assert outcome(server, path, form) == expected, (path, form)
+    assert fetch(server, "/youtube/v3/channels", {})[0] == 401
     assert fetch(server, "/token")[0] == 405
     json_type = {"Content-Type": "application/json"}
     assert fetch(server, "/token", "{}", json_type)[0] == 400

@@ -4,26 +4,33 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import sys
 import threading
+import urllib.request
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Final
+from urllib.error import HTTPError
 
 import pytest
 
 from tests.porting.fake_google import FAULTS, FakeGoogle, Reply, redirect
 from tests.recipes import asyncio_program, authorized_user, dialog, discovery, web_service
+from tests.recipes.clients import urllib_open
 from tests.support import Clock, client, endpoints, logged_in
 from ytmusic_oauth import (
     AccessDenied,
     DeviceCodeExpired,
     Endpoints,
+    InvalidGrant,
     LoginCancelled,
     OAuthError,
+    OAuthToken,
     RefreshingToken,
     TokenFileError,
     TokenFileNotFound,
@@ -95,18 +102,132 @@ def test_asyncio_login_can_be_cancelled(server: FakeGoogle, loop_time: Clock) ->
     assert server.requests_to("token") == []
 
 
-def test_asyncio_concurrent_tasks_send_one_refresh(server: FakeGoogle, clock: Clock) -> None:
+def test_asyncio_concurrent_tasks_send_one_refresh_in_one_thread(server: FakeGoogle, clock: Clock) -> None:
     token = logged_in(server)
     old = token.access_token
     clock.advance(4000)
 
     async def program() -> list[str]:
-        return await asyncio.gather(*(asyncio_program.authorization(token) for _ in range(100)))
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
+        shared = asyncio_program.AsyncToken(token)
+        with server.hold("token"):
+            tasks = [asyncio.create_task(shared.authorization()) for _ in range(100)]
+            await asyncio.to_thread(server.wait_for_requests, 2, "token")  # in the other thread
+            tasks.pop().cancel()
+        return await asyncio.gather(*tasks)
 
     headers = asyncio.run(program())
     assert len(set(headers)) == 1
     assert old not in headers[0]
     assert len(server.requests_to("token")) == 2
+
+
+def test_asyncio_uses_no_thread_while_the_token_is_fresh(
+    server: FakeGoogle, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = logged_in(server)
+    monkeypatch.setattr(asyncio, "to_thread", None)
+    request = urllib.request.Request(server.api_url)
+    signed = asyncio.run(asyncio_program.AsyncToken(token).sign(request))
+    assert signed is request
+    assert signed.get_header("Authorization") == token.as_auth()
+
+
+def test_asyncio_does_not_wait_for_a_refresh_while_the_token_is_valid(server: FakeGoogle, loop_time: Clock) -> None:
+    token = logged_in(server)
+    old = token.as_auth()
+    loop_time.advance(3590)
+
+    async def program() -> None:
+        shared = asyncio_program.AsyncToken(token)
+        with server.hold("token"):
+            assert [await shared.authorization() for _ in range(100)] == [old] * 100
+        while token.is_expiring:
+            await asyncio.to_thread(bool)
+        assert await shared.authorization() != old
+
+    asyncio.run(program())
+    assert len(server.requests_to("token")) == 2
+
+
+def test_asyncio_saves_a_token_that_could_not_be_saved(server: FakeGoogle, clock: Clock, tmp_path: Path) -> None:
+    token, folder = logged_in(server), tmp_path / "later"
+    with pytest.warns(RuntimeWarning, match=r"in memory only"):
+        token.keep_in(folder / "oauth.json")
+    folder.mkdir()
+    clock.advance(2)
+    assert not token.is_saved
+
+    async def program() -> None:
+        shared = asyncio_program.AsyncToken(token)
+        await shared.authorization()
+        while not token.is_saved:
+            await asyncio.to_thread(bool)
+
+    asyncio.run(program())
+    assert OAuthToken.from_json(folder / "oauth.json").as_dict() == token.as_dict()
+
+
+def test_asyncio_gets_one_other_token_after_many_rejections(server: FakeGoogle, clock: Clock) -> None:
+    token = logged_in(server)
+    old = token.as_auth()
+
+    async def program() -> None:
+        shared = asyncio_program.AsyncToken(token)
+        await asyncio.gather(*(shared.refresh(old) for _ in range(40)))
+        await shared.refresh(old)
+        assert await shared.authorization() != old
+
+    asyncio.run(program())
+    assert len(server.requests_to("token")) == 2
+
+
+def test_asyncio_raises_a_refusal_in_each_task_and_logs_none(
+    server: FakeGoogle, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = logged_in(server)
+    server.revoke(token.refresh_token)
+    clock.advance(4000)
+
+    async def program() -> list[str | BaseException]:
+        shared = asyncio_program.AsyncToken(token)
+        with server.hold("token"):
+            cancelled = asyncio.create_task(shared.authorization())
+            await asyncio.to_thread(server.wait_for_requests, 2, "token")
+            cancelled.cancel()
+        while server.requests_to("token")[-1].status == 0:
+            await asyncio.to_thread(bool)
+        return await asyncio.gather(*(shared.authorization() for _ in range(9)), return_exceptions=True)
+
+    assert [type(error) for error in asyncio.run(program())] == [InvalidGrant] * 9
+    gc.collect()
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
+
+
+# ---- urllib --------------------------------------------------------------------------------------
+
+
+def test_urllib_sends_a_request_again_after_a_401_once(server: FakeGoogle, clock: Clock) -> None:
+    token = logged_in(server)
+    server.expire_access_tokens()
+    with urllib_open.urlopen(token, urllib.request.Request(server.api_url, b"a=1"), timeout=9) as response:
+        assert response.status == 200
+    server.script("api", *[Reply(401, {})] * 2)
+    with pytest.raises(HTTPError, match="401") as error:
+        urllib_open.urlopen(token, urllib.request.Request(server.api_url, b"a=1"), timeout=9)
+    error.value.close()
+    assert [request.form for request in server.requests_to("api")] == [{"a": "1"}] * 4
+    assert len(server.requests_to("token")) == 3
+
+
+def test_urllib_does_not_send_a_file_again(server: FakeGoogle, clock: Clock) -> None:
+    token = logged_in(server)
+    server.script("api", Reply(401, {}))
+    request = urllib.request.Request(server.api_url, BytesIO(b"a=1"), {"Content-Length": "3"})
+    with pytest.raises(HTTPError) as error:
+        urllib_open.urlopen(token, request, timeout=9)
+    error.value.close()
+    assert len(server.requests_to("token")) == 1
 
 
 # ---- a dialog ------------------------------------------------------------------------------------

@@ -312,6 +312,11 @@ class RefreshingToken(OAuthToken):
         else:
             self._refresher.save_copy(self.credentials, store)
 
+    @property
+    def is_saved(self) -> bool:
+        """Whether the store has this token, as far as is known. True without a store. Uses no store."""
+        return self._refresher.store is None or not self._state.is_dirty
+
     def refresh(self, rejected: str | None = None) -> None:
         """Get another access token, even if this one has not expired, for example after a 401. Raises an `OAuthError`.
 

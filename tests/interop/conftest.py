@@ -52,9 +52,11 @@ def _npm(package: str) -> str:
 # By the name in a test's mark `beside`: what its tests show.
 SHOWN: Final[Mapping[str, str]] = {
     "ytmusicapi": "its `YTMusic` works with our credentials and our token; each reads the other's token files",
+    "aiohttp": "the recipe signs requests, and sends them again after a 401",
+    "google-api-python-client": "the same, with its own margin",
     "google-auth": "each reads what the other exports in Google's authorized_user form, with the recipe",
-    "requests": "a `requests.Session` as `session=`: proxies, TLS, redirects are refused",
-    "httpx": "an `httpx.Client` as `session=`: the same",
+    "requests": "a `requests.Session` as `session=`: proxies, TLS, redirects are refused; the recipe, as for aiohttp",
+    "httpx": "an `httpx.Client` as `session=`: the same; the recipe, as for aiohttp",
     "httpx2": "an `httpx2.Client` as `session=`: the same",
     "oidc-provider": "a certified server: a login with each outcome, a refresh, a revocation",
     "Authlib": "a server made with it: the same",

@@ -15,7 +15,7 @@ import pytest
 from tests.interop.conftest import NODE_MODULES, ROOT, found
 from tests.test_typed import errors_of, marked
 
-ON = ["requests", "httpx", "httpx2", "ytmusicapi", "flask", "werkzeug", "authlib"]
+ON = ["requests", "httpx", "httpx2", "ytmusicapi", "flask", "werkzeug", "authlib", "aiohttp", "yarl"]
 SETTINGS = ["--config-file", "tests/interop/mypy.ini"]
 
 

@@ -382,6 +382,7 @@ class Authority:
             ("GET", "page"): self._handle_page,
             ("POST", "page"): self._handle_decision,
             ("GET", "api"): self._handle_api,
+            ("POST", "api"): self._handle_api,
         }
         endpoint = ENDPOINTS.get(request.path)
         handler = handlers.get((request.method, endpoint))

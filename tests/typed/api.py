@@ -102,6 +102,7 @@ def tokens(client: OAuthCredentials, path: Path) -> None:
     assert_type(token.expires_at, int)
     assert_type(token.expires_in, int)
     assert_type(token.is_expiring, bool)
+    assert_type(token.is_saved, bool)
     assert_type(token.as_auth(), str)
     assert_type(token.sign(urllib.request.Request("https://example.org/")), urllib.request.Request)
     assert_type(token.as_json(), str)

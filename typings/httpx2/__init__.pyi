@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # The slice of httpx2 that the tests need: enough to prove that it fits, without installing it.
 
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from abc import ABCMeta
+from collections.abc import Callable, Mapping
 from ssl import SSLContext
 
 from httpx2._client import UseClientDefault
@@ -12,16 +13,13 @@ class Response:
     history: list[Response]
     def json(self) -> object: ...
 
-class Headers(MutableMapping[str, str]):
+class Headers(metaclass=ABCMeta):
     def __getitem__(self, key: str) -> str: ...
     def __setitem__(self, key: str, value: str) -> None: ...
-    def __delitem__(self, key: str) -> None: ...
-    def __iter__(self) -> Iterator[str]: ...
-    def __len__(self) -> int: ...
+    def get(self, key: str, default: str | None = None) -> str | None: ...
 
 class Request:
-    @property
-    def headers(self) -> Headers: ...
+    headers: Headers
 
 def get(
     url: str,

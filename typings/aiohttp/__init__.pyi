@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: MIT
+# The slice of aiohttp that the recipe and its test need.
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
+from types import TracebackType
+from typing import TypeAlias
+
+from typing_extensions import Self
+from yarl import URL
+
+class _Headers(MutableMapping[str, str]):
+    def __getitem__(self, key: str) -> str: ...
+    def __setitem__(self, key: str, value: str) -> None: ...
+    def __delitem__(self, key: str) -> None: ...
+    def __iter__(self) -> Iterator[str]: ...
+    def __len__(self) -> int: ...
+
+class ClientRequest:
+    url: URL
+    headers: _Headers
+
+class ClientResponse:
+    status: int | None
+    def release(self) -> None: ...
+    async def json(self) -> object: ...
+
+ClientHandlerType: TypeAlias = Callable[[ClientRequest], Awaitable[ClientResponse]]
+ClientMiddlewareType: TypeAlias = Callable[[ClientRequest, ClientHandlerType], Awaitable[ClientResponse]]
+
+class _RequestContextManager:
+    async def __aenter__(self) -> ClientResponse: ...
+    async def __aexit__(self, *exc: object) -> None: ...
+
+class ClientSession:
+    def __init__(self, *, middlewares: Sequence[ClientMiddlewareType] = ()) -> None: ...
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> None: ...
+    def post(self, url: str, *, data: Mapping[str, str] | None = None) -> _RequestContextManager: ...
