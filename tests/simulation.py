@@ -822,7 +822,7 @@ class Stage:
                 patch.setattr(module, "time", self)
             simulated = SimpleNamespace(RLock=lambda: SimulatedLock(self.machine), get_ident=threading.get_ident)
             patch.setattr(_single_flight, "threading", simulated)
-            patch.setattr(_single_flight.CHANGES, "_locks", {os.getpid(): MomentaryLock(self)})
+            patch.setattr(_single_flight.CHANGES, "_locks", {_single_flight._process[0]: MomentaryLock(self)})
             try:
                 yield play
             finally:
