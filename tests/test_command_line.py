@@ -871,7 +871,7 @@ ALL_OPTIONS: Final = frozenset(
     [
         *("--help", "--file", "--client-secrets", "--endpoints", "--scope", "--open-browser", "--json", "--yes"),
         *("--client-authentication", "--device-grant", "--device-code-parameter", "--authenticate-everywhere"),
-        *("--rotates-refresh-tokens", "--is-google", "--parameter"),
+        *("--rotates-refresh-tokens", "--is-google", "--parameter", "--no-remember"),
     ]
 )
 

@@ -1287,3 +1287,29 @@ def test_a_killed_writer_leaves_the_old_file(file: Path, moment: str) -> None:
     assert file.read_bytes() == OLD_BYTES
     write(file)
     assert file.read_bytes() == NEW_BYTES
+
+
+# ---- removing ------------------------------------------------------------------------------------
+
+
+def test_a_file_is_removed_only_if_it_still_has_the_content(file: Path) -> None:
+    store = FileStore(file)
+    assert not store.remove("another token")
+    assert file.read_bytes() == OLD_BYTES
+    assert store.remove(OLD_BYTES.decode())
+    assert list(file.parent.iterdir()) == []
+    assert not store.remove(OLD_BYTES.decode())
+
+
+def test_a_file_that_cannot_be_removed_is_emptied(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It alone is mounted into a container."""
+    monkeypatch.setattr(os, "unlink", failing(errno.EBUSY))
+    assert FileStore(file).remove(OLD_BYTES.decode())
+    assert file.read_bytes() == b""
+
+
+def test_a_failure_to_remove_a_file_is_told(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "unlink", failing(errno.EIO))
+    with pytest.raises(TokenFileError, match=r"oauth\.json: The token file cannot be removed: "):
+        FileStore(file).remove(OLD_BYTES.decode())
+    assert file.read_bytes() == OLD_BYTES

@@ -79,14 +79,13 @@ PLAN: Final[Mapping[str, Imports]] = {
         "os pathlib sys time",
     ),
     "_client_file": Imports("_validation protocol"),
-    "_commands": Imports("_file_store _refresher _snapshot _terminal credentials exceptions token", "os time"),
+    "_options": Imports("_client_file _file_store _terminal _validation credentials models protocol", "os"),
+    "_commands": Imports("_file_store _options _refresher _snapshot _terminal exceptions token", "os time"),
     "_login": Imports(
-        "_commands _file_owner _file_store _refresher _terminal exceptions protocol token", "os signal sys time"
+        "_client_file _file_owner _file_store _options _refresher _terminal exceptions protocol token",
+        "os signal sys time",
     ),
-    "_command_line": Imports(
-        "_client_file _commands _login _terminal _validation credentials exceptions protocol",
-        "argparse functools os sys warnings",
-    ),
+    "_command_line": Imports("_commands _login _options _terminal exceptions", "argparse functools os sys warnings"),
 }
 ENTRY_POINTS: Final = frozenset({"__init__", "__main__"})
 PURE: Final = (
@@ -174,7 +173,7 @@ def test_a_restricted_module_is_imported_only_where_allowed(name: str) -> None:
 
 def test_only_the_file_modules_open_files(name: str) -> None:
     opening = {each for each in calls(name) if each in OPENING or each.rpartition(".")[2] in OPENING_METHODS}
-    assert not opening or name in {"_file_store", "_file_write", "_file_lock", "_command_line"}
+    assert not opening or name in {"_file_store", "_file_write", "_file_lock", "_options", "_command_line"}
 
 
 def test_the_package_module_only_re_exports() -> None:
@@ -199,7 +198,7 @@ def test_a_module_starts_with_its_licence_and_a_docstring(name: str) -> None:
 
 
 # Of the whole package. A larger number needs a reason in the commit that changes it.
-MOST_LINES_OF_CODE: Final = 3700
+MOST_LINES_OF_CODE: Final = 3800
 
 
 def test_the_package_stays_small() -> None:

@@ -5,11 +5,13 @@ A client file is a JSON object of one of these forms:
 
 - what the Google Cloud console writes: the client under "installed" or "web";
 - `client_id` and `client_secret`, and if need be `endpoints` (a name in `SERVERS`, or an object with the fields of
-  `Endpoints`), `scope` and `parameters` (an object).
+  `Endpoints`), `scope` and `parameters` (an object);
+- what the command `login` keeps beside the token file: the same, and `kept_by`, by which it recognises its own file.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import fields
 from types import MappingProxyType
@@ -20,6 +22,7 @@ from .protocol import GOOGLE, YOUTUBE, Endpoints
 
 #: Servers that have a name.
 SERVERS: Final[Mapping[str, Endpoints]] = MappingProxyType({"youtube": YOUTUBE, "google": GOOGLE})
+_KEPT_BY: Final = "ytmusic_oauth login"
 _FIELDS: Final = tuple(each.name for each in fields(Endpoints))
 
 
@@ -47,6 +50,19 @@ def parse_client(document: str) -> Client:
         None if content.get("scope") is None else field(content, "scope", text),
         None if content.get("parameters") is None else field(content, "parameters", extra_parameters),
     )
+
+
+def parse_remembered(document: str) -> Client:
+    """Parse what `login` has kept. Raises `ValueError`, which quotes no value."""
+    if json_object(document).get("kept_by") != _KEPT_BY:
+        raise ValueError(f'has no "kept_by": "{_KEPT_BY}"')
+    return parse_client(document)
+
+
+def client_document(client: Client) -> str:
+    """Return what `login` keeps of a client."""
+    endpoints = None if client.endpoints is None else vars(client.endpoints)
+    return json.dumps({"kept_by": _KEPT_BY, **client._asdict(), "endpoints": endpoints}, indent=1)
 
 
 def _server(value: object) -> Endpoints:

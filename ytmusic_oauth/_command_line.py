@@ -16,14 +16,11 @@ from functools import partial
 from typing import Final
 
 from . import __version__
-from ._client_file import SERVERS, Client, endpoints_of, parse_client
-from ._commands import Options, header, refresh, revoke, status, token
+from ._commands import header, refresh, revoke, status, token
 from ._login import login
-from ._terminal import ask, can_ask, write_event, write_message
-from ._validation import FieldError
-from .credentials import OAuthCredentials
+from ._options import Options
+from ._terminal import write_event, write_message
 from .exceptions import AccessDenied, DeviceCodeExpired, InvalidGrant, OAuthError, TokenFileNotFound
-from .protocol import YOUTUBE, Endpoints
 
 DONE: Final = 0
 LOG_IN_AGAIN: Final = 1
@@ -31,12 +28,10 @@ FIX_FIRST: Final = 2
 TRY_LATER: Final = 3
 INTERRUPTED: Final = 130
 
-# Characters; a client_secret.json has about four hundred.
-_LARGEST_FILE: Final = 2**20
-
 _CLIENT_HELP: Final = (
-    "Without --client-secrets, the OAuth client is read from the environment variables YTMUSIC_OAUTH_CLIENT_ID and "
-    "YTMUSIC_OAUTH_CLIENT_SECRET, or prompted for. The commands token and header need none while the token is fresh."
+    "The command login keeps the client and the server in FILE.client, beside the token file: then no other command "
+    "needs these options. Without them, login reads the client from the environment variables YTMUSIC_OAUTH_CLIENT_ID "
+    "and YTMUSIC_OAUTH_CLIENT_SECRET, or asks for it."
 )
 _YES_OR_NO: Final = ("yes", "no")
 # Field of `Endpoints` -> what its option takes, and its help.
@@ -70,82 +65,6 @@ _FORMAT: Final = partial(argparse.HelpFormatter, width=78)
 
 class _Arguments(Options):
     run: Callable[[Options], None]
-    client_secrets: str | None = None
-    endpoints: Sequence[str] = ()
-    parameter: Sequence[str] = ()
-
-    def client(self) -> OAuthCredentials:
-        stored = _stored_client(self.client_secrets) if self.client_secrets else None
-        endpoints = self._endpoints(YOUTUBE if stored is None or stored.endpoints is None else stored.endpoints)
-        client = stored or _given_client(endpoints)
-        try:
-            return OAuthCredentials(
-                client.client_id,
-                client.client_secret,
-                endpoints=endpoints,
-                scope=client.scope if self.scope is None else self.scope,
-                parameters={**(client.parameters or {}), **dict(map(_parameter, self.parameter))},
-            )
-        except FieldError as error:
-            if stored is None or error.key not in {"client_id", "client_secret"}:
-                raise
-            raise ValueError(f"{self.client_secrets} is not the file of an OAuth client: {error}") from None
-
-    def _endpoints(self, server: Endpoints) -> Endpoints:
-        names = self.endpoints
-        if len(names) == 1 and names[0] in SERVERS:
-            server = SERVERS[names[0]]
-        elif len(names) in {2, 3}:
-            server = Endpoints(*names)
-        elif names:
-            raise ValueError("--endpoints takes youtube, google, or DEVICE_CODE_URL TOKEN_URL [REVOKE_URL]")
-        fields = vars(server)
-        for name in fields.keys() & vars(self).keys() & _SERVER_OPTIONS.keys():
-            value: object = vars(self)[name]
-            fields = {**fields, name: value == "yes" if isinstance(fields[name], bool) else value}
-        return endpoints_of(fields)
-
-
-def _stored_client(path: str) -> Client:
-    try:
-        with open(path, encoding="utf-8-sig", errors="replace") as file:
-            document = file.read(_LARGEST_FILE)
-    except FileNotFoundError as error:
-        if not os.path.isabs(path):
-            error.strerror = f"{error.strerror}, in {os.getcwd()}"
-        raise
-    try:
-        return parse_client(document)
-    except ValueError as error:
-        reason = error if isinstance(error, FieldError) else f"it {error}"
-        raise ValueError(f"{path} is not the file of an OAuth client: {reason}") from None
-
-
-def _given_client(endpoints: Endpoints) -> Client:
-    client_id = os.environ.get("YTMUSIC_OAUTH_CLIENT_ID")
-    if client_id is None:
-        client_id = _ask("Client id: ")
-    client_secret = os.environ.get("YTMUSIC_OAUTH_CLIENT_SECRET")
-    if client_secret is None:
-        is_public = endpoints.client_authentication == "none"
-        client_secret = "" if is_public else _ask("Client secret (not shown): ", hidden=True)
-    return Client(client_id, client_secret)
-
-
-def _ask(question: str, *, hidden: bool = False) -> str:
-    if not can_ask():
-        raise ValueError(
-            "The OAuth client is unknown: pass --client-secrets FILE, or set YTMUSIC_OAUTH_CLIENT_ID and "
-            "YTMUSIC_OAUTH_CLIENT_SECRET"
-        )
-    return ask(question, hidden=hidden)
-
-
-def _parameter(text: str) -> tuple[str, str]:
-    name, found, value = text.partition("=")
-    if not name or not found:
-        raise ValueError("--parameter takes NAME=VALUE")
-    return name, value
 
 
 def _path(value: str) -> str:
@@ -203,6 +122,8 @@ def _parser(program: str) -> argparse.ArgumentParser:
     parameter_help = "another parameter of the request for a code, such as audience=...; may be repeated"
     login_command.add_argument("--parameter", action="append", metavar="NAME=VALUE", help=parameter_help)
     login_command.add_argument("--open-browser", action="store_true", help="open the link in a browser on this machine")
+    no_remember_help = "do not keep the client in FILE.client"
+    login_command.add_argument("--no-remember", action="store_false", dest="remember", help=no_remember_help)
     add(token, "print the access token, refreshed first if it is due", client)
     add(header, "print the Authorization header, for curl -H @-", client)
     add(status, "show the token's scope and expiry; no secret, no network", json)

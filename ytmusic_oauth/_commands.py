@@ -10,38 +10,18 @@ from __future__ import annotations
 import json
 import os
 import time
-from abc import ABC, abstractmethod
 from typing import Final
 
 from ._file_store import FileStore
+from ._options import Options
 from ._refresher import load_token
 from ._snapshot import Snapshot
 from ._terminal import ask, can_ask, duration, local_time, write_message, write_result
-from .credentials import OAuthCredentials
 from .exceptions import ServerError, TokenFileError
 from .token import OAuthToken, RefreshingToken
 
 # Seconds to wait for a refresh by another process.
 _LOCK_WAIT: Final = 40.0
-
-
-class Options(ABC):
-    """The options of a command, and the OAuth client that they select."""
-
-    #: the path of the token file
-    file: str
-    #: the scope to request; None for the default
-    scope: str | None = None
-    #: whether to open the link in a browser
-    open_browser: bool = False
-    #: whether to print JSON
-    json: bool = False
-    #: whether to skip the confirmation
-    yes: bool = False
-
-    @abstractmethod
-    def client(self) -> OAuthCredentials:
-        """Make the OAuth client. May prompt for it, so call this only when needed."""
 
 
 def token(options: Options) -> None:
@@ -55,8 +35,9 @@ def header(options: Options) -> None:
 
 
 def _usable(options: Options) -> OAuthToken:
-    token = OAuthToken(**load_token(FileStore(options.file)))
-    return RefreshingToken.load(options.client(), options.file) if token.is_expiring else token
+    values = load_token(FileStore(options.file))
+    token = OAuthToken(**values)
+    return RefreshingToken.load(options.client(values), options.file) if token.is_expiring else token
 
 
 def status(options: Options) -> None:
@@ -83,7 +64,8 @@ def status(options: Options) -> None:
 
 def refresh(options: Options) -> None:
     """Get a new access token now, even if the old one is fresh."""
-    token = RefreshingToken.load(options.client(), options.file)
+    client = options.client(load_token(FileStore(options.file)))
+    token = RefreshingToken.load(client, options.file)
     token.refresh()
     token.store_token()  # save again: a failed save is an error here, and refresh() only warns
     write_message(f"Refreshed. The access token is valid until {local_time(token.expires_at)}.")
@@ -91,8 +73,7 @@ def refresh(options: Options) -> None:
 
 def revoke(options: Options) -> None:
     """End the login, for every program that uses it."""
-    load_token(FileStore(options.file))
-    client = options.client()
+    client = options.client(load_token(FileStore(options.file)), revokes=True)
     if not options.yes:
         if not can_ask():
             raise ValueError("Revoking needs a confirmation: without a terminal, pass --yes")

@@ -89,6 +89,23 @@ class FileStore:
         """Compare and swap, mode 0600, all or nothing. Compares just before the rename: see SECURITY.md."""
         return self._swap(before, after.encode())
 
+    def remove(self, before: str) -> bool:
+        """Remove the file if it still has this content; where that is not possible, empty it."""
+        target, status = self._target()
+        if status is None or self.read() != before:
+            return False
+        try:
+            try:
+                os.unlink(target)
+                sync_folder(target)
+            except OSError as error:
+                if error.errno not in NO_RENAME:
+                    raise
+                write_in_place(target, b"", status)
+        except OSError as error:
+            raise self.failed("The token file cannot be removed", error) from error
+        return True
+
     def lock(self, timeout: float) -> AbstractContextManager[float]:
         """Hold the file's lock, a kernel lock that is released when its holder dies."""
         return _StoreLock(self, FileLock(self._absolute, timeout))

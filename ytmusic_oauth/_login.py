@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from typing import Final
 
-from ._commands import Options
+from ._client_file import Client, client_document
 from ._file_owner import can_others_rename
 from ._file_store import FileStore
+from ._options import Options
 from ._refresher import load_token
 from ._terminal import can_ask, duration, is_terminal, local_time, open_browser, write_event, write_message
 from .exceptions import TokenFileNotFound, TokenStoreError
@@ -59,7 +60,8 @@ def login(options: Options) -> None:
         if counts_down:
             write_message("")
     token = RefreshingToken(client, **granted)
-    _save(token, options)
+    kept = Client(client.client_id, client.client_secret, client.endpoints, client.scope, client.parameters)
+    _save(token, options, client_document(kept) if options.remember else None)
     ends_at = client.login_ends_at
     if options.json:
         write_event("token", file=os.path.abspath(options.file), expires_at=token.expires_at, login_ends_at=ends_at)
@@ -78,15 +80,18 @@ def login(options: Options) -> None:
 # ---- a confirmed login is never thrown away ------------------------------------------------------
 
 
-def _save(token: RefreshingToken, options: Options) -> None:
-    """Save a confirmed login. Keeps trying: at a terminal until the user stops it, elsewhere for a minute."""
+def _save(token: RefreshingToken, options: Options, client: str | None) -> None:
+    """Save a confirmed login and its client. Keeps trying: at a terminal until the user stops it, else for a minute."""
+    store = options.client_store().for_login()
     has_user = can_ask() and not options.json
     give_up_at = float("inf") if has_user else time.monotonic() + _PATIENCE
-    told = ""
+    told, before = "", None
     try:
         with _stoppable():
             while True:
                 try:
+                    # First: a crash must not leave the token of one server with the client of another.
+                    before = _forget(options, store, client)
                     token.store_token(options.file)
                 except TokenStoreError as error:
                     if time.monotonic() >= give_up_at:
@@ -96,11 +101,24 @@ def _save(token: RefreshingToken, options: Options) -> None:
                         write_message(f"{error} The login is confirmed; trying to save it {how_long}.")
                     told = str(error)
                 else:
-                    return
+                    break
                 time.sleep(_PAUSE)
     except BaseException:
         _rescue(token, options.file)
         raise
+    try:
+        if client is not None and client != before:
+            store.replace(None, client)
+    except TokenStoreError as error:
+        write_message(f"{error} The OAuth client is not kept: pass it to each command.")
+
+
+def _forget(options: Options, store: FileStore, client: str | None) -> str | None:
+    before = store.read()
+    with suppress(ValueError):  # a file that is not ours stays
+        if before is not None and before != client and options.remembered() and store.remove(before):
+            return None
+    return before
 
 
 def _stoppable() -> ExitStack:

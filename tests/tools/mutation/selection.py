@@ -24,10 +24,11 @@ __all__ = ["TESTS", "pytest_collection_modifyitems", "pytest_configure"]
 TESTS: Final[Mapping[str, str]] = {
     "__init__": "transport",
     "__main__": "command_line",
-    "_client_file": "command_line",
+    "_client_file": "command_line remembered",
     "_command_line": "command_line",
     "_commands": "command_line",
-    "_login": "command_line",
+    "_login": "login command_line",
+    "_options": "command_line remembered",
     "_cycle": "cycle vectors simulation",
     "_expiry": "expiry vectors",
     "_file_kinds": "file_store",

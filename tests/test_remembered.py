@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: MIT
+"""What `login` keeps beside the token file: every other command works with `--file` alone, at the right server."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, RFC_DIALECT, Client, FakeGoogle
+from tests.shell import ID, SECRET, Outcome, Shell, disk_full
+from tests.support import Clock
+from ytmusic_oauth import OAuthToken, RefreshingToken
+from ytmusic_oauth._command_line import DONE, FIX_FIRST, LOG_IN_AGAIN
+
+OTHER: Final = "other-client"
+OTHER_SECRET: Final = "other-fake-secret"
+
+
+@pytest.fixture
+def server(clock: Clock) -> Iterator[FakeGoogle]:
+    """A server that is not Google's, with two clients, and a user who confirms at once."""
+    clients = {CLIENT_ID: Client(CLIENT_SECRET), OTHER: Client(OTHER_SECRET)}
+    with FakeGoogle(clock=clock.monotonic, dialect=RFC_DIALECT, approve_after=0, clients=clients) as server:
+        yield server
+
+
+@pytest.fixture
+def another(clock: Clock) -> Iterator[FakeGoogle]:
+    """Another server."""
+    with FakeGoogle(clock=clock.monotonic, dialect=RFC_DIALECT, approve_after=0) as server:
+        yield server
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Path:
+    return tmp_path / "oauth.json.client"
+
+
+def endpoints(server: FakeGoogle) -> list[str]:
+    return ["--endpoints", server.device_code_url, server.token_url, server.revoke_url]
+
+
+@pytest.fixture
+def alone(shell: Shell, server: FakeGoogle) -> Shell:
+    """A shell after a login at the server. From now on, neither the environment nor an option says anything."""
+    shell.endpoints = []
+    assert login(shell, server).status == DONE
+    shell.forget_client()
+    return shell
+
+
+def login(shell: Shell, server: FakeGoogle, *options: str) -> Outcome:
+    return shell("login", "--scope", "openid offline_access", *endpoints(server), *options)
+
+
+def client_file(folder: Path, **content: object) -> list[str]:
+    (folder / "client.json").write_text(json.dumps({"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, **content}))
+    return ["--client-secrets", "client.json"]
+
+
+# ---- after a login -------------------------------------------------------------------------------
+
+
+def test_every_command_works_with_the_file_alone(
+    alone: Shell, server: FakeGoogle, another: FakeGoogle, clock: Clock, tmp_path: Path
+) -> None:
+    """In cron, 59 minutes later."""
+    file = str(tmp_path / "oauth.json")
+    clock.advance(3590)
+    for command in ("token", "header", "refresh", "status", "login"):
+        assert alone(command, "--file", file).status == DONE, command
+    clock.advance(3590)
+    assert alone("header", "--file", file).status == DONE
+    assert alone("revoke", "--yes", "--file", file).status == DONE
+    assert len(server.requests_to("token")) == 5
+    assert len(server.requests_to("revoke")) == 1
+    assert {each.form["client_secret"] for each in server.transcript} == {CLIENT_SECRET}
+
+
+def test_the_file_is_private_and_says_what_it_is(alone: Shell, server: FakeGoogle, kept: Path) -> None:
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    content = json.loads(kept.read_text())
+    assert list(content) == ["kept_by", "client_id", "client_secret", "endpoints", "scope", "parameters"]
+    assert content["kept_by"] == "ytmusic_oauth login"
+    assert content["endpoints"]["token_url"] == server.token_url
+    assert alone("refresh", "--client-secrets", str(kept)).status == DONE, "it is a client file like any other"
+
+
+def test_a_second_login_asks_for_the_same(shell: Shell, server: FakeGoogle) -> None:
+    shell.endpoints = []
+    assert login(shell, server, "--parameter", "audience=a").status == DONE
+    shell.forget_client()
+    assert shell("login").status == DONE
+    first, second = server.requests_to("code")
+    assert second.form == first.form
+    assert second.form.items() >= {"scope": "openid offline_access", "audience": "a"}.items()
+    assert shell("login", "--scope", "b", "--parameter", "audience=c").status == DONE
+    assert server.requests_to("code")[2].form.items() >= {"scope": "b", "audience": "c"}.items(), "an option wins"
+
+
+def test_no_remember_keeps_nothing_and_removes_what_was_kept(alone: Shell, server: FakeGoogle, kept: Path) -> None:
+    assert alone("login", "--no-remember").status == DONE
+    assert not kept.exists()
+    assert alone("refresh").status == FIX_FIRST
+
+
+# ---- options and the environment -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "value"), [(ID, OTHER), (SECRET, OTHER_SECRET), (SECRET, "")])
+@pytest.mark.parametrize("command", [["refresh"], ["revoke", "--yes"], ["login"]])
+def test_a_variable_that_differs_is_an_error_that_names_both(
+    alone: Shell, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch, name: str, value: str, command: list[str]
+) -> None:
+    """It may be that of another program: the server would refuse it, or keep a secret that is not for it."""
+    requests = len(server.transcript)
+    monkeypatch.setenv(name, value)
+    done = alone(*command)
+    assert done.status == FIX_FIRST
+    assert f"{name} differs from what oauth.json.client has" in done.err
+    assert not {CLIENT_SECRET, OTHER_SECRET} & set(done.err.split())
+    assert len(server.transcript) == requests
+    assert alone("token").status == DONE, "a fresh token needs no client"
+
+
+def test_variables_that_say_the_same_are_no_error(
+    alone: Shell, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(ID, CLIENT_ID)
+    monkeypatch.setenv(SECRET, CLIENT_SECRET)
+    assert alone("refresh").status == DONE
+
+
+def test_an_option_wins_over_what_is_kept(
+    alone: Shell, server: FakeGoogle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client secret was renewed."""
+    server.clients = {CLIENT_ID: Client("renewed-fake-secret")}
+    assert alone("refresh").status == FIX_FIRST
+    monkeypatch.setenv(SECRET, OTHER_SECRET)
+    options = client_file(tmp_path, client_secret="renewed-fake-secret")
+    assert alone("refresh", *options).status == DONE
+    assert alone("login", *options).status == DONE
+    monkeypatch.delenv(SECRET)
+    assert alone("refresh").status == DONE, "the new secret is kept"
+
+
+@pytest.mark.parametrize("where", ["another client", "another server"])
+def test_the_token_of_a_login_is_not_sent_with_another_client_or_elsewhere(
+    alone: Shell, server: FakeGoogle, another: FakeGoogle, tmp_path: Path, where: str
+) -> None:
+    """Only the client that obtained a token can refresh it, and another server would learn it."""
+    requests = len(server.transcript)
+    urls = {"device_code_url": another.device_code_url, "token_url": another.token_url}
+    content = {"client_id": OTHER} if where == "another client" else {"endpoints": urls}
+    done = alone("refresh", *client_file(tmp_path, **content))
+    assert done.status == FIX_FIRST
+    assert "client.json is not the OAuth client of the login in oauth.json, which oauth.json.client has" in done.err
+    assert (len(server.transcript), another.transcript) == (requests, [])
+
+
+def test_the_client_is_not_sent_to_another_server(
+    alone: Shell, server: FakeGoogle, another: FakeGoogle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for command in ("login", "refresh"):
+        done = alone(command, *endpoints(another))
+        assert (done.status, "The OAuth client is unknown" in done.err) == (FIX_FIRST, True)
+    assert another.transcript == []
+    monkeypatch.setenv(ID, CLIENT_ID)
+    monkeypatch.setenv(SECRET, CLIENT_SECRET)
+    assert alone("refresh", *endpoints(another)).status == LOG_IN_AGAIN, "an option wins"
+    assert len(another.transcript) == 1
+
+
+def test_fewer_urls_of_the_same_server_are_the_same_server(alone: Shell, server: FakeGoogle) -> None:
+    assert alone("refresh", *endpoints(server)[:3]).status == DONE
+
+
+def test_a_token_of_an_unknown_server_is_not_sent_to_google(
+    alone: Shell, server: FakeGoogle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its file was copied, without what is kept beside it."""
+    (tmp_path / "copy.json").write_bytes((tmp_path / "oauth.json").read_bytes())
+    monkeypatch.setenv(ID, CLIENT_ID)
+    monkeypatch.setenv(SECRET, CLIENT_SECRET)
+    token = json.loads((tmp_path / "copy.json").read_text())
+    (tmp_path / "copy.json").write_text(json.dumps({**token, "refresh_token": "fake-refresh"}))
+    for command in (["refresh"], ["revoke", "--yes"]):
+        done = alone(*command, "--file", "copy.json")
+        assert (done.status, "copy.json came from is unknown: pass --endpoints" in done.err) == (FIX_FIRST, True)
+    sent: list[str] = []
+
+    def post(_: object, url: str, **__: object) -> None:
+        sent.append(url)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ytmusic_oauth.transport.UrllibSession.post", post)
+    for values in (
+        {"refresh_token": "1//fake"},
+        {"refresh_token": "fake", "scope": "https://www.googleapis.com/auth/a"},
+    ):
+        (tmp_path / "copy.json").write_text(json.dumps({**token, **values}))
+        alone("refresh", "--file", "copy.json")
+    assert sent == ["https://oauth2.googleapis.com/token"] * 2, "these are Google's: ytmusicapi's files still work"
+
+
+# ---- the file ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f'{{"client_id": "{CLIENT_ID}", "client_secret": "{CLIENT_SECRET}"}}',
+        "[Interface]\nkey = 1",
+        f'{{"kept_by": "ytmusic_oauth login", "client_id": "{CLIENT_ID}", "endpoints": "{CLIENT_SECRET}"}}',
+    ],
+    ids=["another program's client", "a VPN", "edited"],
+)
+def test_another_file_of_that_name_is_neither_used_nor_replaced(
+    shell: Shell, server: FakeGoogle, kept: Path, content: str
+) -> None:
+    kept.write_text(content)
+    done = login(shell, server)
+    assert done.status == FIX_FIRST
+    assert "oauth.json.client was not written by `login`, or was changed: it " in done.err
+    assert "--no-remember" in done.err
+    assert CLIENT_SECRET not in done.err
+    assert server.transcript == []
+    assert login(shell, server, "--no-remember").status == DONE
+    assert kept.read_text() == content
+
+
+def test_an_empty_file_of_that_name_is_filled(shell: Shell, server: FakeGoogle, kept: Path) -> None:
+    kept.touch()
+    assert login(shell, server).status == DONE
+    assert "kept_by" in kept.read_text()
+
+
+def test_a_token_is_never_beside_the_client_of_another_server(
+    alone: Shell, another: FakeGoogle, tmp_path: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even if the process is killed between the two files."""
+    beside: list[bool] = []
+    store_token = RefreshingToken.store_token
+
+    def store(self: RefreshingToken, path: str | None = None) -> None:
+        store_token(self, path)
+        beside.append(kept.exists())
+
+    monkeypatch.setattr(RefreshingToken, "store_token", store)
+    assert alone("login").status == DONE
+    assert login(alone, another, *client_file(tmp_path)).status == DONE
+    assert beside == [True, False]
+    assert json.loads(kept.read_text())["endpoints"]["token_url"] == another.token_url
+
+
+def test_a_client_that_cannot_be_kept_does_not_cost_the_login(
+    shell: Shell, server: FakeGoogle, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell.endpoints = []
+    store_token = RefreshingToken.store_token
+
+    def fill_the_disk(self: RefreshingToken, path: str | None = None) -> None:
+        store_token(self, path)
+        monkeypatch.setattr(os, "write", disk_full)
+
+    monkeypatch.setattr(RefreshingToken, "store_token", fill_the_disk)
+    done = login(shell, server)
+    monkeypatch.undo()
+    assert done.status == DONE
+    assert "No space left on device" in done.err
+    assert "The OAuth client is not kept: pass it to each command." in done.err
+    assert server.is_live(OAuthToken.from_json(tmp_path / "oauth.json").access_token)
+    assert not kept.exists()
