@@ -11,12 +11,12 @@ FUZZ := .venv-fuzz$(SUFFIX)
 MUTANTS := .venv-mutants$(SUFFIX)
 PEERS := .venv-peers$(SUFFIX)
 INTEROP := .venv-interop$(SUFFIX)
+CERTIFY := .venv-certify$(SUFFIX)
 ENGINES := .venv-engines$(SUFFIX)
 BENCH := .venv-bench$(SUFFIX)
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-deps
 
 PYTHONS := $(addprefix python3.,10 11 12 13 14 15) $(sort $(wildcard $(HOME)/.pyenv/versions/3.1*/bin/python3))
-OUR_CLIENT = $(PYTHON) -m tests.porting.clients.python
 PLATFORMS := linux darwin win32
 TYPE_VERSIONS := 3.10 3.11 3.12 3.13 3.14 3.15
 # These tests mostly wait for child processes. They run while the others do.
@@ -27,7 +27,7 @@ PYODIDE := 314.0.7
 
 .DEFAULT_GOAL := help
 unexport PYTHONSAFEPATH
-.PHONY: help demo test test-beside types test-all test-again test-wasm torture fuzz mutants certify kit-bites interop \
+.PHONY: help demo test test-beside types test-all test-again test-wasm torture fuzz mutants certify kit kit-bites interop \
 	engines bench bench-peers coverage lint format docs zipapp vendor dist clean
 
 help:  ## list the targets
@@ -85,8 +85,15 @@ fuzz: $(FUZZ)/ready  ## fuzz every parser for SECONDS=60; SEED= repeats a run
 mutants: $(MUTANTS)/ready  ## mutation testing: the tests must catch every mutant; ONLY="_expiry _snapshot" for some modules
 	$(MUTANTS)/bin/python -m tests.tools.mutation $(call given,ONLY)
 
-certify:  ## test a port with the porting kit: CLIENT="node my_client.js"; without CLIENT, this package
-	@$(PYTHON) -m tests.porting --client '$(or $(call given,CLIENT),$(OUR_CLIENT))'
+certify: $(if $(call given,CLIENT),,$(CERTIFY)/ready)  ## test a port with the porting kit: CLIENT="node my_client.js"; without CLIENT, all of this project
+ifneq ($(call given,CLIENT),)
+	@$(PYTHON) -m tests.porting --client '$(CLIENT)'
+else
+	@$(CERTIFY)/bin/python -m tests.tools.certify $(call given,ONLY)
+endif
+
+kit:  ## build the porting kit as one file, dist/oauth-device-kit.pyz
+	@$(PYTHON) -m tests.tools.release.kit dist/oauth-device-kit.pyz
 
 kit-bites:  ## check that the porting kit catches a hundred known bugs
 	@$(PYTHON) -m tests.porting.clients.python.bites

@@ -15,7 +15,7 @@ import sys
 import zipapp
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
@@ -25,10 +25,12 @@ import pytest
 from tests.porting import command
 from tests.porting.clients.python.bites import caught, command_of
 from tests.porting.clients.python.breaks import BREAKS, Break
-from tests.porting.report import is_passed, text_report
+from tests.porting.report import declaration, is_passed, text_report
 from tests.porting.runner import Result, certify, levels
 from tests.porting.scenarios import LEVELS, SCENARIOS, Scenario
 from tests.porting.vector import Vector, read_vectors, same
+from tests.porting.version import VERSION, hash_of
+from tests.tools.release.kit import kit
 
 ROOT: Final = Path(__file__).parents[1]
 KIT: Final = ROOT / "tests" / "porting"
@@ -109,8 +111,75 @@ def test_kit_imports_nothing_but_itself_and_the_standard_library() -> None:
                 assert node.level >= 1 or str(node.module).partition(".")[0] in sys.stdlib_module_names
 
 
+def test_kit_is_one_file_that_runs_in_an_empty_folder(tmp_path: Path) -> None:
+    (tmp_path / "kit.pyz").write_bytes(kit())
+    assert kit() == kit()
+    body = (
+        'if command == "skips": print("{}")\n'
+        'for line in sys.stdin: print(json.dumps({"id": json.loads(line)["id"], "result": "return"}), flush=True)'
+    )
+    chosen = next(each.id for each in read_vectors() if each.expected == "return")
+    done = subprocess.run(
+        [sys.executable, "-I", "kit.pyz", "--client", driver(tmp_path, body), "--only", chosen, "--json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == command.PASSED, done.stderr
+    report = json.loads(done.stdout)
+    assert report["passed"]
+    assert report["kit"] == {"name": "oauth-device-kit", "version": VERSION, "vectors": hash_of(read_vectors())}
+
+
+def test_names_of_levels_and_kinds_are_different() -> None:
+    """`--skip` and `skips` take either."""
+    assert not {vector.kind for vector in read_vectors()} & {*LEVELS}
+
+
+def test_hash_is_of_what_the_vectors_ask_for() -> None:
+    """A port that cites it says what it was asked; wording may get better afterwards."""
+    vectors = [*read_vectors()]
+    assert hash_of(reversed(vectors)) == hash_of(vectors)
+    reworded = [replace(vectors[0], why="another reason, in other words"), *vectors[1:]]
+    assert hash_of(reworded) == hash_of(vectors)
+    for changed in (
+        replace(vectors[0], id="requests/another"),
+        replace(vectors[0], given={}),
+        replace(vectors[0], expected="something else"),
+    ):
+        assert hash_of([changed, *vectors[1:]]) != hash_of(vectors)
+
+
+def test_ids_of_the_last_version_still_exist() -> None:
+    """A port skips by id, and cites them. An id that is gone is listed in the changelog, and is never used again."""
+    listed = (KIT / "ids.txt").read_text("utf-8").split()
+    gone = {*listed} - {each.id for each in EVERYTHING}
+    changelog = (KIT / "CHANGELOG.md").read_text("utf-8")
+    assert len(listed) > 800
+    assert f"\n## {VERSION}\n" in changelog
+    assert [name for name in gone if f"`{name}`" not in changelog] == []
+
+
+def test_schema_covers_every_kind_and_level() -> None:
+    """`make certify` checks the vectors and a report against the schemas."""
+    schema = json.loads((KIT / "schemas" / "vectors.json").read_text("utf-8"))
+    assert set(schema["$defs"]["kinds"]) == {vector.kind for vector in read_vectors()}
+    assert schema["$defs"]["level"]["enum"] == [*LEVELS]
+    report = json.loads((KIT / "schemas" / "report.json").read_text("utf-8"))["properties"]
+    assert set(report["levels"]["properties"]) == {*LEVELS}
+    assert set(report["results"]["items"]["properties"]) == {each.name for each in fields(Result)}
+
+
 # ---- reports -------------------------------------------------------------------------------------
 
+TALKATIVE: Final = """
+import os
+token = json.loads(os.environ["OAUTH_TOKEN"])
+for n, line in enumerate(sys.stdin):
+    print({!r} if n == 0 else "", end="", file=sys.stderr, flush=True)
+    print(json.dumps({{"authorization": "Bearer " + token["access_token"], "token": token}}), flush=True)
+"""
 NO_VECTORS: Final = 'print("{}")\nif command == "vectors":\n    sys.exit("no vectors, sorry")'
 
 
@@ -136,6 +205,36 @@ def test_json_report_has_the_same_content(tmp_path: Path, capsys: pytest.Capture
     assert report["levels"] == {**dict.fromkeys(LEVELS, "not run"), "wire": "failed"}
     [result] = report["results"]
     assert (result["id"], result["verdict"], result["actual"]) == ("wire/unknown-client", "failed", "{}")
+    assert report["declaration"] == ""
+
+
+def test_report_shows_the_steps_the_file_and_the_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    body = TALKATIVE.replace('json.loads(os.environ["OAUTH_TOKEN"])', 'json.load(open(os.environ["OAUTH_TOKEN_FILE"]))')
+    arguments = ["--client", driver(tmp_path, f'if command == "skips": sys.exit(print("{{}}"))\n{body.format("")}')]
+    arguments += ["--only", "file/no-longer-a-token-file", "--keep", str(tmp_path / "kept")]
+    assert command.main(arguments) == command.FAILED
+    report = re.sub(r"\s+", " ", capsys.readouterr().out)
+    assert "start `interactive` with the file" in report
+    assert "send line 1: token" in report
+    assert 'receive {"authorization": "Bearer ya29.fake-access-1"' in report
+    assert "send line 2: refresh" in report
+    assert '`interactive` is running; standard error: ""' in report
+    assert 'file "{\\"cookie\\": \\"of-another-program\\"}"'.replace("\\\\", "\\") in report.replace("\\n", "").replace(
+        "{ ", "{"
+    )
+    assert [path.name for path in (tmp_path / "kept").iterdir()] == ["file-no-longer-a-token-file"]
+    assert (tmp_path / "kept" / "file-no-longer-a-token-file" / "oauth.json").is_file()
+
+
+def test_port_declares_what_it_passed_in_one_line() -> None:
+    results = [Result(each.id, each.level, each.why, "passed") for each in EVERYTHING]
+    results[0] = replace(results[0], verdict="skipped")
+    last = next(n for n, result in enumerate(results) if result.level == "file")
+    results[last] = replace(results[last], verdict="failed")
+    cited = re.escape(f"oauth-device-kit/{VERSION} {hash_of(read_vectors())}")
+    first = results[0].level
+    names = " ".join(rf"{level}\(in-part\)" if level == first else level for level in LEVELS if level != "file")
+    assert re.fullmatch(f"{cited} {names}", declaration(results))
 
 
 def test_report_shows_what_was_skipped_and_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -215,15 +314,6 @@ def test_driver_that_prints_nothing_fails_every_vector(tmp_path: Path) -> None:
     assert {result.verdict for result in results} == {"failed"}
 
 
-TALKATIVE: Final = """
-import os
-token = json.loads(os.environ["OAUTH_TOKEN"])
-for n, line in enumerate(sys.stdin):
-    print({!r} if n == 0 else "", end="", file=sys.stderr, flush=True)
-    print(json.dumps({{"authorization": "Bearer " + token["access_token"], "token": token}}), flush=True)
-"""
-
-
 @pytest.mark.parametrize(
     ("said", "expected"),
     [
@@ -245,6 +335,12 @@ def test_list_is_complete(capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["--list"]) == command.PASSED
     listed = capsys.readouterr().out.splitlines()
     assert {each.id for each in EVERYTHING} == set(listed[::2])
+
+
+def test_list_follows_only(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["--list", "--only", "wire/refresh", "--only", "decide/*"]) == command.PASSED
+    listed = capsys.readouterr().out.splitlines()[::2]
+    assert listed == [*(each.id for each in read_vectors() if each.kind == "decide"), "wire/refresh"]
 
 
 def test_results_are_compared_as_json() -> None:
@@ -307,7 +403,7 @@ def test_every_break_names_what_should_notice_it() -> None:
 def test_broken_driver_is_caught_and_sound_one_is_not() -> None:
     assert is_passed(certify(command_of(""), only=("wire/refresh", "expiry/fresh-token-*")))
     for means, by in (
-        ("a token is refreshed four seconds early", "expiry/fresh-with-61-seconds-left"),
+        ("a token is refreshed four seconds early", "expiry-times/fresh-with-61-seconds-left"),
         ("a rejected refresh token is sent again at every read", "expiry/revoked-login-is-reported-at-once"),
         ("the token file can be read by everyone", "file/login-is-stored"),
     ):

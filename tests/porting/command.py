@@ -8,14 +8,16 @@ import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from time import monotonic
 from typing import Final
 
 from .harness import Failure
 from .report import is_passed, json_report, text_report
-from .runner import Result, certify, forbidden, known_names, skips_of
+from .runner import Result, certify, forbidden, is_chosen, known_names, skips_of
 from .scenarios import SCENARIOS
 from .vector import read_vectors
+from .version import NAME, VERSION, hash_of
 
 __all__ = ["main"]
 
@@ -30,6 +32,8 @@ class _Arguments(argparse.Namespace):
     skip: Sequence[tuple[str, str]]
     only: Sequence[str]
     jobs: int | None
+    partner: str | None
+    keep: Path | None
     json: bool
     list: bool
 
@@ -63,33 +67,46 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--only", metavar="PATTERN", action="append", help="run only what has a matching id, such as 'file/*'"
     )
+    parser.add_argument(
+        "--with",
+        metavar="COMMAND",
+        dest="partner",
+        help="how to start the driver of another port, which shares token files with this one in some scenarios",
+    )
+    parser.add_argument("--keep", metavar="FOLDER", type=Path, help="keep the folders of failed scenarios there")
+    parser.add_argument("--version", action="version", version=f"{NAME} {VERSION} {hash_of(read_vectors())}")
     parser.add_argument("--jobs", metavar="N", type=int, help="number of scenarios to run at once")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
-    parser.add_argument("--list", action="store_true", help="list all ids and what they are about, and run nothing")
+    parser.add_argument("--list", action="store_true", help="list the ids and what they are about, and run nothing")
     return parser
+
+
+def _words(command: str) -> list[str]:
+    return shlex.split(command, posix=sys.platform != "win32")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the kit, and return its exit status."""
-    parser = _parser()
     try:
-        read_vectors()
+        parser = _parser()
     except LookupError as error:
         print(error.args[0], file=sys.stderr)
         return FIX_FIRST
     arguments = parser.parse_args(argv, namespace=_Arguments())
+    only = arguments.only or ["*"]
     if arguments.list:
         with suppress(BrokenPipeError):
             for name, why in [
                 *((vector.id, vector.why) for vector in read_vectors()),
                 *((scenario.id, scenario.why) for scenario in SCENARIOS),
             ]:
-                print(f"{name}\n    {why}")
+                if is_chosen(name, only):
+                    print(f"{name}\n    {why}")
         return PASSED
     if arguments.client is None:
         parser.error("--client is required: how to start the driver of the port")
     started = monotonic()
-    command = shlex.split(arguments.client, posix=sys.platform != "win32")
+    command, partner = _words(arguments.client), _words(arguments.partner or "")
     try:
         skips = {**skips_of(command), **dict(arguments.skip)}
     except (Failure, OSError) as error:
@@ -108,7 +125,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"{done} done, last {result.id:<80.80}", end="\r", file=sys.stderr, flush=True)
 
     try:
-        results = certify(command, skips=skips, only=arguments.only or ["*"], jobs=arguments.jobs, progress=progress)
+        results = certify(
+            command,
+            skips=skips,
+            only=only,
+            partner=partner,
+            keep=arguments.keep,
+            jobs=arguments.jobs,
+            progress=progress,
+        )
     except KeyboardInterrupt:
         print("\nInterrupted.", file=sys.stderr)
         return INTERRUPTED

@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
@@ -121,9 +121,18 @@ class DriverProcess:
     """A running driver. A thread collects what it prints on standard error."""
 
     def __init__(
-        self, argv: Sequence[str], command: str, environment: Mapping[str, str], *, limit: float, umask: int = -1
+        self,
+        argv: Sequence[str],
+        command: str,
+        environment: Mapping[str, str],
+        *,
+        limit: float,
+        umask: int = -1,
+        note: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.command = command
+        self._note = note
+        self._sent = 0
         self._started = time.monotonic()
         self._timed_out = False
         self._killed = False
@@ -165,6 +174,8 @@ class DriverProcess:
 
     def kill(self) -> None:
         """Kill it, and every process that it has started."""
+        if not self._killed:
+            self._note(f"kill `{self.command}`")
         self._killed = True
         if sys.platform == "win32":
             self.process.kill()
@@ -175,6 +186,8 @@ class DriverProcess:
     def send(self, line: str) -> None:
         """Write a line to its standard input. If it has ended, `receive` will notice."""
         assert self.process.stdin is not None
+        self._sent += 1
+        self._note(f"send line {self._sent}: {line}")
         with contextlib.suppress(OSError, ValueError):  # either end is closed
             self.process.stdin.write(line.encode() + b"\n")
             self.process.stdin.flush()
@@ -186,6 +199,7 @@ class DriverProcess:
         if not line.endswith("\n"):
             raise Failure(f"`{self.command}` prints one line for each line of its input", self.finish(line).ending)
         self._received.append(line)
+        self._note(f"receive {line.strip()}")
         if self.command != "vectors":
             check_said(self.said)
             check_error(line)
@@ -262,6 +276,8 @@ class Harness:
     argv: Sequence[str]
     profile: Profile = "youtube"
     runs: list[DriverRun] = field(default_factory=list)
+    #: how to start the driver of another port, which shares its files with this one; the same port if empty
+    partner: Sequence[str] = ()
     #: seconds for a whole request, passed to the port
     timeout: float = 10.0
     #: names that are allowed in the folder besides the token file
@@ -273,6 +289,7 @@ class Harness:
     def __post_init__(self) -> None:
         self._children: list[DriverProcess] = []
         self._written: bytes | None = None
+        self._notes: list[tuple[float, str]] = []
         self.folder = Path(tempfile.mkdtemp(prefix="porting-"))
         self.file = self.folder / "oauth.json"
         self.server = FakeGoogle(
@@ -284,7 +301,7 @@ class Harness:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
-        """Run the server; clean everything up at the end."""
+        """Run the server; stop it and every driver at the end."""
         try:
             with self.server:
                 yield
@@ -292,7 +309,10 @@ class Harness:
             self.kill()
             for child in [*self._children]:
                 self.finish(child)
-            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def remove_folder(self) -> None:
+        """Remove the folder, and everything in it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def kill(self) -> None:
         """Kill every running driver."""
@@ -310,8 +330,12 @@ class Harness:
         limit: float = TIME_LIMIT,
         wrapper: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
+        partner: bool = False,
     ) -> DriverProcess:
-        """Start the driver with this token, or with the token file; `environment` overrides variables."""
+        """Start the driver with this token, or with the token file; `environment` overrides variables.
+
+        `partner`: that of the other port, if there is one.
+        """
         variables = {
             name: value
             for name, value in os.environ.items()
@@ -330,15 +354,23 @@ class Harness:
             **({"OAUTH_TOKEN_FILE": str(self.file)} if file else {}),
             **(environment or {}),
         }
-        child = DriverProcess([*wrapper, *self.argv], command, variables, limit=limit, umask=self.umask)
+        given = "with the file" if file else "with a token" if token is not None else "with neither a token nor a file"
+        self.note(f"start `{command}` {given}{f', {as_text(environment)}' if environment else ''}")
+        argv = [*wrapper, *(self.partner if partner and self.partner else self.argv)]
+        child = DriverProcess(argv, command, variables, limit=limit, umask=self.umask, note=self.note)
         self._children.append(child)
         return child
+
+    def note(self, text: str) -> None:
+        """Record a step of the scenario, for the report."""
+        self._notes.append((time.monotonic(), text))
 
     def finish(self, child: DriverProcess) -> DriverRun:
         """Wait until the driver has ended."""
         run = child.finish()
         self._children.remove(child)
         self.runs.append(run)
+        self.note(f"`{run.command}` has ended: {run.ending}")
         return run
 
     def run(
@@ -455,6 +487,7 @@ class Harness:
         self._written = content if isinstance(content, bytes) else json.dumps(content, indent=1).encode()
         self.file.write_bytes(self._written)
         self.file.chmod(mode)
+        self.note(f"write the file: {as_text(self._written)}")
         return self._written
 
     def saved(self, token: Object) -> None:
@@ -469,10 +502,25 @@ class Harness:
         expect(content == self._written, f"the file is unchanged: {as_text(self._written)}", content)
 
     @property
-    def transcript(self) -> str:
-        """The requests that the server got, with their times."""
-        requests = self.server.transcript
-        return "; ".join(f"{each.at - requests[0].at:.2f} s {_summary([each])}" for each in requests) or "no requests"
+    def steps(self) -> list[str]:
+        """What has happened so far, with the times: the steps of the scenario, and the requests that the server got."""
+        now = time.monotonic()
+        running = [
+            (now, f"`{each.command}` is running; standard error: {as_text(each.said)}") for each in self._children
+        ]
+        requests = [
+            (each.at, f"the server got {_summary([each])} {as_text(each.form)}") for each in self.server.transcript
+        ]
+        happened = sorted([*self._notes, *requests, *running], key=lambda each: each[0])
+        return [f"{at - happened[0][0]:6.2f} s  {text}" for at, text in happened]
+
+    @property
+    def held(self) -> str:
+        """What is in the token file, as text."""
+        try:
+            return as_text(self.file.read_bytes())
+        except OSError as error:
+            return f"nothing ({type(error).__name__})"
 
     # ---- what holds in every scenario --------------------------------------------------------------
 

@@ -10,8 +10,10 @@ from textwrap import fill, indent
 from typing import Final
 
 from .runner import Result, Verdict, levels
+from .vector import read_vectors
+from .version import NAME, VERSION, hash_of
 
-__all__ = ["is_passed", "json_report", "text_report"]
+__all__ = ["declaration", "is_passed", "json_report", "text_report"]
 
 _WIDTH: Final = 110
 # Failures of one level in the text report. The rest would scroll these off the screen.
@@ -24,12 +26,28 @@ def is_passed(results: Sequence[Result]) -> bool:
     return {"passed"} <= {result.verdict for result in results} <= {"passed", "skipped"}
 
 
+def declaration(results: Sequence[Result]) -> str:
+    """Return the line by which a port declares what it passed; "" if that is nothing."""
+    words = {"passed": "{}", "passed in part": "{}(in-part)"}
+    passed = [words[verdict].format(level) for level, verdict in levels(results).items() if verdict in words]
+    return " ".join([f"{NAME}/{VERSION}", hash_of(read_vectors()), *passed]) if passed else ""
+
+
 def json_report(client: str, results: Sequence[Result]) -> str:
-    """Return the results as a JSON object."""
-    members = [asdict(result) for result in sorted(results, key=lambda result: result.id)]
-    return json.dumps(
-        {"client": client, "passed": is_passed(results), "levels": levels(results), "results": members}, indent=1
-    )
+    """Return the results as a JSON object, which `schemas/report.json` describes."""
+    members = [
+        {name: value for name, value in asdict(result).items() if value not in ("", ())}
+        for result in sorted(results, key=lambda result: result.id)
+    ]
+    report = {
+        "kit": {"name": NAME, "version": VERSION, "vectors": hash_of(read_vectors())},
+        "client": client,
+        "passed": is_passed(results),
+        "levels": levels(results),
+        "declaration": declaration(results),
+        "results": members,
+    }
+    return json.dumps(report, indent=1)
 
 
 def text_report(client: str, results: Sequence[Result], seconds: float) -> str:
@@ -50,23 +68,29 @@ def _lines(client: str, results: Sequence[Result], seconds: float) -> Iterator[s
                 ("given", result.given),
                 ("expected", result.expected),
                 ("actual", result.actual),
-                ("requests", result.requests),
+                ("file", result.file),
+                ("folder", result.folder),
                 ("why", result.why),
             ):
                 if text:
                     yield _part(name, text)
+            yield from (_part("" if n else "steps", step) for n, step in enumerate(result.steps))
             yield ""
         if len(failed) > _MOST:
             yield f"  and {len(failed) - _MOST} more of this level; --json has them all"
             yield ""
     if skipped := list(_skipped(results)):
         yield from (*skipped, "")
-    yield f"{client}: {len(results)} vectors and scenarios, in {seconds:.0f} s"
+    yield f"{client}: {len(results)} vectors and scenarios of {NAME} {VERSION}, in {seconds:.0f} s"
     yield ""
-    yield f"  {'level':<13}{'':<13}{'passed':>7}{'failed':>8}{'skipped':>9}"
+    yield f"  {'level':<13}{'':<16}{'passed':>7}{'failed':>8}{'skipped':>9}"
     for level, verdict in verdicts.items():
         passed, failures, skips = (len(_filtered(results, level, each)) for each in _VERDICTS)
-        yield f"  {level:<13}{verdict:<13}{passed:>7}{failures:>8}{skips:>9}"
+        yield f"  {level:<13}{verdict:<16}{passed:>7}{failures:>8}{skips:>9}"
+    if declared := declaration(results):
+        yield ""
+        yield "What this port may declare, in one line:"
+        yield f"  {declared}"
 
 
 def _skipped(results: Sequence[Result]) -> Iterator[str]:

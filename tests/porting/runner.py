@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from pathlib import Path
 from time import monotonic
 from typing import Final, Literal, TypeAlias
 
@@ -15,7 +17,7 @@ from .harness import DriverProcess, Failure, Harness, as_text
 from .scenarios import LEVELS, SCENARIOS, Scenario
 from .vector import Vector, read_vectors, run_vectors
 
-__all__ = ["Level", "Result", "Verdict", "certify", "forbidden", "known_names", "levels", "skips_of"]
+__all__ = ["Level", "Result", "Verdict", "certify", "forbidden", "is_chosen", "known_names", "levels", "skips_of"]
 
 Verdict: TypeAlias = Literal["passed", "failed", "skipped"]
 # "not run": a part of the level was not chosen, so nothing can be said about it.
@@ -35,7 +37,9 @@ class Result:
     given: str = ""  # of a vector
     expected: str = ""
     actual: str = ""
-    requests: str = ""  # that the server of a scenario got
+    steps: Sequence[str] = ()  # of a scenario, up to its failure
+    file: str = ""  # what was in the token file of a scenario then
+    folder: str = ""  # where the folder of a failed scenario is kept
     reason: str = ""  # why it was skipped
     seconds: float = 0.0
 
@@ -77,25 +81,28 @@ def certify(
     *,
     skips: Mapping[str, str] | None = None,
     only: Collection[str] = ("*",),
+    partner: Sequence[str] = (),
+    keep: Path | None = None,
     jobs: int | None = None,
     stop: bool = False,
     progress: Callable[[Result], None] = lambda result: None,
 ) -> list[Result]:
-    """Run every vector and scenario whose id matches a pattern of `only`. With `stop`, stop at the first failure."""
+    """Run every vector and scenario whose id matches a pattern of `only`. With `stop`, stop at the first failure.
+
+    `partner` is how to start the driver of another port, for the scenarios in which two ports share a file. The
+    folders of failed scenarios are kept in the folder `keep`.
+    """
     skips = skips or {}
     results: list[Result] = []
     running: list[Harness] = []
-
-    def chosen(name: str) -> bool:
-        return any(fnmatchcase(name, pattern) for pattern in only)
 
     def is_last(result: Result) -> bool:
         results.append(result)
         progress(result)
         return stop and result.verdict == "failed"
 
-    vectors = [vector for vector in read_vectors() if chosen(vector.id)]
-    scenarios = sorted(filter(lambda each: chosen(each.id), SCENARIOS), key=lambda each: -each.waits)
+    vectors = [vector for vector in read_vectors() if is_chosen(vector.id, only)]
+    scenarios = sorted((each for each in SCENARIOS if is_chosen(each.id, only)), key=lambda each: -each.waits)
     if stop:  # vectors first: they are faster
         for result in _vectors(argv, vectors, skips):
             if is_last(result):
@@ -103,7 +110,12 @@ def certify(
         vectors = []
     with ThreadPoolExecutor(jobs or _AT_ONCE * (os.cpu_count() or 1)) as threads:
         futures: list[Future[list[Result]]] = [
-            threads.submit(lambda scenario: [_scenario(argv, scenario, skips, running)], scenario)
+            threads.submit(
+                lambda scenario: [
+                    _scenario(Harness(argv, scenario.profile, partner=partner), scenario, skips, running, keep)
+                ],
+                scenario,
+            )
             for scenario in scenarios
         ]
         futures.append(threads.submit(lambda: list(_vectors(argv, vectors, skips))))
@@ -118,6 +130,11 @@ def certify(
             for harness in [*running]:
                 harness.kill()
     return results
+
+
+def is_chosen(name: str, only: Iterable[str]) -> bool:
+    """Whether an id matches a pattern."""
+    return any(fnmatchcase(name, pattern) for pattern in only)
 
 
 def _reason(skips: Mapping[str, str], *names: str) -> str:
@@ -139,26 +156,35 @@ def _vectors(argv: Sequence[str], vectors: Iterable[Vector], skips: Mapping[str,
         yield Result(vector.id, vector.level, vector.why, verdict, given, expected, actual, reason=outcome.skip)
 
 
-def _scenario(argv: Sequence[str], scenario: Scenario, skips: Mapping[str, str], running: list[Harness]) -> Result:
+def _scenario(
+    harness: Harness, scenario: Scenario, skips: Mapping[str, str], running: list[Harness], keep: Path | None
+) -> Result:
     result = Result(scenario.id, scenario.level, scenario.why, "passed")
     if reason := _reason(skips, scenario.id, scenario.level) or scenario.missing:
+        harness.remove_folder()
         return replace(result, verdict="skipped", reason=reason)
     started = monotonic()
-    harness = Harness(argv, scenario.profile)
     running.append(harness)
     try:
         with harness.running():
-            scenario.run(harness)
-            harness.check_rules()
-    except Failure as failure:
-        result = replace(
-            result,
-            verdict="failed",
-            expected=failure.expected,
-            actual=failure.actual,
-            requests=harness.transcript,
-        )
+            try:
+                scenario.run(harness)
+                harness.check_rules()
+            except Failure as failure:
+                result = replace(
+                    result,
+                    verdict="failed",
+                    expected=failure.expected,
+                    actual=failure.actual,
+                    steps=harness.steps,
+                    file=harness.held,
+                )
+        if keep is not None and result.verdict == "failed":
+            folder = keep / scenario.id.replace("/", "-")
+            shutil.copytree(harness.folder, folder, symlinks=True, dirs_exist_ok=True)
+            result = replace(result, folder=str(folder))
     finally:
+        harness.remove_folder()
         running.remove(harness)
     return replace(result, seconds=round(monotonic() - started, 1))
 

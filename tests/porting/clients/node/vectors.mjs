@@ -245,12 +245,12 @@ const KINDS = {
     }
   },
 
-  expiry({ loaded_at, now, ...given }) {
+  "expiry-times"({ loaded_at, now, ...given }) {
     const { fresh, valid } = snapshot(...loaded_at, { ...TOKEN, ...given });
     return { expiring: !covers(fresh, ...now), seconds_left: rounded(secondsLeft(valid, ...now)) };
   },
 
-  async polling(given) {
+  async "polling-times"(given) {
     const { expires_in, interval, ...code } = CODE;
     const response = { json: { ...code, ...given.code }, duration: given.code_duration };
     const system = new FakeSystem([response, ...given.responses], SUCCESS.token);

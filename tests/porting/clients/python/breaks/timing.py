@@ -25,33 +25,33 @@ _T = TypeVar("_T")
 
 # ---- when a token expires ------------------------------------------------------------------------
 
-constant(_expiry, "REFRESH_MARGIN", 64, "a token is refreshed four seconds early", caught_by="expiry/*")
+constant(_expiry, "REFRESH_MARGIN", 64, "a token is refreshed four seconds early", caught_by="expiry*")
 
 
-@replaces(refresh_margin, "a short-lived token is refreshed at every read", caught_by="expiry/*")
+@replaces(refresh_margin, "a short-lived token is refreshed at every read", caught_by="expiry*")
 def _(expires_in: int) -> int:
     return REFRESH_MARGIN
 
 
-@replaces(validity, "a token stored while the clock was ahead is valid for years", caught_by="expiry/*")
+@replaces(validity, "a token stored while the clock was ahead is valid for years", caught_by="expiry*")
 def _(expires_at: int, expires_in: int, wall: float, monotonic: float) -> Validity:
     right = validity(expires_at, expires_in, wall, monotonic)
     return Validity(right.not_before - 10**9, right.not_after, right.deadline)
 
 
-@replaces(validity, "a token is used for longer than its lifetime if the clock is set back", caught_by="expiry/*")
+@replaces(validity, "a token is used for longer than its lifetime if the clock is set back", caught_by="expiry*")
 def _(expires_at: int, expires_in: int, wall: float, monotonic: float) -> Validity:
     right = validity(expires_at, expires_in, wall, monotonic)
     return Validity(right.not_before, right.not_after, monotonic + expires_at - wall)
 
 
-@replaces(freshness, "a token with exactly 60 seconds left is not refreshed", caught_by="expiry/*")
+@replaces(freshness, "a token with exactly 60 seconds left is not refreshed", caught_by="expiry*")
 def _(whole: Validity, expires_in: int) -> Validity:
     right = freshness(whole, expires_in)
     return Validity(right.not_before, nextafter(right.not_after, inf), nextafter(right.deadline, inf))
 
 
-@replaces(freshness, "an expired token becomes valid again when the clock is set back", caught_by="expiry/*")
+@replaces(freshness, "an expired token becomes valid again when the clock is set back", caught_by="expiry*")
 def _(whole: Validity, expires_in: int) -> Validity:
     right = freshness(whole, expires_in)
     return Validity(right.not_before, right.not_after, inf)
@@ -84,34 +84,38 @@ def _(old: Snapshot, wall: float, monotonic: float, response: Mapping[str, objec
 start_polling, delay, failed = DevicePoll.__init__, DevicePoll.delay, DevicePoll.failed
 poll_once, wait_for_token = OAuthCredentials.token_from_code, OAuthCredentials.wait_for_token
 
-constant(device, "_SLOW_DOWN", 1, "slow_down adds one second instead of five", caught_by="polling/*")
-constant(device, "_MAX_BACKOFF", 10**6, "after ten failures the user waits for an hour", caught_by="polling/*")
-constant(device, "_MAX_STRANGE", 1, "a captive portal's page ends the login", caught_by="polling/captive-portal*")
+constant(device, "_SLOW_DOWN", 1, "slow_down adds one second instead of five", caught_by="polling*")
+constant(device, "_MAX_BACKOFF", 10**6, "after ten failures the user waits for an hour", caught_by="polling*")
+constant(device, "_MAX_STRANGE", 1, "a captive portal's page ends the login", caught_by="polling-times/captive-portal*")
 constant(
     device,
     "_MAX_STRANGE",
     10**6,
     "a portal that does not go away is polled until the code expires",
-    caught_by="polling/captive-portal-for-ten-polls",
+    caught_by="polling-times/captive-portal-for-ten-polls",
 )
 constant(
-    device, "_WRONG_URL", frozenset[int](), "a wrong URL is polled ten times", caught_by="polling/*-ends-the-login"
+    device,
+    "_WRONG_URL",
+    frozenset[int](),
+    "a wrong URL is polled ten times",
+    caught_by="polling-times/*-ends-the-login",
 )
 
 
-@replaces(start_polling, "the first poll comes at once, before a user could have confirmed", caught_by="polling/*")
+@replaces(start_polling, "the first poll comes at once, before a user could have confirmed", caught_by="polling*")
 def _(schedule: DevicePoll, code: AuthCodeDict, sent: float, received: float | None = None) -> None:
     start_polling(schedule, code, sent, received)
     schedule._next_poll = sent
 
 
-@replaces(start_polling, "polling continues after the code has expired", caught_by="polling/*")
+@replaces(start_polling, "polling continues after the code has expired", caught_by="polling*")
 def _(schedule: DevicePoll, code: AuthCodeDict, sent: float, received: float | None = None) -> None:
     start_polling(schedule, code, sent, received)
     schedule.deadline = inf
 
 
-@replaces(failed, "slow_down affects one poll only", caught_by="polling/*")
+@replaces(failed, "slow_down affects one poll only", caught_by="polling*")
 def _(schedule: DevicePoll, error: OAuthError, now: float) -> None:
     interval = schedule.interval
     failed(schedule, error, now)
@@ -119,13 +123,13 @@ def _(schedule: DevicePoll, error: OAuthError, now: float) -> None:
         schedule.interval = interval
 
 
-@replaces(failed, "a failing server is polled as often as a healthy one", caught_by="polling/*")
+@replaces(failed, "a failing server is polled as often as a healthy one", caught_by="polling*")
 def _(schedule: DevicePoll, error: OAuthError, now: float) -> None:
     pending = AuthorizationPending(retry_after=error.retry_after)
     failed(schedule, pending if error.retryable and not isinstance(error, SlowDown) else error, now)
 
 
-@replaces(failed, "a network that comes up late ends the login", caught_by="polling/*")
+@replaces(failed, "a network that comes up late ends the login", caught_by="polling*")
 def _(schedule: DevicePoll, error: OAuthError, now: float) -> None:
     if not isinstance(error, AuthorizationPending):
         raise error
@@ -133,7 +137,7 @@ def _(schedule: DevicePoll, error: OAuthError, now: float) -> None:
 
 
 @replaces(
-    failed, "a code that was used up is polled again, and the login revoked", caught_by="polling/*-ends-the-login"
+    failed, "a code that was used up is polled again, and the login revoked", caught_by="polling-times/*-ends-the-login"
 )
 def _(schedule: DevicePoll, error: OAuthError, now: float) -> None:
     if isinstance(error, MalformedResponse):
@@ -141,19 +145,19 @@ def _(schedule: DevicePoll, error: OAuthError, now: float) -> None:
     failed(schedule, error, now)
 
 
-@replaces(failed, "the next poll is counted from the last poll, not from its response", caught_by="polling/*")
+@replaces(failed, "the next poll is counted from the last poll, not from its response", caught_by="polling*")
 def _(schedule: DevicePoll, error: OAuthError, now: float) -> None:
     failed(schedule, error, schedule._next_poll)
 
 
-@replaces(failed, "a poll comes before the time in Retry-After", caught_by="polling/*")
+@replaces(failed, "a poll comes before the time in Retry-After", caught_by="polling*")
 def _(schedule: DevicePoll, error: OAuthError, now: float) -> None:
     if error.retryable:
         error.retry_after = None
     failed(schedule, error, now)
 
 
-@replaces(wait_for_token, "the code's lifetime is counted from when polling starts", caught_by="polling/*")
+@replaces(wait_for_token, "the code's lifetime is counted from when polling starts", caught_by="polling*")
 def _(
     credentials: OAuthCredentials,
     code: AuthCodeDict,
@@ -165,7 +169,9 @@ def _(
     return wait_for_token(credentials, code, on_wait=on_wait, cancelled=cancelled)
 
 
-@replaces(poll_once, "a poll without a response is repeated at once", caught_by="polling/backoff-after-no-response")
+@replaces(
+    poll_once, "a poll without a response is repeated at once", caught_by="polling-times/backoff-after-no-response"
+)
 def _(credentials: OAuthCredentials, device_code: str) -> RefreshableTokenDict:
     try:
         return poll_once(credentials, device_code)
