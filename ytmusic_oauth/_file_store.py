@@ -11,22 +11,15 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Generator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from copy import copy
 from typing import Final
 
+from . import _file_write
 from ._file_lock import FileLock
 from ._file_owner import follow_links, is_planted
-from ._file_write import (
-    NO_RENAME,
-    OPEN_FLAGS,
-    open_in_place,
-    remove_leftovers,
-    sync_folder,
-    temporary_file,
-    temporary_name,
-    write_in_place,
-)
+from ._file_write import NO_RENAME, temporary_file, temporary_name
 from .exceptions import TokenFileError, TokenFileNotFound
 
 # Bytes; a token file has about five hundred.
@@ -94,16 +87,14 @@ class FileStore:
         target, status = self._target()
         if status is None or self.read() != before:
             return False
-        try:
+        with self._named("The token file cannot be removed"):
             try:
                 os.unlink(target)
-                sync_folder(target)
+                _file_write.sync_folder(target)
             except OSError as error:
                 if error.errno not in NO_RENAME:
                     raise
-                write_in_place(target, b"", status)
-        except OSError as error:
-            raise self.failed("The token file cannot be removed", error) from error
+                _file_write.write_in_place(target, b"", status)
         return True
 
     def lock(self, timeout: float) -> AbstractContextManager[float]:
@@ -119,16 +110,14 @@ class FileStore:
     def check_folder(self) -> None:
         """Raise `TokenFileError` if no new file can be written where the token file is: the disk is full, say."""
         target, status = self._target()
-        try:
+        with self._named("No token file can be written here"):
             try:
                 with temporary_file(target, b" " * _ROOM, status) as temporary, temporary_name(target) as moved:
                     os.replace(temporary, moved)
             except OSError as error:
                 if status is None or error.errno not in NO_RENAME:
                     raise
-                os.close(open_in_place(target))
-        except OSError as error:
-            raise self.failed("No token file can be written here", error) from error
+                os.close(_file_write.open_in_place(target))
 
     def check_writable(self) -> None:
         """Raise `TokenFileError` if a login could not be stored: goes the way of `replace`, with the content there is.
@@ -155,19 +144,15 @@ class FileStore:
     def remove_leftovers(self) -> None:
         """Remove old temporary files of this token file. The lock must be held."""
         with suppress(OSError):
-            remove_leftovers(follow_links(self._absolute)[0])
+            _file_write.remove_leftovers(follow_links(self._absolute)[0])
 
     def not_found(self) -> TokenFileNotFound:
         """Return the error for a file that is missing or empty."""
         folder = os.path.dirname(self._absolute)
         content = self._content()
         if content is not None:
-            problem = (
-                "The token file holds only zeros, as after a power cut"
-                if b"\0" in content
-                else "The token file is empty"
-            )
-            return TokenFileNotFound(problem, path=self.path)
+            what = "holds only zeros, as after a power cut" if b"\0" in content else "is empty"
+            return TokenFileNotFound(f"The token file {what}", path=self.path)
         if not os.path.isdir(folder):
             advice = _HOME if self.path.startswith("~") else ""
             return TokenFileNotFound(f"There is no folder {folder}", path=self.path, advice=advice)
@@ -182,15 +167,25 @@ class FileStore:
         if error.errno == errno.ENOENT and not os.path.isabs(self.path):
             what += f", in {os.path.dirname(self._absolute)}"
         is_home = self.path.startswith("~") and error.errno == errno.ENOENT
-        return TokenFileError(
-            f"{problem}: {what}", path=self.path, advice=_HOME if is_home else advice_for(error.errno)
-        )
+        advice = _HOME if is_home else advice_for(error.errno)
+        return TokenFileError(f"{problem}: {what}", path=self.path, advice=advice)
 
     # ---- the file itself ----
 
-    def _content(self) -> bytes | None:
+    @contextmanager
+    def _named(self, problem: str) -> Generator[None, None, None]:
+        """Name the file in the error for a failed system call."""
         try:
-            file = os.open(self._absolute, os.O_RDONLY | OPEN_FLAGS)
+            yield
+        except OSError as error:
+            raise self.failed(problem, error) from error
+
+    def _content(self) -> bytes | None:
+        with self._named("The token file cannot be read"):
+            try:
+                file = os.open(self._absolute, os.O_RDONLY | _file_write.OPEN_FLAGS)
+            except FileNotFoundError:
+                return None
             try:
                 status = os.fstat(file)
                 self._check_regular(status)
@@ -200,45 +195,37 @@ class FileStore:
                     content = stream.read(_LARGEST_FILE + 1)
             finally:
                 os.close(file)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise self.failed("The token file cannot be read", error) from error
         if len(content) > _LARGEST_FILE:
             raise TokenFileError("Too large to be a token file", path=self.path)
         return content
 
     def _swap(self, before: str | None, content: bytes) -> bool:
         target, status = self._target()
-        try:
+        with self._named("The token file cannot be written"):
             try:
                 with temporary_file(target, content, status) as temporary:
                     if self.read() != before:
                         return False
                     os.replace(temporary, target)
-                sync_folder(target)
+                _file_write.sync_folder(target)
             except OSError as error:
                 if status is None or error.errno not in NO_RENAME:
                     raise
                 if self.read() != before:
                     return False
-                write_in_place(target, content, status)
-        except OSError as error:
-            raise self.failed("The token file cannot be written", error) from error
+                _file_write.write_in_place(target, content, status)
         return True
 
     def _target(self) -> tuple[str, os.stat_result | None]:
-        """Return the file to write, which is where links lead, and its status. A guarded store refuses a trap."""
+        """Return the file to write, which is where links lead, and its status. For a login, a trap is refused."""
         if not os.path.basename(self._absolute):
             raise TokenFileError("The path does not name a file", path=self.path)
         status = None
-        try:
+        with self._named("The token file cannot be written"):
             target, planted_link = follow_links(self._absolute)
             with suppress(FileNotFoundError):
                 status = os.stat(target)
             is_trap = status is not None and is_planted(os.path.dirname(target), status)
-        except OSError as error:
-            raise self.failed("The token file cannot be written", error) from error
         if self._is_for_login and (is_trap or planted_link is not None):
             what = "file" if planted_link is None else "link"
             raise TokenFileError(
