@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: MIT
 """PostgreSQL, with psycopg 3: any number of accounts in one table.
 
-    CREATE TABLE oauth_tokens (account text PRIMARY KEY, token text NOT NULL)
+    CREATE TABLE oauth_tokens (account text PRIMARY KEY, token text NOT NULL, holder text, held_in timestamptz)
 
 Pitfalls:
 
 - The lock is an advisory lock of the session. PgBouncer in transaction mode gives the session to other clients: there,
   use `pg_advisory_xact_lock` and keep the transaction open, or connect to PostgreSQL directly for the lock.
-- `lock_timeout = 0` does not mean "do not wait" but "wait for ever".
+- If the server stops, all locks are released, also that of a process that has a new refresh token to save. So the table
+  notes the holder, and for 90 seconds after a restart only the last one gets the lock: attempts to save are at most a
+  minute apart.
+- Failing over to an asynchronous replica loses the last saves.
 - A forked child inherits the socket. The session, and the lock with it, would outlive its parent: the child closes the
   socket, without a word to the server.
 - If a machine loses power, the server keeps its sessions and locks for two hours, unless `tcp_keepalives_idle` is set.
-- If the server stops, all locks are released. Another process may then refresh with a refresh token whose successor is
-  in the memory of this one only. Failing over to an asynchronous replica loses the last saves in the same way.
 - Put `connect_timeout=5` into `conninfo`: a thread that refreshes a valid token waits for a server that is down.
 
 The lock is released when its holder dies: safe where refresh tokens rotate. Pickles, password included.
@@ -22,22 +23,29 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Final
+from weakref import WeakSet
 
 import psycopg
 
 __all__ = ["PostgresqlStore"]
 
-_connections: Final[set[psycopg.Connection]] = set()
+# No row if another process had the lock when the server stopped, and may still come to save.
+_HOLD = """UPDATE oauth_tokens SET holder = %s, held_in = pg_postmaster_start_time() WHERE account = %s
+AND (holder IS NULL OR holder = %s OR held_in = pg_postmaster_start_time()
+OR pg_postmaster_start_time() < now() - interval '90 seconds')"""
+_ADVISORY = "SELECT 1 WHERE pg_{}advisory_{}(hashtextextended('oauth_tokens ' || %s, 0))"
+_connections: WeakSet[psycopg.Connection] = WeakSet()
+_names: dict[int, str] = {}  # of processes: a forked child has one of its own
 
 
 def _close_inherited() -> None:
-    for connection in _connections:
+    while _connections:
         with suppress(psycopg.Error, OSError):  # it was closed already
-            os.close(connection.fileno())
+            os.close(_connections.pop().fileno())
 
 
 if hasattr(os, "register_at_fork"):
@@ -52,42 +60,39 @@ class PostgresqlStore:
     account: str = "default"
 
     def read(self) -> str | None:
-        with self._connection() as connection:
-            query = "SELECT token FROM oauth_tokens WHERE account = %s"
-            row = connection.execute(query, (self.account,)).fetchone()
+        with self._connect() as connection:
+            row = connection.execute("SELECT token FROM oauth_tokens WHERE account = %s", (self.account,)).fetchone()
             return None if row is None else str(row[0])
 
     def replace(self, before: str | None, after: str) -> bool:
-        with self._connection() as connection:
+        insert = "INSERT INTO oauth_tokens (account, token) VALUES (%s, %s) ON CONFLICT DO NOTHING"
+        update = "UPDATE oauth_tokens SET token = %s, holder = NULL WHERE account = %s AND token = %s"
+        with self._connect() as connection:
             if before is None:
-                insert = "INSERT INTO oauth_tokens (account, token) VALUES (%s, %s) ON CONFLICT DO NOTHING"
                 return connection.execute(insert, (self.account, after)).rowcount == 1
-            update = "UPDATE oauth_tokens SET token = %s WHERE account = %s AND token = %s"
             return connection.execute(update, (after, self.account, before)).rowcount == 1
 
     @contextmanager
     def lock(self, timeout: float) -> Generator[float, None, None]:
-        key = f"oauth_tokens {self.account}"
-        with self._connection() as connection:
-            milliseconds = str(max(1, round(timeout * 1000)))
-            connection.execute("SELECT set_config('lock_timeout', %s, false)", (milliseconds,))
-            try:
-                connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (key,))
-            except psycopg.errors.LockNotAvailable:
-                raise TimeoutError from None
+        deadline = time.monotonic() + timeout
+        with self._connect() as connection:
+            while not self._take(connection):
+                if time.monotonic() >= deadline:
+                    raise TimeoutError
+                time.sleep(0.05)
             try:
                 yield math.inf
             finally:  # now, not when the server notices that the session has ended
-                connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", (key,))
+                connection.execute("UPDATE oauth_tokens SET holder = NULL WHERE account = %s", (self.account,))
+                connection.execute(_ADVISORY.format("", "unlock"), (self.account,))
 
-    @contextmanager
-    def _connection(self) -> Generator[psycopg.Connection, None, None]:
-        process = os.getpid()
-        connection = psycopg.connect(self.conninfo, autocommit=True)
-        _connections.add(connection)
-        try:
-            yield connection
-        finally:
-            if os.getpid() == process:
-                _connections.discard(connection)
-                connection.close()
+    def _take(self, connection: psycopg.Connection) -> bool:
+        me = _names.setdefault(os.getpid(), os.urandom(8).hex())
+        if not connection.execute(_ADVISORY.format("try_", "lock"), (self.account,)).rowcount:
+            return False
+        is_ours = connection.execute(_HOLD, (me, self.account, me)).rowcount == 1 or self.read() is None
+        return is_ours or not connection.execute(_ADVISORY.format("", "unlock"), (self.account,)).rowcount
+
+    def _connect(self) -> psycopg.Connection:
+        _connections.add(connection := psycopg.connect(self.conninfo, autocommit=True))
+        return connection

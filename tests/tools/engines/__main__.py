@@ -63,7 +63,8 @@ def main(arguments: Sequence[str]) -> int:
         else:
             verdicts = tried[engine] = try_engine(engine, short=options.short)
             for name, verdict in verdicts.items():
-                bad += [f"{engine.name}, {name}: {fault} (logs: {folder})" for fault in verdict.faults]
+                faults = dict.fromkeys(verdict.faults)
+                bad += [f"{engine.name}, {name}: {fault} (logs: {folder})" for fault in faults]
         if not any(str(folder) in each for each in bad):
             shutil.rmtree(folder)
     kept = [] if words else try_others()
@@ -159,7 +160,7 @@ def cell(verdicts: Verdicts, start: str) -> str:
         return "no server"
     lost, refreshes = sum(each.lost for each in chosen), sum(each.refreshes for each in chosen)
     kills = sum(each.kills for each in chosen)
-    return f"{lost} of {refreshes}" + (f", {kills} kills" if kills else "")
+    return f"{lost} of {refreshes}" + (f", {kills} kill{'s' * (kills > 1)}" if kills else "")
 
 
 if __name__ == "__main__":

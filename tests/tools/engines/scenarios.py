@@ -157,13 +157,14 @@ SCENARIOS: Final[Mapping[str, Callable[[Account, bool], None]]] = {
 
 
 #: The states of a token in which the engine is stopped, with its lifetime in seconds.
-OUTAGES: Final[Mapping[str, int]] = {"fresh": 3600, "due": 4, "unsaved": 4}
+OUTAGES: Final[Mapping[str, int]] = {"fresh": 3600, "due": 4, "expired": 4, "unsaved": 4}
 
 
 def before_outage(accounts: Mapping[str, Account]) -> Callable[[], None]:
     """Bring accounts into the state in which the engine stops; the rest is for when it has stopped."""
     for account in accounts.values():
         account.hire()
+    accounts["expired"].wait_until_expired()
     for state in ("fresh", "due"):
         accounts[state].switch_on()
     unsaved = accounts["unsaved"]
@@ -178,6 +179,7 @@ def before_outage(accounts: Mapping[str, Account]) -> Callable[[], None]:
         hold.__exit__(None, None, None)
         unsaved.crew[0].hear()
         unsaved.switch_on()
+        accounts["expired"].switch_on()
 
     return respond
 
@@ -187,12 +189,15 @@ def after_outage(accounts: Mapping[str, Account]) -> None:
     time.sleep(5)
     for account in accounts.values():
         account.switch_off()
-    fresh, due = accounts["fresh"], accounts["due"]
+    fresh = accounts["fresh"]
     for record in fresh.records():
         if record.step in {"failed", "failed for good", "warned"}:
             fresh.problems.append(f"with a fresh token, a process saw: {record.value}")
-    for each in due.records():
-        if each.step == "failed for good":
-            due.problems.append(f"a process gave up: {each.value}")
-    if any(served.endswith("?") for served in due.read_all()):
-        due.problems.append("a process has no token after the engine has come back")
+    for account in accounts.values():
+        served = account.read_all()
+        if account.is_logged_in():  # else `verdict` looks for the event that explains it
+            account.problems += [
+                f"a process gave up: {each.value}" for each in account.records() if each.step == "failed for good"
+            ]
+            if any(each.endswith("?") for each in served):
+                account.problems.append(f"after the engine has come back, the processes got {sorted(set(served))}")

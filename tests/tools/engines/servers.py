@@ -144,7 +144,8 @@ class Postgresql(Engine):
     def ping(self) -> None:
         with psycopg.connect(f"host=127.0.0.1 port={self.port} user=postgres", autocommit=True) as connection:
             connection.execute(
-                "CREATE TABLE IF NOT EXISTS oauth_tokens (account text PRIMARY KEY, token text NOT NULL)"
+                "CREATE TABLE IF NOT EXISTS oauth_tokens"
+                " (account text PRIMARY KEY, token text NOT NULL, holder text, held_in timestamptz)"
             )
 
 
