@@ -209,6 +209,7 @@ class Machine:
     """One schedule."""
 
     def __init__(self, stage: Stage, setup: Setup, chooser: Chooser) -> None:
+        self.stage = stage
         stage.machine = self
         self.setup = setup
         self.chooser = chooser
@@ -345,6 +346,7 @@ class Machine:
 
     def run(self, actor: Actor) -> None:
         actor.wake = actor.turn.release
+        self.stage.own.actor = actor
         try:
             with suppress(Killed):
                 while not actor.process.is_killed and actor.round < len(self.setup.rounds):
@@ -766,18 +768,18 @@ class MomentaryLock:
         self.owners: dict[Process, Actor] = {}
 
     def acquire(self, blocking: bool = True) -> bool:
-        machine = self.stage.machine
-        if machine.is_playing:
-            process = machine.running.process
-            if self.owners.get(process, machine.running) is not machine.running:
-                machine.step("mutex", lambda: process not in self.owners)
-            self.owners[process] = machine.running
+        actor = self.stage.own.actor
+        # The threads of a killed process end while others, or the next machine, go on.
+        if actor is not None and not actor.process.is_killed:
+            if self.owners.get(actor.process, actor) is not actor:
+                self.stage.machine.step("mutex", lambda: actor.process not in self.owners)
+            self.owners[actor.process] = actor
         return True
 
     def release(self) -> None:
-        machine = self.stage.machine
-        if machine.is_playing:
-            self.owners.pop(machine.running.process, None)
+        actor = self.stage.own.actor
+        if actor is not None:
+            self.owners.pop(actor.process, None)
 
 
 @cache
@@ -791,10 +793,17 @@ def parse(text: str | None) -> RefreshableTokenDict | None:
 # ---- every schedule ------------------------------------------------------------------------------
 
 
+class OfThread(threading.local):
+    actor: Actor | None = None
+
+
 class Stage:
     """Plays schedules: has the threads, and replaces the clocks and the lock of the package."""
 
     machine: Machine
+
+    def __init__(self) -> None:
+        self.own = OfThread()
 
     def time(self) -> float:
         return self.machine.clock.time()
