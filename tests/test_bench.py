@@ -14,6 +14,7 @@ from tests.tools.bench.cases import COMPARISONS, ZIPAPP, Comparison, Count, coun
 from tests.tools.bench.growth import GROWTHS, Growth, Spent, grown
 from tests.tools.bench.measuring import compared
 from tests.tools.bench.peers import PEERS
+from tests.tools.bench.waiting import WAITINGS, Waiting, waited
 from tests.tools.code_lines import code_lines
 
 
@@ -72,6 +73,13 @@ def test_blank_lines_comments_and_docstrings_are_no_lines_of_code(tmp_path: Path
 def test_every_growth_can_be_measured(case: Growth) -> None:
     small, large = itertools.starmap(case.prepare(), [(1,), (2,)])
     assert 0 < small.amount < large.amount
+
+
+@pytest.mark.parametrize("case", WAITINGS, ids=lambda case: case.name)
+def test_every_wait_can_be_measured(case: Waiting, tmp_path: Path) -> None:
+    found = waited(case, tmp_path, delay=0.2, refreshes=1)
+    assert found.reads > 0
+    assert found.refreshes == 1
 
 
 def test_the_code_for_other_libraries_compiles() -> None:

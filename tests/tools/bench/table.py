@@ -18,6 +18,7 @@ from tests.tools.bench.cases import COMPARISONS, ZIPAPP, Comparison, Count, coun
 from tests.tools.bench.growth import EXPONENT, GROWTHS, Growth, grown
 from tests.tools.bench.measuring import ROOT, compared
 from tests.tools.bench.peers import imports, reads
+from tests.tools.bench.waiting import WAITINGS, Waiting, waited
 
 __all__ = ["main"]
 
@@ -28,7 +29,7 @@ FOLDER: Final = ROOT / "build"
 def main(words: Sequence[str]) -> int:
     """Print the rows that have one of the words, or all. Returns the exit status."""
     print(f"Python {sys.version.split()[0]} on {sys.platform}. Each ratio is the median of pairs that took turns.")
-    tables = [peers()] if "--peers" in words else [ratios(words), numbers(words), growth(words)]
+    tables = [peers()] if "--peers" in words else [ratios(words), numbers(words), growth(words), waiting(words)]
     exceeded = [row.name for table in tables for row in table if row.is_exceeded]
     print(f"\nOver the limit: {'; '.join(exceeded)}." if exceeded else "\nEverything is within its limit.")
     return 1 if exceeded else 0
@@ -88,6 +89,20 @@ def growth(words: Sequence[str]) -> Iterator[Row]:
         yield row
 
 
+def waiting(words: Sequence[str]) -> Iterator[Row]:
+    """Who waits for a refresh."""
+    print("\nReads that took more than 50 ms, with a server that takes 1 s")
+    for case in chosen(WAITINGS, words):
+        with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
+            found = waited(case, Path(folder))
+        row = Row(case.name, found.slow > case.limit * found.refreshes)
+        print(
+            f"{case.name:42} {found.slow} of {found.reads:,} in {found.refreshes} refreshes; "
+            f"limit: {case.limit} for each{mark(row)}"
+        )
+        yield row
+
+
 def peers() -> Iterator[Row]:
     """The other libraries' costs."""
     print(f"\n{'Import, relative to starting Python':36} {'times':>6} {'quartiles':>11} {'modules':>8}")
@@ -102,7 +117,7 @@ def peers() -> Iterator[Row]:
         print(f"{read.name:36} {read.found.median:6.1f} {quartiles:>11}          {read.statement}")
 
 
-_T = TypeVar("_T", Comparison, Count, Growth)
+_T = TypeVar("_T", Comparison, Count, Growth, Waiting)
 
 
 def chosen(rows: Iterable[_T], words: Sequence[str]) -> Iterator[_T]:
