@@ -181,14 +181,18 @@ def test_a_login_without_a_refresh_token_says_when_it_ends(
     clock.advance(7199)
     assert "the next use" not in shell("status").out
     assert shell("token").out == "gho_x\n"
-    server.script("revoke", Reply())
-    assert shell("revoke", "--yes").status == DONE
-    assert server.requests_to("revoke")[0].form["token"] == "gho_x"
     clock.advance(1)
     requests = len(server.transcript)
     done = shell("token")
     assert (done.status, "offline_access" in done.err) == (LOG_IN_AGAIN, True)
+    done = shell("status")
+    assert (done.status, "access token   expired\n" in done.out) == (LOG_IN_AGAIN, True)
+    assert "there is no refresh token" in done.err
+    assert shell("status", "--check").status == FIX_FIRST
     assert len(server.transcript) == requests
+    server.script("revoke", Reply())
+    assert shell("revoke", "--yes").status == DONE
+    assert server.requests_to("revoke")[0].form["token"] == "gho_x"
 
 
 @pytest.mark.parametrize("where", ["package.json", "missing/oauth.json", ".", "new/", f"{'n' * 256}.json"])
@@ -320,7 +324,6 @@ def test_the_environment_can_name_the_token_file(
 
 
 def test_status_shows_the_expiry(shell: Shell, file: Path, clock: Clock) -> None:
-    shell.forget_client()
     clock.advance(599)
     done = shell("status")
     assert done.status == DONE
@@ -330,7 +333,40 @@ def test_status_shows_the_expiry(shell: Shell, file: Path, clock: Clock) -> None
     assert "expires in 0:00:50" in shell("status").out
     assert "the next use refreshes it" in shell("status").out
     clock.advance(50)
-    assert "access token   expired" in shell("status").out
+    done = shell("status")
+    assert done.status == DONE, "the next use refreshes it, without a person"
+    assert "access token   expired; the next use refreshes it" in done.out
+    assert f"client         {CLIENT_ID} at https://oauth2.googleapis.com/token" in done.out
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_status_fails_if_a_person_is_needed(shell: Shell, file: Path, clock: Clock, options: list[str]) -> None:
+    """In cron, the token can be used until it expires."""
+    shell.forget_client()
+    shell.type("never", "asked")
+    done = shell("status", *options)
+    assert done.status == DONE
+    assert options or "client         not known: the next refresh will need it" in done.out
+    clock.advance(3599)
+    done = shell("status", *options)
+    assert done.status == FIX_FIRST
+    assert "the next use" not in done.out
+    assert "The OAuth client is unknown" in done.err
+
+
+def test_status_check_asks_the_server(shell: Shell, server: FakeGoogle, file: Path) -> None:
+    """Only the server knows that the user has ended the login elsewhere."""
+    options = ["--check", *shell.endpoints]
+    done = shell("status", *options)
+    assert done.status == DONE
+    assert "refresh token  valid" in done.out
+    assert len(server.requests_to("token")) == 2
+    server.revoke(OAuthToken.from_json(file).refresh_token)
+    assert shell("status").status == DONE
+    done = shell("status", *options)
+    assert (done.status, done.out) == (LOG_IN_AGAIN, "")
+    server.script("token", *[Reply(503)] * 3)
+    assert shell("status", *options).status == TRY_LATER
 
 
 def test_status_json_prints_every_value_that_is_not_secret(
@@ -345,9 +381,14 @@ def test_status_json_prints_every_value_that_is_not_secret(
         "expires_in": 3599,
         "seconds_left": 3000,
         "is_expiring": False,
+        "is_usable": True,
     }
     clock.advance(3000)
     assert json.loads(shell("status", "--json").out).items() >= {"seconds_left": 0, "is_expiring": True}.items()
+    shell.forget_client()
+    values, error = shell("status", "--json").events
+    assert values["is_usable"] is False
+    assert error.items() >= {"event": "error", "exit_status": FIX_FIRST}.items()
 
 
 @pytest.mark.parametrize("content", ["", "{}", "null", '{"access_token": "ya29.secret"'])
@@ -397,11 +438,55 @@ def test_a_token_with_an_unusual_scope_can_be_printed_refreshed_and_revoked(
     assert shell("token").status == shell("refresh").status == shell("revoke", "--yes").status == DONE
 
 
-def test_revoke_yes_ends_the_login_without_asking(shell: Shell, server: FakeGoogle, file: Path) -> None:
+def test_revoke_yes_ends_the_login_without_asking_and_removes_its_files(
+    shell: Shell, server: FakeGoogle, tmp_path: Path
+) -> None:
+    server.approve_after = 0
+    shell("login")
+    refresh_token = OAuthToken.from_json(tmp_path / "oauth.json").refresh_token
+    done = shell("revoke", "--yes")
+    assert (done.status, done.err) == (DONE, "Revoked. oauth.json was removed.\n")
+    assert not server.can_refresh(refresh_token)
+    assert list(tmp_path.iterdir()) == []
+    for command in (["status"], ["token"], ["refresh"], ["revoke", "--yes"]):
+        done = shell(*command)
+        assert (done.status, done.out) == (LOG_IN_AGAIN, ""), "nothing says that all is well"
+
+
+def test_a_login_that_has_ended_already_can_be_revoked(shell: Shell, server: FakeGoogle, file: Path) -> None:
+    server.revoke(OAuthToken.from_json(file).refresh_token)
     assert shell("revoke", "--yes").status == DONE
-    assert not server.can_refresh(OAuthToken.from_json(file).refresh_token)
-    assert shell("revoke", "--yes").status == DONE, "it has ended already"
-    assert shell("refresh").status == LOG_IN_AGAIN
+    assert not file.exists()
+
+
+def test_revoke_needs_no_client_where_none_is_sent(shell: Shell, server: FakeGoogle, file: Path) -> None:
+    shell.forget_client()
+    assert shell("revoke", "--yes").status == FIX_FIRST
+    assert shell("revoke", "--yes", "--authenticate-everywhere", "no").status == DONE
+    assert server.requests_to("revoke")[0].form.keys() == {"token"}
+
+
+def test_revoke_keeps_a_token_that_another_program_stores_meanwhile(
+    shell: Shell, server: FakeGoogle, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def login(*_: object) -> None:
+        file.write_text(json.dumps({**json.loads(file.read_text()), "access_token": "ya29.new"}))
+
+    monkeypatch.setattr("ytmusic_oauth.credentials.OAuthCredentials.revoke_token", login)
+    done = shell("revoke", "--yes")
+    assert (done.status, done.err) == (DONE, "Revoked. oauth.json has another token now, and was kept.\n")
+    assert OAuthToken.from_json(file).access_token == "ya29.new"
+
+
+def test_revoke_says_if_the_file_is_left(
+    shell: Shell, server: FakeGoogle, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "unlink", disk_full)
+    done = shell("revoke", "--yes")
+    monkeypatch.undo()
+    assert done.status == FIX_FIRST
+    assert "The login was revoked, but a file is left" in done.err
+    assert "Remove the file" in done.err
 
 
 @pytest.mark.parametrize(
@@ -411,11 +496,12 @@ def test_revoke_says_what_it_ends_and_asks_for_confirmation(
     shell: Shell, server: FakeGoogle, file: Path, answer: str, status: int
 ) -> None:
     shell.type(answer)
+    refresh_token = OAuthToken.from_json(file).refresh_token
     done = shell("revoke")
     assert (done.status, done.out) == (status, "")
     assert "every grant that you gave to the Cloud project" in done.err
-    assert re.search(r"Continue\? \[y/N\] (Revoked\.|ytmusic_oauth: Interrupted)", done.err)
-    assert server.can_refresh(OAuthToken.from_json(file).refresh_token) == (status != DONE)
+    assert re.search(r"Continue\? \[y/N\] (Revoked\.|ytmusic_oauth: Nothing was revoked\.)", done.err)
+    assert server.can_refresh(refresh_token) == file.exists() == (status != DONE)
 
 
 def test_revoke_ends_a_login_that_is_refreshed_during_the_question(
@@ -424,13 +510,17 @@ def test_revoke_ends_a_login_that_is_refreshed_during_the_question(
     server.rotate = True
     shell.type()
 
+    refresh_tokens: list[str] = []
+
     def refresh_and_confirm() -> str:
-        RefreshingToken.load(client(server, rotates=True), file).refresh()
+        token = RefreshingToken.load(client(server, rotates=True), file)
+        token.refresh()
+        refresh_tokens.append(token.refresh_token)
         return "y"
 
     monkeypatch.setattr(builtins, "input", refresh_and_confirm)
     assert shell("revoke").status == DONE
-    assert not server.can_refresh(OAuthToken.from_json(file).refresh_token)
+    assert not server.can_refresh(refresh_tokens[0])
 
 
 def test_revoke_fails_if_the_server_rejects_it(shell: Shell, server: FakeGoogle, file: Path) -> None:
@@ -820,9 +910,9 @@ COMMANDS: Final[Mapping[str, str]] = {
     "login": "log in with a code that you confirm in a browser",
     "token": "print the access token, refreshed first if it is due",
     "header": "print the Authorization header, for curl -H @-",
-    "status": "show the token's scope and expiry; no secret, no network",
+    "status": "say whether you are logged in: exit status 0 if so; no secret, no network",
     "refresh": "get a new access token now, even if the old one is fresh",
-    "revoke": "end the login, for every program that uses it",
+    "revoke": "end the login, for every program that uses it, and remove its file",
 }
 
 
@@ -854,13 +944,13 @@ def test_the_help_describes_every_command_and_option(
         assert own.startswith(f"usage: python -m ytmusic_oauth {command} [-h] [--file FILE]")
         assert f" {purpose[0].upper()}{purpose[1:]}. options:" in own
         assert "--file FILE the token file" in own
-        assert ("--client-secrets FILE the JSON file of the OAuth client: " in own) is (command != "status")
-        assert ("the environment variables YTMUSIC_OAUTH_CLIENT_ID and " in own) is (command != "status")
-        assert ("--endpoints NAME [NAME ...] youtube (default), " in own) is (command != "status")
+        assert "--client-secrets FILE the JSON file of the OAuth client: " in own
+        assert "the environment variables YTMUSIC_OAUTH_CLIENT_ID and " in own
+        assert "--endpoints NAME [NAME ...] youtube (default), " in own
         assert ("--json print JSON, " in own) is (command in {"login", "status"})
         assert own.endswith(exit_status)
         for option in ("client-authentication", "device-grant", "authenticate-everywhere", "is-google"):
-            assert (f" --{option} " in own) is (command != "status")
+            assert f" --{option} " in own
     assert "--scope SCOPE the scope to request " in output("login", "--help")
     assert "--parameter NAME=VALUE another parameter " in output("login", "--help")
     assert "--open-browser open the link " in output("login", "--help")
@@ -871,7 +961,7 @@ ALL_OPTIONS: Final = frozenset(
     [
         *("--help", "--file", "--client-secrets", "--endpoints", "--scope", "--open-browser", "--json", "--yes"),
         *("--client-authentication", "--device-grant", "--device-code-parameter", "--authenticate-everywhere"),
-        *("--rotates-refresh-tokens", "--is-google", "--parameter", "--no-remember"),
+        *("--rotates-refresh-tokens", "--is-google", "--parameter", "--no-remember", "--check"),
     ]
 )
 

@@ -592,7 +592,7 @@ def run(
 
     def run(command: str) -> int:
         urls = (server.device_code_url, server.token_url, server.revoke_url)
-        client_options = () if "status" in command else ("--client-secrets", str(client), "--endpoints", *urls)
+        client_options = ("--client-secrets", str(client), "--endpoints", *urls)
         scope = ("--scope", VALUES["scope"]) if "login" in command else ()
         return main([*command.split(), "--file", str(path), *scope, *client_options])
 

@@ -126,9 +126,13 @@ def _parser(program: str) -> argparse.ArgumentParser:
     login_command.add_argument("--no-remember", action="store_false", dest="remember", help=no_remember_help)
     add(token, "print the access token, refreshed first if it is due", client)
     add(header, "print the Authorization header, for curl -H @-", client)
-    add(status, "show the token's scope and expiry; no secret, no network", json)
+    status_command = add(
+        status, "say whether you are logged in: exit status 0 if so; no secret, no network", client, json
+    )
+    check_help = "ask the server, by refreshing the token: the login may have ended there"
+    status_command.add_argument("--check", action="store_true", help=check_help)
     add(refresh, "get a new access token now, even if the old one is fresh", client)
-    revoke_command = add(revoke, "end the login, for every program that uses it", client)
+    revoke_command = add(revoke, "end the login, for every program that uses it, and remove its file", client)
     revoke_command.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     return parser
 
@@ -158,7 +162,9 @@ def _run(argv: Sequence[str] | None, program: str) -> int:
         hint = f" Run `{program} login` with the same options." if again else ""
         exit_status = LOG_IN_AGAIN if again else TRY_LATER if error.retryable else FIX_FIRST
         return _failed(arguments, type(error).__name__, f"{error}{hint}", exit_status)
-    except (KeyboardInterrupt, EOFError, BrokenPipeError):  # BrokenPipeError: the reader of our output has gone
+    except KeyboardInterrupt as error:
+        return _failed(arguments, "Interrupted", f"{str(error) or 'Interrupted'}.", INTERRUPTED)
+    except (EOFError, BrokenPipeError):  # BrokenPipeError: the reader of our output has gone
         return _failed(arguments, "Interrupted", "Interrupted.", INTERRUPTED)
     except OSError as error:
         problem = f"{error.filename or os.curdir}: {error.strerror or type(error).__name__}."

@@ -17,7 +17,7 @@ from ._options import Options
 from ._refresher import load_token
 from ._snapshot import Snapshot
 from ._terminal import ask, can_ask, duration, local_time, write_message, write_result
-from .exceptions import ServerError, TokenFileError
+from .exceptions import InvalidGrant, ServerError, TokenFileError, TokenStoreError
 from .token import OAuthToken, RefreshingToken
 
 # Seconds to wait for a refresh by another process.
@@ -41,39 +41,60 @@ def _usable(options: Options) -> OAuthToken:
 
 
 def status(options: Options) -> None:
-    """Show the scope and the expiry of the stored token: no secret, no network."""
+    """Show the stored token: no secret, no network without `--check`. Raises if it cannot be used without a person."""
     token = load_token(FileStore(options.file))
+    if options.check:
+        if not token["refresh_token"]:
+            raise ValueError("--check asks the server for a new token, but this login has no refresh token")
+        token = _refreshed(options).as_dict()
     wall, monotonic = time.time(), time.monotonic()
     snapshot = Snapshot(wall, monotonic, token)
     seconds_left = int(snapshot.valid.seconds_left(wall, monotonic))
     is_expiring = not snapshot.fresh.covers(wall, monotonic)
+    problem: Exception | None = None
+    try:
+        client = options.client(token, may_ask=False)
+        known = f"{client.client_id} at {client.endpoints.token_url}"
+    except ValueError as error:
+        problem, known = error, "not known: the next refresh will need it"
+    if not token["refresh_token"]:
+        problem = InvalidGrant("The access token has expired, and there is no refresh token")
+    next_use = "; the next use refreshes it" if is_expiring and problem is None else ""
+    problem = None if seconds_left else problem
     if options.json:
         public = {key: value for key, value in token.items() if key not in {"access_token", "refresh_token"}}
-        file = os.path.abspath(options.file)
-        write_result(json.dumps({"file": file, **public, "seconds_left": seconds_left, "is_expiring": is_expiring}))
-        return
-    has_refresh_token = bool(token["refresh_token"])
-    expiry = f"expires in {duration(seconds_left)}, at {local_time(token['expires_at'])}" if seconds_left else "expired"
-    next_use = "; the next use refreshes it" if is_expiring and has_refresh_token else ""
-    present = "present (only the server knows whether it is still valid)" if has_refresh_token else "none"
-    write_result(f"file           {options.file}")
-    write_result(f"scope          {token['scope']}")
-    write_result(f"access token   {expiry}{next_use}")
-    write_result(f"refresh token  {present}")
+        times = {"seconds_left": seconds_left, "is_expiring": is_expiring, "is_usable": problem is None}
+        write_result(json.dumps({"file": os.path.abspath(options.file), **public, **times}))
+    else:
+        expiry = f"expires in {duration(seconds_left)}, at {local_time(token['expires_at'])}"
+        present = "valid" if options.check else "present (only the server knows whether it is still valid: --check)"
+        write_result(f"file           {options.file}")
+        write_result(f"client         {known}")
+        write_result(f"scope          {token['scope']}")
+        write_result(f"access token   {expiry if seconds_left else 'expired'}{next_use}")
+        write_result(f"refresh token  {present if token['refresh_token'] else 'none'}")
+    if problem is not None:
+        raise problem
 
 
 def refresh(options: Options) -> None:
     """Get a new access token now, even if the old one is fresh."""
+    token = _refreshed(options)
+    write_message(f"Refreshed. The access token is valid until {local_time(token.expires_at)}.")
+
+
+def _refreshed(options: Options) -> RefreshingToken:
     client = options.client(load_token(FileStore(options.file)))
     token = RefreshingToken.load(client, options.file)
     token.refresh()
     token.store_token()  # save again: a failed save is an error here, and refresh() only warns
-    write_message(f"Refreshed. The access token is valid until {local_time(token.expires_at)}.")
+    return token
 
 
 def revoke(options: Options) -> None:
-    """End the login, for every program that uses it."""
-    client = options.client(load_token(FileStore(options.file)), revokes=True)
+    """End the login, for every program that uses it, and remove its file."""
+    store = FileStore(options.file)
+    client = options.client(load_token(store), revokes=True)
     if not options.yes:
         if not can_ask():
             raise ValueError("Revoking needs a confirmation: without a terminal, pass --yes")
@@ -81,15 +102,29 @@ def revoke(options: Options) -> None:
         if client.endpoints.is_google:
             write_message("Google ends every grant that you gave to the Cloud project, not this one alone.")
         if ask("Continue? [y/N] ").lower() not in {"y", "yes"}:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt("Nothing was revoked")
     try:
-        with FileStore(options.file).lock(_LOCK_WAIT):  # a concurrent refresh may rotate the refresh token
-            token = load_token(FileStore(options.file))
-            client.revoke_token(token["refresh_token"] or token["access_token"])
+        with store.lock(_LOCK_WAIT):  # a concurrent refresh may rotate the refresh token
+            before, token = store.read() or "", load_token(store)
+            try:
+                client.revoke_token(token["refresh_token"] or token["access_token"])
+            except ServerError as error:
+                if error.error != "invalid_token":  # Google's, if the login has already ended
+                    raise
+            is_removed = _remove(options, store, before)
     except TimeoutError:
         problem = f"Another process has held the lock of the token for {_LOCK_WAIT:.0f} s"
         raise TokenFileError(problem, path=options.file, retryable=True) from None
-    except ServerError as error:
-        if error.error != "invalid_token":  # Google's, if the login has already ended
-            raise
-    write_message(f"Revoked. {options.file} can no longer be used.")
+    result = "was removed" if is_removed else "has another token now, and was kept"
+    write_message(f"Revoked. {options.file} {result}.")
+
+
+def _remove(options: Options, store: FileStore, before: str) -> bool:
+    try:
+        is_removed = store.remove(before)
+        if is_removed:
+            options.forget()
+    except TokenStoreError as error:
+        problem = f"The login was revoked, but a file is left. {error.problem}"
+        raise TokenFileError(problem, path=options.file, advice="Remove the file: it is of no use any more.") from None
+    return is_removed

@@ -82,7 +82,6 @@ def login(options: Options) -> None:
 
 def _save(token: RefreshingToken, options: Options, client: str | None) -> None:
     """Save a confirmed login and its client. Keeps trying: at a terminal until the user stops it, else for a minute."""
-    store = options.client_store().for_login()
     has_user = can_ask() and not options.json
     give_up_at = float("inf") if has_user else time.monotonic() + _PATIENCE
     told, before = "", None
@@ -91,7 +90,7 @@ def _save(token: RefreshingToken, options: Options, client: str | None) -> None:
             while True:
                 try:
                     # First: a crash must not leave the token of one server with the client of another.
-                    before = _forget(options, store, client)
+                    before = options.forget(unless=client)
                     token.store_token(options.file)
                 except TokenStoreError as error:
                     if time.monotonic() >= give_up_at:
@@ -108,17 +107,9 @@ def _save(token: RefreshingToken, options: Options, client: str | None) -> None:
         raise
     try:
         if client is not None and client != before:
-            store.replace(None, client)
+            options.client_store().for_login().replace(None, client)
     except TokenStoreError as error:
         write_message(f"{error} The OAuth client is not kept: pass it to each command.")
-
-
-def _forget(options: Options, store: FileStore, client: str | None) -> str | None:
-    before = store.read()
-    with suppress(ValueError):  # a file that is not ours stays
-        if before is not None and before != client and options.remembered() and store.remove(before):
-            return None
-    return before
 
 
 def _stoppable() -> ExitStack:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 from ._client_file import SERVERS, Client, endpoints_of, parse_client, parse_remembered
@@ -49,8 +50,12 @@ class Options:
     json: bool = False
     #: whether to skip the confirmation
     yes: bool = False
+    #: whether to ask the server
+    check: bool = False
 
-    def client(self, token: RefreshableTokenDict | None = None, *, revokes: bool = False) -> OAuthCredentials:
+    def client(
+        self, token: RefreshableTokenDict | None = None, *, revokes: bool = False, may_ask: bool = True
+    ) -> OAuthCredentials:
         """Make the OAuth client, to send this token if there is one. May prompt for it: call this only when needed.
 
         Raises `ValueError` if it is not certain that the server is the one that the token came from.
@@ -62,7 +67,8 @@ class Options:
         if token is not None and stated is None and kept is None and not _is_googles(token):
             raise ValueError(f"The server that the token in {self.file} came from is unknown: pass --endpoints")
         server = self._adjusted(stated or (kept and kept.endpoints) or YOUTUBE)
-        client = given or kept or _ask(server, is_sent=not revokes or server.authenticate_everywhere)
+        is_sent = server.authenticate_everywhere or not revokes
+        client = given or kept or (_ask(server, may_ask=may_ask) if is_sent else _NOT_SENT)
         if given and kept:
             client = kept._replace(**{name: value for name, value in given._asdict().items() if value is not None})
         try:
@@ -90,6 +96,15 @@ class Options:
         except ValueError as error:
             problem = f"{self.file}.client was not written by `login`, or was changed: {_reason(error)}"
             raise ValueError(f"{problem}. Move it away, or log in with --no-remember") from None
+
+    def forget(self, unless: str | None = None) -> str | None:
+        """Remove what `login` has kept, unless it is this. Return what stays; a file that is not ours does."""
+        store = self.client_store()
+        before = store.read()
+        with suppress(ValueError):
+            if before is not None and before != unless and self.remembered() and store.remove(before):
+                return None
+        return before
 
     def _kept(self, given: Client | None, stated: Endpoints | None, *, sends_token: bool) -> Client | None:
         try:
@@ -151,22 +166,17 @@ def _reason(error: ValueError) -> str:
     return f"{error}" if isinstance(error, FieldError) else f"it {error}"
 
 
-def _ask(server: Endpoints, *, is_sent: bool) -> Client:
-    if not is_sent:
-        return _NOT_SENT
+def _ask(server: Endpoints, *, may_ask: bool) -> Client:
     client_id, client_secret = map(os.environ.get, _VARIABLES)
+    is_public = server.client_authentication == "none"
+    if (client_id is None or (client_secret is None and not is_public)) and not (may_ask and can_ask()):
+        problem = "The OAuth client is unknown: pass --client-secrets FILE, or set"
+        raise ValueError(f"{problem} {' and '.join(_VARIABLES)}")
     if client_id is None:
-        client_id = _answer("Client id: ")
+        client_id = ask("Client id: ")
     if client_secret is None:
-        is_public = server.client_authentication == "none"
-        client_secret = "" if is_public else _answer("Client secret (not shown): ", hidden=True)
+        client_secret = "" if is_public else ask("Client secret (not shown): ", hidden=True)
     return Client(client_id, client_secret)
-
-
-def _answer(question: str, *, hidden: bool = False) -> str:
-    if not can_ask():
-        raise ValueError(f"The OAuth client is unknown: pass --client-secrets FILE, or set {' and '.join(_VARIABLES)}")
-    return ask(question, hidden=hidden)
 
 
 def _parameter(text: str) -> tuple[str, str]:
