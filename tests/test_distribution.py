@@ -27,7 +27,7 @@ from packaging.specifiers import SpecifierSet
 
 import ytmusic_oauth
 from tests.tools.release.package import LICENSE, PACKAGE, ROOT, runtime_files, version
-from tests.tools.release.single_file import single_file, without_comments
+from tests.tools.release.single_file import is_docstring, single_file, without_comments
 from tests.tools.release.vendoring import MANIFEST, vendor
 
 NAMES: Final = {path.name for path in runtime_files()}
@@ -119,8 +119,8 @@ def code(source: str) -> tuple[str, list[tuple[str, object]]]:
     """The syntax tree without docstrings, and the position of each node."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
-            del node.body[0]
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)):
+            node.body = [statement for statement in node.body if not is_docstring(statement)]
     positions = [
         (type(node).__name__, vars(node).get("lineno"), vars(node).get("col_offset")) for node in ast.walk(tree)
     ]
@@ -141,7 +141,8 @@ def shout(text: str = "# no comment") -> str:  # höher
     """Höher,
 
     and louder."""  # here, too
-    """Not a docstring."""
+    field = 1
+    """höher, or not"""
     return f"""
 {text}  # part of it
 """

@@ -189,6 +189,10 @@ def test_a_module_uses_neither_its_path_nor_assert(name: str) -> None:
 # ---- readability ---------------------------------------------------------------------------------
 
 
+def test_a_public_field_has_a_docstring_which_tools_read_and_no_comment(name: str) -> None:
+    assert name.startswith("_") or "#:" not in SOURCES[name].read_text("utf-8")
+
+
 def test_a_module_starts_with_its_licence_and_a_docstring(name: str) -> None:
     assert (
         SOURCES[name]

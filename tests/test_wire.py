@@ -8,6 +8,7 @@ here: the tests call the parsers. Most start from a good response and change one
 from __future__ import annotations
 
 import base64
+import inspect
 import json
 import math
 import pickle
@@ -20,7 +21,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ytmusic_oauth import GOOGLE, YOUTUBE, Endpoints
+from ytmusic_oauth import GOOGLE, YOUTUBE, Endpoints, OAuthCredentials
 from ytmusic_oauth._messages import HttpResponse, Request
 from ytmusic_oauth.exceptions import (
     ERROR_CLASSES,
@@ -117,6 +118,15 @@ def test_an_unsafe_endpoint_is_rejected_without_quoting_it(url: str) -> None:
     with pytest.raises(ValueError, match=r"^device_code_url is not a valid endpoint: it ") as raised:
         Endpoints(url, RFC.token_url)
     assert "hunter2" not in str(raised.value)
+
+
+def test_well_known_endpoints_are_shown_by_their_names_and_others_in_full() -> None:
+    signature = inspect.signature(OAuthCredentials)
+    assert str(signature).count("endpoints: 'Endpoints' = YOUTUBE, scope") == 1
+    assert repr(GOOGLE) == "GOOGLE"
+    own = replace(GOOGLE, is_google=False)
+    assert repr(own).startswith("Endpoints(device_code_url='https://oauth2.googleapis.com/device/code', token_url=")
+    assert "is_google=False" in repr(own)
 
 
 def test_each_of_the_three_endpoints_is_validated() -> None:

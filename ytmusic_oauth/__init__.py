@@ -18,10 +18,10 @@ import sys
 
 # Older Pythons can compile this file, to say what is needed instead of "invalid syntax".
 if sys.hexversion < 0x03080000:
-    problem = "ytmusic_oauth needs Python 3.8 or later; this is Python " + sys.version.split()[0]
+    _problem = "ytmusic_oauth needs Python 3.8 or later; this is Python " + sys.version.split()[0]
     if sys.argv[:1] in (["-m"], ["-c"]):  # Python 2.7 says -c for both
-        sys.exit(problem)
-    raise ImportError(problem)
+        sys.exit(_problem)
+    raise ImportError(_problem)
 
 from ._file_store import FileStore
 from .credentials import Credentials, OAuthCredentials

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
 from ._redaction import redacted
-from ._validation import is_object, optional, wire_seconds
+from ._validation import is_array, is_object, optional, wire_seconds
 from .exceptions import (
     ERROR_CLASSES,
     BadOAuthClient,
@@ -82,7 +82,7 @@ def _secrets_in(body: object) -> Iterator[str]:
             yield value
         elif is_object(value):
             rest += [(key if _SECRET_KEY.search(key) else name, each) for name, each in value.items()]
-        elif isinstance(value, list):
+        elif is_array(value):
             rest += [(key, each) for each in value]
 
 

@@ -77,7 +77,7 @@ class State:
         #: the token last read from the store; None before the first
         self.last_read = last_read
         #: the values that need no save: those of the store, or those that the constructor was given
-        self.clean = clean
+        self.clean: RefreshableTokenDict | None = clean
         #: whether it is a confirmed login that was never saved
         self.is_new_login = is_new_login
         #: the most recent refresh tokens that ours replaced

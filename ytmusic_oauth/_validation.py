@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
@@ -108,7 +108,8 @@ def extra_parameters(value: object) -> Mapping[str, str]:
         raise ValueError("is not a dictionary")
     if standard := {"client_id", "client_secret", "scope"} & value.keys():
         raise ValueError(f"is not free to set {min(standard)}, a standard parameter")
-    return {text(name): text(each) for name, each in value.items()}
+    parameters: dict[object, object] = {**value}
+    return {text(name): text(each) for name, each in parameters.items()}
 
 
 def bearer(value: object) -> Bearer:
@@ -120,7 +121,7 @@ def bearer(value: object) -> Bearer:
 
 def wire_scope(value: object) -> str:
     """A scope as sent. Twitch and Logto send a list."""
-    return " ".join(map(text, value)) if isinstance(value, (list, tuple)) else text(value)
+    return " ".join(map(text, value)) if is_array(value) else text(value)
 
 
 def web_link(value: object) -> str:
@@ -293,6 +294,11 @@ def _as_int(value: object) -> object:
 def is_object(value: object) -> TypeGuard[Mapping[str, object]]:
     """Whether a decoded JSON value is an object."""
     return isinstance(value, dict)
+
+
+def is_array(value: object) -> TypeGuard[Sequence[object]]:
+    """Whether a decoded JSON value is an array."""
+    return isinstance(value, (list, tuple))
 
 
 def json_object(document: str) -> Mapping[str, object]:

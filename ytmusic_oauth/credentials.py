@@ -27,10 +27,10 @@ _T = TypeVar("_T")
 class Credentials(ABC):
     """Base class representation of YouTubeMusicAPI OAuth Credentials."""
 
-    #: the id of the OAuth client
     client_id: str
-    #: its secret; empty if it is a public client
+    """The id of the OAuth client."""
     client_secret: str
+    """Its secret; empty if it is a public client."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(client_id={self.client_id!r}, client_secret='[redacted]')"
@@ -81,17 +81,19 @@ class OAuthCredentials(Credentials):
         if client_secret or endpoints.client_authentication != "none":
             validate("client_secret", client_secret or "", credential)
         super().__init__(client_id, client_secret or "")
-        #: the server
         self.endpoints = endpoints
+        """The server."""
         if scope is None:
             scope = OAUTH_SCOPE if endpoints.is_google else ""
-        #: the scope that a login asks for; empty for none
         self.scope: str = scope and validate("scope", scope, printable)
-        #: the server's own parameters of a device authorization request
+        """The scope that a login asks for; empty for none."""
         self.parameters: Mapping[str, str] = validate("parameters", parameters, extra_parameters)
-        #: When the server will end the last login (UNIX time); None if it did not say. Google says so, and ends a login
-        #: after 7 days, while the consent screen of the OAuth app is in "Testing".
+        """The server's own parameters of a device authorization request."""
         self.login_ends_at: int | None = None
+        """When the server will end the last login (UNIX time); None if it did not say.
+
+        Google says so, and ends a login after 7 days, while the consent screen of the OAuth app is in "Testing".
+        """
         self._session = session
         self._proxies = proxies
         if session is None:

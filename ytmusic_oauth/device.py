@@ -45,10 +45,10 @@ class DevicePoll:
     """
 
     def __init__(self, code: AuthCodeDict, sent: float, received: float | None = None) -> None:
-        #: seconds between polls; it only grows
         self.interval: float = code["interval"]
-        #: the monotonic time at which the code expires
+        """Seconds between polls; it only grows."""
         self.deadline: float = sent + code["expires_in"]
+        """The monotonic time at which the code expires."""
         self._next_poll = (sent if received is None else received) + self.interval
         # How long the server asked to wait, if that is longer than the interval.
         self._retry_after: float | None = None

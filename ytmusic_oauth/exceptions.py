@@ -29,18 +29,18 @@ class OAuthError(Exception):
     A detail that is not known is None.
     """
 
-    #: The first sentence of the message, unless the raiser gives a better one.
     summary: ClassVar[str] = "OAuth failed"
-    #: Why, in one word that stays the same in every release: for programs and for translators.
+    """The first sentence of the message, unless the raiser gives a better one."""
     reason: str = "unknown"
-    #: The last sentence of the message, where trying again does not help.
+    """Why, in one word that stays the same in every release: for programs and for translators."""
     advice: str = "See the documentation of the OAuth server."
-    #: The last sentence of the message, where trying again may help.
+    """The last sentence of the message, where trying again does not help."""
     retry_advice: ClassVar[str] = "Try again later."
-    #: Whether the same call may succeed later with nothing changed.
+    """The last sentence of the message, where trying again may help."""
     retryable: bool = False
-    #: Whether the server may have acted on the request although its own response did not arrive.
+    """Whether the same call may succeed later with nothing changed."""
     lost: bool = False
+    """Whether the server may have acted on the request although its own response did not arrive."""
 
     def __init__(
         self,
@@ -56,18 +56,18 @@ class OAuthError(Exception):
         advice: str | None = None,
     ) -> None:
         super().__init__(problem or self.summary)
-        #: What went wrong, as a sentence without a full stop.
         self.problem: str = problem or self.summary
-        #: The OAuth error code that the server sent (RFC 6749 5.2).
+        """What went wrong, as a sentence without a full stop."""
         self.error = error
-        #: The server's own explanation, redacted: its `error_description` (RFC 6749 5.2) or `message`.
+        """The OAuth error code that the server sent (RFC 6749 5.2)."""
         self.error_description = error_description
-        #: The page at which the server explains the error, redacted (RFC 6749 5.2).
+        """The server's own explanation, redacted: its `error_description` (RFC 6749 5.2) or `message`."""
         self.error_uri = error_uri
-        #: The status of the HTTP response.
+        """The page at which the server explains the error, redacted (RFC 6749 5.2)."""
         self.status = status
-        #: The seconds that the server asked to wait (RFC 9110 10.2.3).
+        """The status of the HTTP response."""
         self.retry_after = retry_after
+        """The seconds that the server asked to wait (RFC 9110 10.2.3)."""
         if retryable is not None:
             self.retryable = retryable
         self.reason = reason or self.reason
@@ -117,8 +117,9 @@ class TransportError(OAuthError):
         advice: str | None = None,
     ) -> None:
         super().__init__(problem, status=status, retryable=retryable, reason=reason, advice=advice)
-        #: Whether the request may have reached the server, which then may have acted on it.
-        self.sent = self.lost = sent
+        self.sent = sent
+        """Whether the request may have reached the server, which then may have acted on it."""
+        self.lost: bool = sent
 
 
 class RateLimited(OAuthError):
@@ -153,8 +154,8 @@ class SlowDown(AuthorizationPending):
 
     summary = "The user has not responded yet, and the polls come too often"
     reason = "slow_down"
-    #: The interval that the server asks for, in seconds.
     interval: int | None = None
+    """The interval that the server asks for, in seconds."""
 
 
 # ---- log in again --------------------------------------------------------------------------------
@@ -226,8 +227,8 @@ class TokenStoreError(OAuthError):
         self, problem: str = "", *, key: str | None = None, retryable: bool | None = None, advice: str = ""
     ) -> None:
         super().__init__(problem, retryable=retryable, advice=advice)
-        #: The key of the JSON object that is missing or invalid.
         self.key = key
+        """The key of the JSON object that is missing or invalid."""
 
 
 class TokenFileError(TokenStoreError):
@@ -249,8 +250,8 @@ class TokenFileError(TokenStoreError):
         advice: str = "",
     ) -> None:
         super().__init__(problem, key=key, retryable=retryable, advice=advice)
-        #: The path of the file, as the caller gave it.
         self.path = path
+        """The path of the file, as the caller gave it."""
 
     def __str__(self) -> str:
         return f"{self.path}: {super().__str__()}" if self.path else super().__str__()
@@ -299,16 +300,17 @@ class MalformedResponse(OAuthError):
         super().__init__(
             problem, status=status, advice="Report it to the operator of the server." if has_token else None
         )
-        #: The key of the JSON object that is missing or invalid.
         self.key = key
-        #: Whether a token came with it. Then a device code is used up.
+        """The key of the JSON object that is missing or invalid."""
         self.has_token = has_token
-        #: The new refresh token that came with it, if it is valid: a secret. The one that was sent may be invalid now.
-        #: A copy does not have it.
-        self.refresh_token = refresh_token
+        """Whether a token came with it. Then a device code is used up."""
+        self.refresh_token: str | None = refresh_token
+        """The new refresh token that came with it, if it is valid: a secret.
+
+        The one that was sent may be invalid now. A copy does not have it.
+        """
 
 
-#: OAuth error code -> class. The status does not matter: servers disagree about statuses.
 ERROR_CLASSES: Final[Mapping[str, type[OAuthError]]] = MappingProxyType(
     {
         # RFC 6749 5.2, RFC 8628 3.5
@@ -338,3 +340,4 @@ ERROR_CLASSES: Final[Mapping[str, type[OAuthError]]] = MappingProxyType(
         "disabled_client": BadOAuthClient,
     }
 )
+"""OAuth error code -> class. The status does not matter: servers disagree about statuses."""

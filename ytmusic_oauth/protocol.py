@@ -48,8 +48,8 @@ __all__ = [
 ]
 # fmt: on
 
-#: The scope that YouTube Music needs.
 OAUTH_SCOPE: Final = "https://www.googleapis.com/auth/youtube"
+"""The scope that YouTube Music needs."""
 
 
 # Seconds that a device code is valid, if the server does not say. RFC 8628 3.2 requires it to.
@@ -66,28 +66,34 @@ class Endpoints:
     Raises `ValueError` for a URL that is neither https nor http to this machine.
     """
 
-    #: the device authorization endpoint (RFC 8628 3.1)
     device_code_url: str
-    #: the token endpoint (RFC 6749 3.2)
+    """The device authorization endpoint (RFC 8628 3.1)."""
     token_url: str
-    #: the revocation endpoint (RFC 7009 2), if there is one
+    """The token endpoint (RFC 6749 3.2)."""
     revoke_url: str | None = None
+    """The revocation endpoint (RFC 7009 2), if there is one."""
     if sys.version_info >= (3, 10):  # before, these may be given by position, too
         _: KW_ONLY
-    #: how the client authenticates (RFC 6749 2.3): "post" sends the secret in the form (`client_secret_post`), "basic"
-    #: by HTTP Basic (`client_secret_basic`), and "none" sends no secret (a public client)
     client_authentication: ClientAuthentication = "post"
-    #: the `grant_type` of a token request
+    """How the client authenticates (RFC 6749 2.3).
+
+    "post" sends the secret in the form (`client_secret_post`), "basic" by HTTP Basic (`client_secret_basic`), and
+    "none" sends no secret (a public client).
+    """
     device_grant: str = "urn:ietf:params:oauth:grant-type:device_code"
-    #: the name of the device code in a token request
+    """The `grant_type` of a token request."""
     device_code_parameter: str = "device_code"
-    #: whether the client authenticates at every endpoint, not only the token endpoint (RFC 8628 3.1, RFC 7009 2.1)
+    """The name of the device code in a token request."""
     authenticate_everywhere: bool = True
-    #: Whether a refresh may return a new refresh token and invalidate the old one. Such a server may take a second use
-    #: of the old one for token theft and revoke the login, so a refresh is not retried if its response was lost.
+    """Whether the client authenticates at every endpoint, not only the token endpoint (RFC 8628 3.1, RFC 7009 2.1)."""
     rotates_refresh_tokens: bool = True
-    #: Whether it is Google's server. Then errors come with Google's advice, and YouTube's scope is the default.
+    """Whether a refresh may return a new refresh token and invalidate the old one.
+
+    Such a server may take a second use of the old one for token theft and revoke the login, so a refresh is not retried
+    if its response was lost.
+    """
     is_google: bool = False
+    """Whether it is Google's server. Then errors come with Google's advice, and YouTube's scope is the default."""
 
     def __post_init__(self) -> None:
         validate("device_code_url", self.device_code_url, safe_url)
@@ -96,8 +102,12 @@ class Endpoints:
             validate("revoke_url", self.revoke_url, safe_url)
         validate("client_authentication", self.client_authentication, client_authentication)
 
+    def __repr__(self) -> str:
+        # As a default, in a signature, the values would hide the other parameters.
+        values = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
+        return {YOUTUBE: "YOUTUBE", GOOGLE: "GOOGLE"}.get(self, f"{type(self).__name__}({values})")
 
-#: The endpoints that ytmusicapi uses, proven with YouTube Music.
+
 YOUTUBE: Final = Endpoints(
     "https://www.youtube.com/o/oauth2/device/code",
     "https://oauth2.googleapis.com/token",
@@ -108,7 +118,7 @@ YOUTUBE: Final = Endpoints(
     rotates_refresh_tokens=False,
     is_google=True,
 )
-#: The endpoints that Google documents for "TVs and Limited Input devices".
+"""The endpoints that ytmusicapi uses, proven with YouTube Music."""
 GOOGLE: Final = Endpoints(
     "https://oauth2.googleapis.com/device/code",
     "https://oauth2.googleapis.com/token",
@@ -117,6 +127,7 @@ GOOGLE: Final = Endpoints(
     rotates_refresh_tokens=False,
     is_google=True,
 )
+"""The endpoints that Google documents for "TVs and Limited Input devices"."""
 
 
 # ---- device authorization: RFC 8628 3.1, 3.2 -----------------------------------------------------

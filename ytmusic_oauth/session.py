@@ -29,8 +29,8 @@ __all__ = [
 ]
 # fmt: on
 
-#: Seconds for a whole request.
 TIMEOUT: Final = 30.0
+"""Seconds for a whole request."""
 
 # The headers that ytmusicapi sends.
 _HEADERS: Final[Mapping[str, str]] = {

@@ -76,18 +76,18 @@ class Token:
 
     if sys.version_info >= (3, 10):
         _: KW_ONLY
-    #: what the token gives access to
     scope: _Field[DefaultScope] = _Field(lambda token: token._snapshot.token["scope"])
-    #: `Bearer`
+    """What the token gives access to."""
     token_type: _Field[Bearer] = _Field(lambda token: token._snapshot.token["token_type"])
-    #: for the Authorization header; reading it may refresh the token
+    """`Bearer`."""
     access_token: _Field[str] = _Field(lambda token: token._usable().access_token)
-    #: obtains a new access token
+    """For the Authorization header; reading it may refresh the token."""
     refresh_token: _Field[str] = _Field(lambda token: token._snapshot.token["refresh_token"])
-    #: when the access token expires (UNIX time); 0 if unknown
+    """Obtains a new access token."""
     expires_at: _Field[int] = _Field(lambda token: token._snapshot.token["expires_at"], 0)
-    #: the lifetime of the access token, in seconds from the time of the request; 0 if unknown
+    """When the access token expires (UNIX time); 0 if unknown."""
     expires_in: _Field[int] = _Field(lambda token: token._snapshot.token["expires_in"], 0)
+    """The lifetime of the access token, in seconds from the time of the request; 0 if unknown."""
 
     def __init__(
         self,
@@ -200,8 +200,8 @@ class RefreshingToken(OAuthToken):
     | `store_failed` | WARNING | the store could not be read or locked | `error`, `reason` |
     """
 
-    #: what refreshes the token
     credentials: Credentials
+    """What refreshes the token."""
     _local_cache: Path | None = None
 
     def __init__(

@@ -23,12 +23,12 @@ __all__ = ["UrllibResponse", "UrllibSession"]
 class UrllibResponse:
     """A whole response in memory."""
 
-    #: the HTTP status
     status_code: int
-    #: the header fields, as received
+    """The HTTP status."""
     headers: Mapping[str, str]
-    #: the body: at most 1 MiB
+    """The header fields, as received."""
     content: bytes = field(repr=False)
+    """The body: at most 1 MiB."""
 
     def json(self) -> object:
         """Return the decoded body. Raises `ValueError` on anything but a JSON object in UTF-8."""
@@ -42,14 +42,14 @@ class UrllibSession:
     Plain http goes to this machine only, and never takes a proxy.
     """
 
-    #: `{"https": "http://user:password@host:port"}`; None for the environment's; `{}` for none
     proxies: Mapping[str, str] | None = field(default=None, repr=False)
+    """`{"https": "http://user:password@host:port"}`; None for the environment's; `{}` for none."""
     if sys.version_info >= (3, 10):  # before, these may be given by position, too
         _: KW_ONLY
-    #: seconds for a whole request, at most an hour
     timeout: float = TIMEOUT
-    #: which certificates to trust; None for Python's default
+    """Seconds for a whole request, at most an hour."""
     ssl_context: SSLContext | None = None
+    """Which certificates to trust; None for Python's default."""
 
     def __post_init__(self) -> None:
         if not 0 < self.timeout <= 3600:

@@ -21,7 +21,7 @@ from typing import Final
 
 from .package import LICENSE, runtime_files
 
-__all__ = ["single_file", "without_comments"]
+__all__ = ["is_docstring", "single_file", "without_comments"]
 
 _SHEBANG: Final = b"#!/usr/bin/env python3\n"
 # Python 2.7 can compile it. The package would raise an `ImportError`, with a traceback.
@@ -68,12 +68,19 @@ def without_comments(source: str) -> str:
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)):
             continue
-        if ast.get_docstring(node) is not None:
-            docstring = node.body[0]
-            rest = (docstring.end_lineno or docstring.lineno) - docstring.lineno
+        for statement in filter(is_docstring, node.body):  # of the node, and of the fields in it
+            rest = (statement.end_lineno or statement.lineno) - statement.lineno
             # An empty string stays: the docstring may be the whole body.
-            lines[docstring.lineno - 1 : docstring.lineno + rest] = [" " * docstring.col_offset + '""', *[""] * rest]
+            first = " " * statement.col_offset + '""' if statement is node.body[0] else ""
+            lines[statement.lineno - 1 : statement.lineno + rest] = [first, *[""] * rest]
     return "\n".join([*lines, ""])
+
+
+def is_docstring(statement: ast.stmt) -> bool:
+    """Whether it is a string that is not used."""
+    if not isinstance(statement, ast.Expr) or not isinstance(statement.value, ast.Constant):
+        return False
+    return isinstance(statement.value.value, str)
 
 
 def main(argv: Sequence[str]) -> int:
