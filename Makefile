@@ -17,6 +17,7 @@ BENCH := .venv-bench$(SUFFIX)
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-deps
 
 PYTHONS := $(addprefix python3.,10 11 12 13 14 15) $(sort $(wildcard $(HOME)/.pyenv/versions/3.1*/bin/python3))
+RELEASE_PYTHONS := python3.8 python3.9 $(PYTHONS) $(sort $(wildcard $(HOME)/.pyenv/versions/3.[89].*/bin/python3))
 PLATFORMS := linux darwin win32
 TYPE_VERSIONS := 3.10 3.11 3.12 3.13 3.14 3.15
 # These tests mostly wait for child processes. They run while the others do.
@@ -28,7 +29,7 @@ PYODIDE := 314.0.7
 .DEFAULT_GOAL := help
 unexport PYTHONSAFEPATH
 .PHONY: help demo test test-beside types test-all test-again test-wasm torture fuzz mutants certify kit kit-bites interop \
-	engines bench bench-peers coverage lint format docs zipapp vendor dist clean
+	engines bench bench-peers coverage lint format docs zipapp vendor dist release clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -134,6 +135,9 @@ vendor:  ## copy the package into another program, or update the copy there: DES
 
 dist: $(TOOLS)/ready  ## build and verify a wheel and an sdist
 	@$(TOOLS)/bin/python -m tests.tools.release.distribution dist
+
+release: $(TOOLS)/ready  ## build a release from a clean tree, and check it: wheel, sdist, zipapp and porting kit
+	@$(TOOLS)/bin/python -m tests.tools.release.release dist $(RELEASE_PYTHONS)
 
 clean:  ## remove everything that the other targets made
 	rm -rf .venv* .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist mutants

@@ -27,6 +27,7 @@ from packaging.specifiers import SpecifierSet
 
 import ytmusic_oauth
 from tests.tools.release.package import LICENSE, PACKAGE, ROOT, runtime_files, version
+from tests.tools.release.release import problems_of_tree
 from tests.tools.release.single_file import is_docstring, single_file, without_comments
 from tests.tools.release.vendoring import MANIFEST, vendor
 
@@ -460,3 +461,29 @@ def test_without_venv_the_makefile_says_what_to_install(tmp_path: Path) -> None:
     assert done.returncode != 0
     assert done.stderr.startswith(f"make: {python} lacks venv. On Debian and Ubuntu: apt install python3-venv\n")
     assert done.stdout == ""
+
+
+# ---- make release --------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_a_release_needs_a_clean_tree_and_a_dated_changelog(tmp_path: Path) -> None:
+    def git(*arguments: str) -> None:
+        identity = ["-c", "user.name=Me", "-c", "user.email=me@example.org"]
+        subprocess.run([str(shutil.which("git")), *identity, *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    (tmp_path / "ytmusic_oauth").mkdir()
+    (tmp_path / "ytmusic_oauth" / "__init__.py").write_text('__version__ = "1.2.3"\n')
+    changelog = tmp_path / "CHANGELOG.md"
+    changelog.write_text("# Changes\n\n## 1.2.3, 2026-01-02\n")
+    assert "not a git repository" in next(problems_of_tree(tmp_path))
+    git("init")
+    assert "commit or remove these first" in next(problems_of_tree(tmp_path))
+    git("add", ".")
+    git("commit", "-m", "Release")
+    assert list(problems_of_tree(tmp_path)) == []
+    for heading in ("1.2.3, not yet released", "1.2.2, 2026-01-02", "1.2.3"):
+        changelog.write_text(f"# Changes\n\n## {heading}\n\n## 1.2.3, 2026-01-02\n")
+        git("commit", "-a", "-m", "Change")
+        [problem] = problems_of_tree(tmp_path)
+        assert problem == 'CHANGELOG.md must begin with "## 1.2.3, YYYY-MM-DD", the version of the package and the date'
