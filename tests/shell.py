@@ -77,7 +77,9 @@ class Shell:
 
     def _getpass(self, question: str) -> str:
         self.hidden_questions.append(question)
-        return sys.stdin.readline()
+        if line := sys.stdin.readline():
+            return line
+        raise EOFError
 
 
 class BrokenStream(io.StringIO):

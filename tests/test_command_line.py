@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import builtins
+import datetime as dt
 import errno
 import getpass
 import io
@@ -22,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 import pytest
 
@@ -33,6 +34,7 @@ from ytmusic_oauth import GOOGLE, YOUTUBE, Endpoints, OAuthToken, RefreshingToke
 from ytmusic_oauth._command_line import DONE, FIX_FIRST, INTERRUPTED, LOG_IN_AGAIN, TRY_LATER, main
 from ytmusic_oauth._file_store import FileStore
 from ytmusic_oauth._refresher import load_token
+from ytmusic_oauth._terminal import local_time
 from ytmusic_oauth.models import RefreshableTokenDict
 from ytmusic_oauth.store import TokenStore
 
@@ -889,21 +891,78 @@ def test_no_scope_is_the_default_for_other_servers(
 
 
 @pytest.mark.parametrize(
-    "argv",
+    ("line", "words"),
     [
-        [],
-        ["--versio"],
-        ["logout"],
-        ["login", "--client-secret", "x"],
-        ["token", "--fil", "x"],
-        ["token", "ya29.secret"],
+        (
+            "--versio",
+            "The first word must be a command: login, token, header, status, refresh, revoke. Did you mean --v",
+        ),
+        ("logni", "revoke. Did you mean login? See `oauth --help`."),
+        ("ya29.secret", "revoke. See `oauth --help`."),
+        ("--file ya29.secret token", "The first word must be a command"),
+        ("login --client-secret ya29.secret", "no option --client-secret. Did you mean --client-secrets? See `oauth l"),
+        ("token --fil=ya29.secret", "no option --fil. Did you mean --file? See `oauth token --help`."),
+        ("token --qqqq", "There is no option --qqqq. See"),
+        ("token ya29.secret", "There is a word that belongs to no option. See"),
+        ("token --ya29.secret", "There is a word that belongs to no option. See"),
+        ("token --is-google ya29.secret'(", "--is-google: it takes yes, no. See"),
+        ("login --json=ya29.secret", "--json: it takes no value. See"),
+        ("login --file", "--file: expected one argument. See"),
+        ("login --file=", "--file: the file name is empty. See"),
+        ("login --client-secrets=", "--client-secrets: the file name is empty. See"),
     ],
 )
-def test_a_usage_error_exits_with_2(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(argv)
-    assert ended.value.code == FIX_FIRST
-    assert capsys.readouterr().out == ""
+def test_wrong_usage_is_one_line_that_repeats_no_value(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, line: str, words: str
+) -> None:
+    """An empty file name is what a script passes if a variable is not set."""
+    monkeypatch.setattr(sys, "argv", ["oauth"])
+    shell.endpoints = []
+    done = shell(*line.split())
+    assert (done.status, done.out) == (FIX_FIRST, "")
+    assert done.err.startswith("ytmusic_oauth: ")
+    assert words in done.err
+    assert done.err.count("\n") == 1
+    assert "secret" not in done.err.replace("--client-secret", "")
+
+
+def test_wrong_usage_is_an_event_with_json(shell: Shell) -> None:
+    for line in (["--json"], ["login", "--json", "--endpoint", "x"], ["token", "--json"]):
+        done = shell(*line)
+        assert done.status == FIX_FIRST
+        [event] = done.events
+        assert event.items() >= {"event": "error", "error": "ValueError", "exit_status": FIX_FIRST}.items()
+
+
+def test_without_arguments_the_commands_and_two_examples_are_shown(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/oauth"])
+    assert main() == FIX_FIRST
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert set(re.findall(r"^    ([a-z]+) ", shown.err, re.MULTILINE)) == set(COMMANDS)
+    assert re.findall(r"^  oauth (\w+)", shown.err, re.MULTILINE) == ["login", "header"]
+
+
+def test_options_are_checked_before_questions_are_asked(shell: Shell) -> None:
+    shell.forget_client()
+    shell.type()
+    for options in (["--scope", "\t"], ["--parameter", "a"], ["--parameter", "scope=a"], ["--client-secrets", "no"]):
+        done = shell("login", *options)
+        assert (done.status, "Client id" in done.err) == (FIX_FIRST, False)
+    shell.endpoints = ["--endpoints", "yahoo"]
+    assert "Client id" not in shell("login").err
+
+
+def test_a_question_is_asked_again_if_the_answer_is_empty(shell: Shell, server: FakeGoogle) -> None:
+    shell.forget_client()
+    shell.type("", "  ", CLIENT_ID, "", CLIENT_SECRET)
+    server.approve_after = 0
+    done = shell("login")
+    assert done.status == DONE
+    assert done.err.count("Client id: ") == 3
+    assert len(shell.hidden_questions) == 2
 
 
 COMMANDS: Final[Mapping[str, str]] = {
@@ -998,15 +1057,6 @@ def test_a_scope_cannot_add_a_line_to_the_status(shell: Shell, file: Path) -> No
     assert len(shell("status").out.splitlines()) == len(before.splitlines())
 
 
-@pytest.mark.parametrize("option", ["--file", "--client-secrets"])
-def test_an_empty_file_name_is_a_usage_error(capsys: pytest.CaptureFixture[str], option: str) -> None:
-    """A script passes one if a variable is not set."""
-    with pytest.raises(SystemExit) as ended:
-        main(["login", option, ""])
-    assert ended.value.code == FIX_FIRST
-    assert f"argument {option}: the file name is empty" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize("command", ["token", "--help"])
 @pytest.mark.parametrize("late", [False, True])
 def test_a_closed_pipe_ends_a_command_without_an_exception(
@@ -1053,6 +1103,44 @@ def test_commands_work_without_standard_error(
         monkeypatch.setattr(sys, "stderr", missing)
         assert shell("login")[:2] == (DONE, "")
         assert shell("token", "--file", "missing.json")[:2] == (LOG_IN_AGAIN, "")
+
+
+def test_a_full_pipe_that_does_not_block_gets_the_whole_line(
+    shell: Shell, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the output of a program that reads slowly, and set it so."""
+
+    class Slow(io.StringIO):
+        full = 3
+
+        def write(self, text: str) -> int:
+            super().write(text)
+            raise BlockingIOError
+
+        def flush(self) -> None:
+            self.full -= 1
+            if self.full >= 0:
+                raise BlockingIOError
+
+    monkeypatch.setattr("ytmusic_oauth._terminal._PAUSE", 0)
+    monkeypatch.setattr(sys, "stdout", slow := Slow())
+    assert main(["token"]) == DONE
+    assert slow.getvalue() == f"{OAuthToken.from_json(file).access_token}\n"
+
+
+@pytest.mark.parametrize("error", [OverflowError, OSError, ValueError])
+def test_a_date_that_the_platform_cannot_show_is_shown_in_utc(
+    monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    """As on Windows after 3000, and where time has 32 bits after 2038."""
+
+    class Old(dt.datetime):
+        def astimezone(self, tz: dt.tzinfo | None = None) -> NoReturn:
+            raise error
+
+    assert local_time(10**11).startswith("5138-11-1")
+    monkeypatch.setattr("datetime.datetime", Old)
+    assert local_time(10**11) == "5138-11-16 09:46+00:00"
 
 
 def test_a_closed_standard_error_is_no_terminal(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -1129,6 +1217,9 @@ def test_curl_accepts_the_header(stored: OAuthToken, tmp_path: Path) -> None:
             "(oauth --help; echo $? >status) | true; read s <status; exit $s", None, id="help into a pipe that closes"
         ),
         pytest.param("oauth token >/dev/full", FIX_FIRST, id="a full disk"),
+        pytest.param("oauth login </dev/null 2>/dev/full", FIX_FIRST, id="a full disk for errors"),
+        pytest.param("oauth token --file no.json 2>/dev/full", LOG_IN_AGAIN, id="a full disk for the hint"),
+        pytest.param("oauth status 2>/dev/full", DONE, id="a full disk for nothing"),
     ],
 )
 def test_a_process_ends_without_a_traceback(
@@ -1141,6 +1232,12 @@ def test_a_process_ends_without_a_traceback(
     assert "Traceback" not in done.err
     assert "Exception" not in done.err
     assert done.err.count("\n") <= 1
+
+
+@POSIX_SHELL
+@pytest.mark.parametrize("zone", ["nowhere/at/all", "X99:99:99", "<", "UTC-25", "\udcff"])
+def test_no_time_zone_fails_a_command(stored: OAuthToken, tmp_path: Path, zone: str) -> None:
+    assert sh("oauth status", tmp_path, TZ=zone).status == DONE
 
 
 @POSIX_SHELL

@@ -72,7 +72,7 @@ PLAN: Final[Mapping[str, Imports]] = {
         "exceptions models store",
         "time",
     ),
-    "_terminal": Imports("credentials models protocol", "os sys"),
+    "_terminal": Imports("credentials models protocol", "os sys time"),
     "token": Imports(
         "_file_store _refresher _single_flight _snapshot _state _steps _terminal _validation credentials exceptions "
         "models session store",
@@ -202,7 +202,7 @@ def test_a_module_starts_with_its_licence_and_a_docstring(name: str) -> None:
 
 
 # Of the whole package. A larger number needs a reason in the commit that changes it.
-MOST_LINES_OF_CODE: Final = 3800
+MOST_LINES_OF_CODE: Final = 3850
 
 
 def test_the_package_stays_small() -> None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Final
+from typing import Final, NoReturn, TextIO
 
 from . import __version__
 from ._commands import header, refresh, revoke, status, token
@@ -56,9 +57,15 @@ _SERVER_OPTIONS: Final[Mapping[str, tuple[str, Sequence[str] | None, str]]] = {
     "is_google": ("yes|no", _YES_OR_NO, "whether it is Google's server (default: no)"),
 }
 _EPILOG: Final = (
-    "Exit status: 0 done; 1 log in again; 2 usage, configuration, file or server error: fix it first; 3 try later; "
-    "130 interrupted."
+    "Exit status: 0 done; 1 log in again; 2 usage, configuration, file or server\n"
+    "error: fix it first; 3 try later; 130 interrupted."
 )
+_EXAMPLES: Final = """\
+examples:
+  {0} login --client-secrets client.json
+  {0} header | curl -H @- https://...
+
+"""
 # A fixed width: finding out the terminal's makes argparse import shutil (3 ms) on every run.
 _FORMAT: Final = partial(argparse.HelpFormatter, width=78)
 
@@ -73,8 +80,39 @@ def _path(value: str) -> str:
     return os.path.expanduser(value)
 
 
-def _parser(program: str) -> argparse.ArgumentParser:
-    parent = partial(argparse.ArgumentParser, add_help=False, argument_default=argparse.SUPPRESS)
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Raise the error as one sentence, without the value: it may be a secret."""
+        message = re.sub(r"invalid choice: .* \(choose from (.*)\)", r"it takes \1", message, flags=re.DOTALL)
+        message = re.sub(r"ignored explicit argument .*", "it takes no value", message, flags=re.DOTALL)
+        message = message.replace("argument ", "", 1).replace("'", "")
+        raise ValueError(f"{message}. See `{self.prog} --help`")
+
+
+def _parsed(words: Sequence[str], program: str, arguments: Options) -> None:
+    """Parse the words of a command line. Raises `ValueError`, which quotes no value, for wrong usage."""
+    parser, commands = _parser(program)
+    command, flags = words[0], ("-h", "--help", "--version")
+    if command not in {*commands, *flags}:
+        problem = f"The first word must be a command: {', '.join(commands)}"
+        raise ValueError(f"{problem}. {_hint(command, [*commands, *flags])}See `{program} --help`")
+    _, unknown = parser.parse_known_args(words, arguments)
+    if unknown:
+        problem, option = "There is a word that belongs to no option. ", unknown[0].partition("=")[0]
+        if re.fullmatch(r"--?[a-z-]+", option):
+            known = re.findall(r"--[a-z-]+", commands[command].format_help())
+            problem = f"There is no option {option}. {_hint(option, known)}"
+        raise ValueError(f"{problem}See `{program} {command} --help`")
+
+
+def _hint(word: str, known: Sequence[str]) -> str:
+    from difflib import get_close_matches
+
+    return "".join(f"Did you mean {match}? " for match in get_close_matches(word, known, 1))
+
+
+def _parser(program: str) -> tuple[_Parser, Mapping[str, _Parser]]:
+    parent = partial(_Parser, add_help=False, argument_default=argparse.SUPPRESS)
     file = parent()
     file_help = "the token file (default: $YTMUSIC_OAUTH_FILE, or oauth.json)"
     file.add_argument("--file", metavar="FILE", type=_path, help=file_help)
@@ -93,17 +131,18 @@ def _parser(program: str) -> argparse.ArgumentParser:
     json = parent()
     json.add_argument("--json", action="store_true", help="print JSON, one object per line")
 
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         program,
-        description="OAuth for YouTube Music: log in once, then pass the access token to other programs.",
-        epilog=_EPILOG,
+        description="OAuth for YouTube Music: log in once, then pass the token to other programs.",
+        epilog=_EXAMPLES.format(program) + _EPILOG,
         allow_abbrev=False,
-        formatter_class=_FORMAT,
+        formatter_class=partial(argparse.RawDescriptionHelpFormatter, width=78),
     )
     parser.add_argument("--version", action="version", version=f"ytmusic_oauth {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    by_name: dict[str, _Parser] = {}
 
-    def add(run: Callable[[Options], None], purpose: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    def add(run: Callable[[Options], None], purpose: str, *parents: _Parser) -> _Parser:
         command = commands.add_parser(
             run.__name__,
             parents=[file, *parents],
@@ -115,6 +154,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
             argument_default=argparse.SUPPRESS,
         )
         command.set_defaults(run=run)
+        by_name[run.__name__] = command
         return command
 
     login_command = add(login, "log in with a code that you confirm in a browser", client, json)
@@ -134,7 +174,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
     add(refresh, "get a new access token now, even if the old one is fresh", client)
     revoke_command = add(revoke, "end the login, for every program that uses it, and remove its file", client)
     revoke_command.add_argument("--yes", action="store_true", help="do not ask for confirmation")
-    return parser
+    return parser, by_name
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -149,13 +189,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         finally:
             for warning in caught:
                 write_message(f"ytmusic_oauth: {warning.message}")
-            _flush()
+            _flush(sys.stdout)
+            _flush(sys.stderr)
 
 
 def _run(argv: Sequence[str] | None, program: str) -> int:
-    arguments = _Arguments()
+    arguments, words = _Arguments(), sys.argv[1:] if argv is None else argv
+    arguments.json = "--json" in words  # for an error in the words themselves
     try:
-        _parser(program).parse_args(argv, arguments)
+        if not words:
+            for line in _parser(program)[0].format_help().splitlines():
+                write_message(line)
+            return FIX_FIRST
+        _parsed(words, program, arguments)
         arguments.run(arguments)
     except OAuthError as error:
         again = isinstance(error, (InvalidGrant, AccessDenied, DeviceCodeExpired, TokenFileNotFound))
@@ -184,10 +230,10 @@ def _failed(arguments: _Arguments, error: str, message: str, exit_status: int) -
     return exit_status
 
 
-def _flush() -> None:
-    # If this fails, Python flushes again at exit and prints a traceback (see the note on SIGPIPE in the docs of
-    # `signal`).
-    if (stream := sys.stdout) is not None:
+def _flush(stream: TextIO | None) -> None:
+    # If this fails, Python flushes again at exit, prints a traceback (see the note on SIGPIPE in the docs of `signal`),
+    # and exits with 120.
+    if stream is not None:
         try:
             stream.flush()
         except (OSError, ValueError):  # ValueError: it is closed

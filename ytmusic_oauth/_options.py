@@ -16,7 +16,7 @@ from typing import Final
 from ._client_file import SERVERS, Client, endpoints_of, parse_client, parse_remembered
 from ._file_store import FileStore
 from ._terminal import ask, can_ask
-from ._validation import FieldError
+from ._validation import FieldError, extra_parameters, printable, validate
 from .credentials import OAuthCredentials
 from .models import RefreshableTokenDict
 from .protocol import YOUTUBE, Endpoints
@@ -60,7 +60,9 @@ class Options:
 
         Raises `ValueError` if it is not certain that the server is the one that the token came from.
         """
-        parameters = dict(map(_parameter, self.parameter))
+        parameters = validate("parameters", dict(map(_parameter, self.parameter)), extra_parameters)
+        if self.scope:
+            validate("scope", self.scope, printable)
         given = _read_client(self.client_secrets) if self.client_secrets else None
         stated = self._stated() or (given and given.endpoints)
         kept = self._kept(given, stated, sends_token=token is not None)
@@ -173,10 +175,16 @@ def _ask(server: Endpoints, *, may_ask: bool) -> Client:
         problem = "The OAuth client is unknown: pass --client-secrets FILE, or set"
         raise ValueError(f"{problem} {' and '.join(_VARIABLES)}")
     if client_id is None:
-        client_id = ask("Client id: ")
+        client_id = _answer("Client id: ")
     if client_secret is None:
-        client_secret = "" if is_public else ask("Client secret (not shown): ", hidden=True)
+        client_secret = "" if is_public else _answer("Client secret (not shown): ", hidden=True)
     return Client(client_id, client_secret)
+
+
+def _answer(question: str, *, hidden: bool = False) -> str:
+    while not (answer := ask(question, hidden=hidden)):
+        pass
+    return answer
 
 
 def _parameter(text: str) -> tuple[str, str]:

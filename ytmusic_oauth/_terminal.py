@@ -11,12 +11,17 @@ import errno
 import json
 import os
 import sys
+import time
 from contextlib import suppress
-from typing import TextIO
+from typing import Final, TextIO
 
 from .credentials import OAuthCredentials
 from .models import RefreshableTokenDict
 from .protocol import verification_link
+
+# Seconds between two tries to write to a full pipe.
+_PAUSE: Final = 0.05
+
 
 # ---- output --------------------------------------------------------------------------------------
 
@@ -49,7 +54,16 @@ def write_message(line: str, *, end: str = "\n") -> None:
 def _write(text: str, stream: TextIO, end: str = "\n") -> None:
     encoding = getattr(stream, "encoding", None) or "ascii"
     shown = "".join(character if character.isprintable() else " " for character in text)
-    print(shown.encode(encoding, "backslashreplace").decode(encoding), file=stream, end=end, flush=True)
+    line = shown.encode(encoding, "backslashreplace").decode(encoding) + end
+    with suppress(BlockingIOError):  # a full pipe that does not block: the line is in the buffer
+        stream.write(line)
+    while True:
+        try:
+            stream.flush()
+        except BlockingIOError:
+            time.sleep(_PAUSE)
+        else:
+            return
 
 
 def duration(seconds: float) -> str:
@@ -61,9 +75,13 @@ def duration(seconds: float) -> str:
 
 def local_time(unix_time: int) -> str:
     """Format a UNIX time as local time."""
-    from datetime import datetime, timezone
+    from datetime import datetime, timedelta, timezone
 
-    return datetime.fromtimestamp(unix_time, timezone.utc).astimezone().isoformat(" ", "minutes")
+    # Not `fromtimestamp`: a 32-bit platform ends in 2038.
+    time_of = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=unix_time)
+    with suppress(ArithmeticError, OSError, ValueError):  # a time zone or a year that the platform cannot show
+        time_of = time_of.astimezone()
+    return time_of.isoformat(" ", "minutes")
 
 
 # ---- questions -----------------------------------------------------------------------------------
