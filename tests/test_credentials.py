@@ -312,7 +312,7 @@ def test_a_public_client_sends_its_id_alone(server: FakeGoogle, secret: str | No
 @pytest.mark.parametrize("way", ["post", "basic"])
 @pytest.mark.parametrize("secret", ["", None])
 def test_only_a_public_client_has_no_secret(way: Literal["post", "basic"], secret: str | None) -> None:
-    with pytest.raises(ValueError, match="^client_secret is empty$"):
+    with pytest.raises(ValueError, match=r"^client_secret is empty$"):
         OAuthCredentials(CLIENT_ID, secret, endpoints=replace(OTHER, client_authentication=way))
 
 
@@ -519,7 +519,7 @@ def test_a_revocation_is_confirmed_by_its_status(server: FakeGoogle, status: int
 
 def test_an_empty_token_is_not_sent(server: FakeGoogle) -> None:
     for call in (client(server).refresh_token, client(server).revoke_token, client(server).token_from_code):
-        with pytest.raises(ValueError, match="is empty$"):
+        with pytest.raises(ValueError, match=r"is empty$"):
             call("")
     assert server.transcript == []
 
@@ -835,7 +835,7 @@ def test_an_unprintable_scope_is_rejected(scope: str) -> None:
 
 
 def test_parameters_that_replace_a_standard_one_are_rejected_at_once() -> None:
-    with pytest.raises(ValueError, match="^parameters is not free to set client_id"):
+    with pytest.raises(ValueError, match=r"^parameters is not free to set client_id"):
         OAuthCredentials(CLIENT_ID, CLIENT_SECRET, parameters={"client_id": "another"})
 
 

@@ -249,7 +249,7 @@ def test_a_retry_after_beyond_the_expiry_is_told_as_such(error: OAuthError) -> N
     ],
 )
 def test_a_code_that_expires_is_told_as_such(expires_in: int, errors: list[OAuthError]) -> None:
-    with pytest.raises(DeviceCodeExpired, match="^The code expired before it was confirmed") as raised:
+    with pytest.raises(DeviceCodeExpired, match=r"^The code expired before it was confirmed") as raised:
         Server(*errors).poll(code(expires_in=expires_in))
     assert raised.value.retry_after is None
 
@@ -257,7 +257,7 @@ def test_a_code_that_expires_is_told_as_such(expires_in: int, errors: list[OAuth
 def test_a_code_that_expired_during_a_long_wait_has_expired() -> None:
     schedule = DevicePoll(code(expires_in=100), sent=SENT)
     schedule.failed(RateLimited(retry_after=3600), now=SENT + 5)
-    with pytest.raises(DeviceCodeExpired, match="^The code expired before it was confirmed"):
+    with pytest.raises(DeviceCodeExpired, match=r"^The code expired before it was confirmed"):
         schedule.delay(SENT + 101)
 
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import math
+import re
 import sys
 import threading
 import urllib.request
@@ -20,20 +22,27 @@ from urllib.error import HTTPError
 import pytest
 
 from tests.porting.fake_google import FAULTS, FakeGoogle, Reply, redirect
-from tests.recipes import asyncio_program, authorized_user, dialog, discovery, web_service
+from tests.recipes import asyncio_program, authorized_user, dialog, discovery, kodi, web_service
 from tests.recipes.clients import urllib_open
 from tests.support import Clock, client, endpoints, logged_in
 from ytmusic_oauth import (
     AccessDenied,
+    AuthorizationPending,
+    BadOAuthClient,
     DeviceCodeExpired,
     Endpoints,
+    FileStore,
     InvalidGrant,
     LoginCancelled,
     OAuthError,
     OAuthToken,
     RefreshingToken,
+    SlowDown,
     TokenFileError,
     TokenFileNotFound,
+    TokenStore,
+    TokenStoreError,
+    exceptions,
 )
 
 # ---- asyncio -------------------------------------------------------------------------------------
@@ -317,6 +326,119 @@ def test_cancelled_dialog_sends_no_more_requests(server: FakeGoogle, gui: Gui) -
     gui.run(3600)
     assert [type(outcome) for outcome in gui.outcomes] == [LoginCancelled]
     assert server.requests_to("token") == []
+
+
+def test_a_dialog_shows_a_translation_even_with_a_mistake_in_it(server: FakeGoogle, gui: Gui) -> None:
+    for message, shown in (("Öffne {link}: {code}", "Öffne {}: {}"), ("{code} {oops} {", "{1} {{oops}} {{")):
+        login = dialog.Login(client(server), gui.screen, gui.outcomes.append, message=message)
+        login.tick()
+        code = server.user_codes()[-1]
+        assert gui.screen.message == shown.format(f"{server.verification_url}?user_code={code}", code)
+
+
+# ---- Kodi ----------------------------------------------------------------------------------------
+
+
+class Kodi:
+    """The settings and the clock of a Kodi that is switched off at some time, in German."""
+
+    def __init__(self, clock: Clock, off_at: float = math.inf) -> None:
+        self.clock, self.off_at = clock, off_at
+        self.settings: dict[str, str] = {}
+        self.is_full = False
+
+    def waitForAbort(self, timeout: float) -> bool:
+        self.clock.advance(timeout)
+        return self.clock.steady >= self.off_at
+
+    def addon(self) -> KodiAddon:
+        return KodiAddon(self, dict(self.settings))
+
+
+class KodiAddon:
+    def __init__(self, kodi: Kodi, settings: Mapping[str, str]) -> None:
+        self.kodi, self.settings = kodi, settings
+
+    def getLocalizedString(self, id: int) -> str:
+        return {30000: "Anmelden", 30001: "{code} auf {link}", 30010: "Bitte neu anmelden."}.get(id, "")
+
+    def getSetting(self, id: str) -> str:
+        return self.settings.get(id, "")
+
+    def setSetting(self, id: str, value: str) -> None:
+        if not self.kodi.is_full:
+            self.kodi.settings[id] = value
+
+
+class Progress(Screen):
+    heading = ""
+    is_open = False
+
+    def create(self, heading: str, message: str = "") -> None:
+        self.heading, self.message, self.is_open = heading, message, True
+
+    def close(self) -> None:
+        self.is_open = False
+
+
+def kodi_login(server: FakeGoogle, device: Kodi, screen: Progress, store: TokenStore) -> RefreshingToken | None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dialog, "time", device.clock)
+        return kodi.login(device.addon(), device, screen, client(server), store)
+
+
+def test_kodi_logs_in_and_keeps_the_token_in_its_settings(server: FakeGoogle, clock: Clock, tmp_path: Path) -> None:
+    device, screen = Kodi(clock), Progress()
+    store = kodi.SettingsStore(device.addon, str(tmp_path / "profile"))
+    with pytest.raises(TokenStoreError):
+        RefreshingToken.load(client(server), store)
+    server.approve_after = 12
+    token = kodi_login(server, device, screen, store)
+    assert token is not None
+    assert (screen.heading, screen.is_open) == ("Anmelden", False)
+    assert re.fullmatch(r"[A-Z0-9-]+ auf http\S+", screen.message)
+    clock.advance(4000)
+    service = RefreshingToken.load(client(server), kodi.SettingsStore(device.addon, str(tmp_path / "profile")))
+    script = RefreshingToken.load(client(server), kodi.SettingsStore(device.addon, str(tmp_path / "profile")))
+    before = len(server.requests_to("token"))
+    assert service.as_auth() == script.as_auth()
+    assert len(server.requests_to("token")) == before + 1
+    device.is_full = True
+    with pytest.warns(RuntimeWarning, match=r"in memory only"):
+        script.refresh()
+    assert not script.is_saved
+
+
+@pytest.mark.parametrize("why", ["the button", "a shutdown"])
+def test_kodi_login_ends_at_once_when_it_is_cancelled(
+    server: FakeGoogle, clock: Clock, tmp_path: Path, why: str
+) -> None:
+    device, screen = Kodi(clock, off_at=clock.steady + 1 if why == "a shutdown" else math.inf), Progress()
+    screen.canceled = why == "the button"
+    assert kodi_login(server, device, screen, FileStore(tmp_path / "oauth.json")) is None
+    assert not screen.is_open
+    assert server.requests_to("token") == []
+
+
+def test_kodi_explains_why_a_login_has_ended(server: FakeGoogle, clock: Clock, tmp_path: Path) -> None:
+    device = Kodi(clock)
+    server.script("code", Reply(400, {"error": "invalid_client"}))
+    with pytest.raises(BadOAuthClient) as error:
+        kodi_login(server, device, Progress(), FileStore(tmp_path / "oauth.json"))
+    assert kodi.explanation(device.addon(), error.value) == "The add-on needs another client id and secret."
+    server.approve_after = None
+    with pytest.raises(DeviceCodeExpired) as expired:
+        kodi_login(server, device, Progress(), FileStore(tmp_path / "oauth.json"))
+    assert kodi.explanation(device.addon(), expired.value) == "The code has expired. Please try again."
+    assert kodi.explanation(device.addon(), InvalidGrant()) == "Bitte neu anmelden."
+    assert kodi.explanation(device.addon(), OAuthError("Something else")) == str(OAuthError("Something else"))
+
+
+def test_kodi_has_a_string_for_every_kind_of_error_that_a_user_may_see() -> None:
+    polling = {AuthorizationPending.reason, SlowDown.reason}
+    classes = [each for each in vars(exceptions).values() if isinstance(each, type) and issubclass(each, OAuthError)]
+    assert {each.reason for each in classes} - {"unknown"} - polling <= kodi.REASONS.keys()
+    assert set(kodi.REASONS.values()) <= kodi.STRINGS.keys()
 
 
 # ---- a web service -------------------------------------------------------------------------------

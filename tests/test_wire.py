@@ -145,7 +145,7 @@ def test_an_endpoint_that_is_not_text_is_rejected(value: str) -> None:
 
 @pytest.mark.parametrize("way", ['"Basic"', '""', "null", '"client_secret_post"'])
 def test_an_unknown_way_to_authenticate_is_rejected(way: str) -> None:
-    with pytest.raises(ValueError, match="^client_authentication is "):
+    with pytest.raises(ValueError, match=r"^client_authentication is "):
         Endpoints(RFC.device_code_url, RFC.token_url, client_authentication=json.loads(way))
 
 
@@ -580,15 +580,22 @@ GOOGLES_WORDS: Final = re.compile("Google|TVs|YouTube|Testing|6 months|Cloud")
 
 def refused(endpoints: Endpoints, kind: str, code: str) -> OAuthError:
     response = HttpResponse(400, {"error": code})
+    code_request, poll = (
+        device_authorization_request(endpoints, *CLIENT, "a"),
+        token_request(endpoints, *CLIENT, "AH-1Ng"),
+    )
+    refresh, revocation = (
+        refresh_request(endpoints, *CLIENT, "1//old"),
+        revocation_request(endpoints, *CLIENT, "1//old"),
+    )
+    parse: Mapping[str, Callable[[], object]] = {
+        "code": lambda: parse_device_authorization(code_request, response),
+        "poll": lambda: parse_token(poll, response, sent=SENT, scope=""),
+        "refresh": lambda: parse_refresh(refresh, response, sent=SENT),
+        "revocation": lambda: parse_revocation(revocation, response),
+    }
     with pytest.raises(OAuthError) as raised:
-        if kind == "code":
-            parse_device_authorization(device_authorization_request(endpoints, *CLIENT, "a"), response)
-        elif kind == "poll":
-            parse_token(token_request(endpoints, *CLIENT, "AH-1Ng"), response, sent=SENT, scope="")
-        elif kind == "refresh":
-            parse_refresh(refresh_request(endpoints, *CLIENT, "1//old"), response, sent=SENT)
-        else:
-            parse_revocation(revocation_request(endpoints, *CLIENT, "1//old"), response)
+        parse[kind]()
     return raised.value
 
 

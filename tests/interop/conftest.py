@@ -58,6 +58,7 @@ SHOWN: Final[Mapping[str, str]] = {
     "requests": "a `requests.Session` as `session=`: proxies, TLS, redirects are refused; the recipe, as for aiohttp",
     "httpx": "an `httpx.Client` as `session=`: the same; the recipe, as for aiohttp",
     "httpx2": "an `httpx2.Client` as `session=`: the same",
+    "Kodistubs": "Kodi's classes fit the recipe for an add-on",
     "oidc-provider": "a certified server: a login with each outcome, a refresh, a revocation",
     "Authlib": "a server made with it: the same",
     "django-oauth-toolkit": "a server made with it: the same, except what it leaves to its clients",

@@ -14,7 +14,7 @@ README: Final = (ROOT / "README.md").read_text("utf-8")
 # They check or drive something else.
 TOOLS: Final = frozenset({"playwright-core", "pyright", "mypy"})
 # Only recipes use them.
-OF_RECIPES: Final = frozenset({"aiohttp", "google-auth", "google-api-python-client"})
+OF_RECIPES: Final = frozenset({"aiohttp", "google-auth", "google-api-python-client", "Kodistubs"})
 
 
 @pytest.mark.parametrize("name", sorted(SHOWN.keys() - TOOLS - OF_RECIPES))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A dialog with a cancel button, on the timer of a GUI: Tk, Qt, Kodi's monitor, a game loop.
+"""A dialog with a cancel button, on the timer of a GUI: Tk, Qt, a game loop. `kodi.py` uses it in a Kodi add-on.
 
 The timer calls `tick`, which returns the seconds until the next call. A tick that polls the server blocks until it
 responds, at most for the timeout of the session: `UrllibSession(timeout=5)`. All other ticks return at once.
@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from ytmusic_oauth import LoginCancelled, OAuthCredentials, OAuthError, RefreshingToken
 from ytmusic_oauth.device import DevicePoll
 from ytmusic_oauth.protocol import verification_link
 
-__all__ = ["Dialog", "Login"]
+__all__ = ["MESSAGE", "Dialog", "Login"]
 
+MESSAGE: Final = "Go to {link}\nand confirm the code {code}"
 # Seconds between two checks of the cancel button.
 _TICK = 0.1
 
 
 class Dialog(Protocol):
-    """The dialog on the screen. Kodi's `xbmcgui.DialogProgress` nearly fits."""
+    """The dialog on the screen. Kodi's `xbmcgui.DialogProgress` fits."""
 
     def update(self, percent: int, message: str) -> None:
         """Show the message, and how much of the code's lifetime has passed."""
@@ -36,17 +37,25 @@ class Dialog(Protocol):
 class Login:
     """One login. At its end, `done` is called with the token or with the error that ended it.
 
+    `message` is a translation of `MESSAGE`. For errors, translate the words that may be in `error.reason`.
     The constructor requests the code, and raises an `OAuthError` if that fails.
     """
 
     def __init__(
-        self, credentials: OAuthCredentials, dialog: Dialog, done: Callable[[RefreshingToken | OAuthError], None]
+        self,
+        credentials: OAuthCredentials,
+        dialog: Dialog,
+        done: Callable[[RefreshingToken | OAuthError], None],
+        *,
+        message: str = MESSAGE,
     ) -> None:
         self._credentials, self._dialog, self._done = credentials, dialog, done
         self._sent = time.monotonic()
         self._code = credentials.get_code()
         self._schedule = DevicePoll(self._code, self._sent, time.monotonic())
-        self._message = f"Go to {verification_link(self._code)}\nand confirm the code {self._code['user_code']}"
+        # Not `format`: a mistake in a translation must not keep the user from logging in.
+        message = message.replace("{link}", verification_link(self._code))
+        self._message = message.replace("{code}", self._code["user_code"])
 
     def tick(self) -> float | None:
         """Poll if it is time to. Returns the seconds until the next call, or None at the end."""

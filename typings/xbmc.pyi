@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+class Monitor:
+    def waitForAbort(self, timeout: float = -1) -> bool: ...
