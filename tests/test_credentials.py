@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from multiprocessing.reduction import ForkingPickler
+from types import SimpleNamespace
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
@@ -53,9 +54,10 @@ from ytmusic_oauth import (
     TransportError,
     UnauthorizedOAuthClient,
     UrllibSession,
+    _http,
 )
 from ytmusic_oauth.models import AuthCodeDict, BaseTokenDict, RefreshableTokenDict
-from ytmusic_oauth.session import Response, Session
+from ytmusic_oauth.session import Response, Session, check_session
 from ytmusic_oauth.transport import UrllibResponse
 
 SCOPE: Final = "https://www.googleapis.com/auth/youtube"
@@ -793,6 +795,35 @@ def test_a_token_that_came_through_a_redirect_is_rejected(server: FakeGoogle, ma
             with_session(server, make()).refresh_token("1//r")
         assert not raised.value.retryable
         assert bool(elsewhere.transcript) == (make is AlwaysFollowing)
+
+
+class AsyncPost:
+    async def post(self, url: str) -> None:
+        """Return at once, with nothing sent."""
+
+
+class AsyncContext(Minimal):
+    """Like an `aiohttp.ClientSession`: `post` is no coroutine function, but its response can only be awaited."""
+
+    async def __aenter__(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("session", "problem"),
+    [
+        (AsyncPost(), "must not be asynchronous, as tests.AsyncPost is"),
+        (AsyncContext(), "must not be asynchronous, as tests.AsyncContext is"),
+        (Minimal, "must be an object with a method post"),
+        (object(), "must be an object with a method post"),
+        (SimpleNamespace(post="no method"), "must be an object with a method post"),
+        (_http, "must be an object with a method post"),
+        ("https://proxy.example", "must be an object with a method post"),
+    ],
+)
+def test_what_cannot_send_a_form_is_rejected_at_once(session: object, problem: str) -> None:
+    assert hasattr(_http, "post"), "a module, as requests and httpx are"
+    with pytest.raises(TypeError, match=problem):
+        check_session(session)
 
 
 def test_a_minimal_session_is_enough(server: FakeGoogle) -> None:

@@ -50,8 +50,8 @@ PLAN: Final[Mapping[str, Imports]] = {
     "device": Imports("exceptions models"),
     "session": Imports("_messages _retries _validation exceptions", "codecs time"),
     "_http": Imports(
-        "_redaction exceptions",
-        "functools http.client io socket time urllib.error urllib.parse urllib.request",
+        "_redaction _validation exceptions session",
+        "functools http.client io socket time urllib.parse urllib.request",
     ),
     "transport": Imports("_http _validation session", "sys"),
     "credentials": Imports("_messages _retries _validation device models protocol session transport", "time"),
@@ -202,7 +202,7 @@ def test_a_module_starts_with_its_licence_and_a_docstring(name: str) -> None:
 
 
 # Of the whole package. A larger number needs a reason in the commit that changes it.
-MOST_LINES_OF_CODE: Final = 3850
+MOST_LINES_OF_CODE: Final = 4020
 
 
 def test_the_package_stays_small() -> None:

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+import tracemalloc
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Final
+from typing import Final, final
 
 import pytest
 from hypothesis import given
@@ -174,6 +176,177 @@ def test_a_wrapped_session_is_told_not_to_follow_redirects() -> None:
     session = LikeRequests()
     assert send(Wrapped(session), REQUEST).status == 307
     assert not session.followed
+
+
+# ---- a body that the session has not read --------------------------------------------------------
+
+TOKEN: Final = b'{"access_token": "ya29.fake"}'
+
+
+@final
+class Unread(Reply):
+    """A response of requests or httpx, whose body arrives in pieces; `seconds` pass before each."""
+
+    def __init__(self, *pieces: bytes, seconds: float = 0, clock: Clock | None = None, coding: str = "") -> None:
+        super().__init__(200, ValueError("read it here"), {"Content-Encoding": coding} if coding else {})
+        self.is_closed = False
+        self.content = b""
+        self.raw: object = self
+        self.sizes = set[int]()
+        self._pieces, self._seconds, self._clock = iter(pieces), seconds, clock
+
+    def read1(self, amount: int, /, *, decode_content: bool) -> bytes:
+        assert decode_content
+        self.sizes.add(amount)
+        if self._clock is not None:
+            self._clock.advance(self._seconds)
+        return next(self._pieces, b"")
+
+    def iter_content(self, chunk_size: int, /) -> Iterator[bytes]:
+        self.sizes.add(chunk_size)
+        yield from self._pieces
+
+    def iter_raw(self) -> Iterator[bytes]:
+        while piece := self.read1(0, decode_content=True):
+            yield piece
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def __enter__(self) -> Unread:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Requests(LikeRequests):
+    """Like a `requests.Session`: reads the body, unless told to stream it."""
+
+    stream = False
+
+    def __init__(self, response: Unread) -> None:
+        super().__init__()
+        self.response, self.options = response, dict[str, object]()
+
+    def post(self, url: str, **options: object) -> Unread:  # type-checked against requests itself by `typed/`
+        self.options = options
+        return self.response
+
+
+class Httpx:
+    """Like an `httpx.Client`."""
+
+    follow_redirects = True
+
+    def __init__(self, response: Unread, *limits: float | None) -> None:
+        self.response, self.options = response, dict[str, object]()
+        self.timeout = SimpleNamespace(**dict(zip(("connect", "read", "write", "pool"), limits, strict=False)))
+
+    def post(self, url: str, *, data: Mapping[str, str], headers: Mapping[str, str], timeout: float) -> Response:
+        raise AssertionError("it would read the whole body")
+
+    def stream(self, method: str, url: str, **options: object) -> Unread:
+        assert (method, url) == ("POST", REQUEST.url)
+        self.options = options
+        return self.response
+
+
+STREAMING: Final = pytest.mark.parametrize("make", [Requests, Httpx])
+
+
+@STREAMING
+def test_a_body_is_read_as_it_arrives_and_the_response_closed(make: Callable[[Unread], Requests | Httpx]) -> None:
+    session = make(Unread(b"\xef\xbb\xbf", TOKEN[:9], TOKEN[9:]))
+    assert send(session, REQUEST).body == {"access_token": "ya29.fake"}
+    assert session.response.is_closed
+    assert session.options["data"] == FORM
+    followed = session.options.get("allow_redirects", session.options.get("follow_redirects"))
+    assert followed is False
+
+
+@STREAMING
+def test_a_body_of_more_than_1_mib_is_malformed(make: Callable[[Unread], Requests | Httpx]) -> None:
+    session = make(Unread(*[b" " * 2**18] * 4, b" ", TOKEN))
+    with pytest.raises(MalformedResponse, match="longer than 1 MiB") as raised:
+        send(session, REQUEST)
+    assert raised.value.status == 200
+    assert session.response.is_closed
+    assert next(session.response.iter_content(1)) == TOKEN, "nothing more is read"
+    assert send(make(Unread(*[b" " * 2**18] * 3, b" " * (2**18 - len(TOKEN)), TOKEN)), REQUEST).body
+
+
+@STREAMING
+def test_a_body_that_drips_ends_with_the_timeout(make: Callable[[Unread], Requests | Httpx], clock: Clock) -> None:
+    session = make(Unread(*[b" "] * 40, TOKEN, seconds=1, clock=clock))
+    with pytest.raises(TransportError, match="did not respond in time") as raised:
+        send(session, REQUEST)
+    assert (raised.value.reason, raised.value.sent, session.response.is_closed) == ("timeout", True, True)
+    assert clock.steady == 1000 + 31
+    assert send(make(Unread(*[b" "] * 20, TOKEN, seconds=1, clock=clock)), REQUEST).body
+
+
+def test_a_body_is_read_in_small_pieces_where_urllib3_is_old() -> None:
+    session = Requests(Unread(TOKEN))
+    session.response.raw = None
+    assert send(session, REQUEST).body == {"access_token": "ya29.fake"}
+    assert max(session.response.sizes) <= 1024, "a kilobyte may become a megabyte"
+
+
+def test_a_body_that_a_hook_has_read_is_not_lost() -> None:
+    session = Requests(Unread())
+    session.response.content = TOKEN
+    assert send(session, REQUEST).body == {"access_token": "ya29.fake"}
+
+
+def test_requests_is_told_to_stream_and_given_the_timeout() -> None:
+    session = Requests(Unread(TOKEN))
+    send(session, REQUEST, 7)
+    assert (session.options["stream"], session.options["timeout"]) == (True, 7)
+
+
+def test_an_httpx_client_keeps_its_own_timeout() -> None:
+    session = Httpx(Unread(TOKEN), 2, 60, None)
+    send(session, REQUEST, 7)
+    assert session.options["timeout"] == (2, 7, 7, 7)
+
+
+@pytest.mark.parametrize(("coding", "bits"), [("gzip", 31), ("deflate", 15)])
+def test_an_httpx_client_decompresses_within_the_limit(coding: str, bits: int) -> None:
+    def compressed(text: bytes) -> bytes:
+        compress = zlib.compressobj(9, zlib.DEFLATED, bits)
+        return compress.compress(text) + compress.flush()
+
+    token = compressed(TOKEN)
+    session = Httpx(Unread(token[:5], token[5:], coding=coding))
+    assert send(session, REQUEST).body == {"access_token": "ya29.fake"}
+    headers = session.options["headers"]
+    assert isinstance(headers, dict)
+    assert headers["Accept-Encoding"] == "identity", "brotli and zstd are not understood"
+    bomb = Httpx(Unread(compressed(b" " * 2**26 + TOKEN), coding=coding))
+    tracemalloc.start()
+    try:
+        with pytest.raises(MalformedResponse, match="longer than 1 MiB"):
+            send(bomb, REQUEST)
+        assert tracemalloc.get_traced_memory()[1] < 8 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+class Logging(Httpx):
+    """A subclass with its own `post` wants to be called."""
+
+    def post(
+        self, url: str, *, data: Mapping[str, str], headers: Mapping[str, str], timeout: float, **_: bool
+    ) -> Reply:
+        return Reply(418)
+
+
+def test_a_subclass_of_an_httpx_client_is_sent_through_its_own_post() -> None:
+    assert send(Logging(Unread(TOKEN)), REQUEST).status == 418
+
+
+# ---- any session ---------------------------------------------------------------------------------
 
 
 def test_a_response_that_came_through_a_redirect_is_rejected() -> None:

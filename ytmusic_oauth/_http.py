@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """HTTP: the only module that opens sockets. Sends one form and returns the whole response, within limits.
 
-The limits are on time and size. Name resolution alone is not covered by the time limit: it is up to the operating
-system. `transport` loads this module with the first request, not before: `http.client`, `ssl` and `urllib.request` take
-longer to import than all the rest.
+The limits are on time and size. A name resolution cannot be interrupted, but the time that it takes counts. `transport`
+loads this module with the first request, not before: `http.client`, `ssl` and `urllib.request` take longer to import
+than all the rest.
 """
 
 from __future__ import annotations
@@ -15,27 +15,40 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
-from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead, InvalidURL
+from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
 from typing import TYPE_CHECKING, Final
-from urllib.error import URLError
-from urllib.parse import urlencode
-from urllib.request import AbstractHTTPHandler, OpenerDirector, ProxyHandler, Request, getproxies
+from urllib.parse import SplitResult, urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from ._redaction import sanitized
+from ._validation import safe_url
 from .exceptions import MalformedResponse, TransportError
+from .session import LARGEST_BODY, Proxy, parse_proxy, proxy_for_https
 
 if TYPE_CHECKING:
     from ssl import SSLContext
 
     from _typeshed import WriteableBuffer
 
-#: Seconds for one try at one address.
+#: Seconds in which a connection must be established, at whichever address.
 CONNECT_TIMEOUT: Final = 10.0
-#: Bytes; an OAuth response has one or two thousand.
-LARGEST_BODY: Final = 2**20
 #: Interim responses (RFC 9110 15.2) before the answer; there is rarely one.
 MAX_INTERIM: Final = 20
+METHOD: Final = "POST"
 _CUT_SHORT: Final = "cut short"
+
+# Addresses that did not respond: tried last from then on.
+_silent: Final[set[tuple[str, int]]] = set()
+
+_PROXY_ADVICE: Final = (
+    "Check the proxy: the argument proxies, or HTTPS_PROXY, ALL_PROXY and NO_PROXY in the environment."
+)
+_CA_ADVICE: Final = (
+    "To trust a private CA, set the environment variable SSL_CERT_FILE to the path of its certificate, or pass "
+    'ssl_context to UrllibSession. On macOS, run "Install Certificates.command" in the folder of Python.'
+)
+# What is wrong before the request is sent, and stays wrong.
+_Misconfigured: Final = partial(TransportError, sent=False, retryable=False)
 
 
 def post(
@@ -49,25 +62,25 @@ def post(
 ) -> tuple[int, Mapping[str, str], bytes]:
     """Send a form; return the status, the header fields and the body: see `transport.UrllibSession`."""
     deadline = time.monotonic() + timeout
-    request = Request(url, urlencode(data).encode(), dict(headers))
-    host = request.host  # `ProxyHandler` overwrites it
-    opener = OpenerDirector()
-    if request.type == "https":  # plain http goes to this machine, and a proxy would take the secrets elsewhere
-        found = getproxies() if proxies is None else proxies
-        opener.add_handler(ProxyHandler({name: url for name, url in found.items() if name == "https"}))
-    with ExitStack() as opened:
-        handler = _DeadlineHandler(deadline, ssl_context, opened)
-        opener.add_handler(handler)
+    try:
+        server = urlsplit(safe_url(url))
+    except ValueError as error:
+        raise _Misconfigured(f"The URL {error}", reason="url") from None
+    proxy, context = None, None
+    if server.scheme == "https":  # plain http goes to this machine, and a proxy would take the secrets elsewhere
+        proxy, context = _proxy(server.netloc, proxies), ssl_context or _verifying_context()
+    connection = _Connection(server, proxy, context, deadline)
+    path = (server.path or "/") + (f"?{server.query}" if server.query else "")
+    fields = {"Host": server.netloc, "Content-Type": "application/x-www-form-urlencoded", "Connection": "close"}
+    with connection.opened:
+        sent = False
         try:
-            response: HTTPResponse = opener.open(request)
-            content, problem = _read(response, handler)
-        except URLError as error:  # raised only while connecting or sending
-            raise TransportError(_reason(error.reason, host), sent=False) from None
+            connection.request(METHOD, path, urlencode(data).encode(), {**fields, **headers})
+            sent = True
+            response = connection.getresponse()
+            content, problem = _read(response, connection)
         except OSError as error:
-            raise TransportError(_reason(error, host)) from None
-        except (ValueError, InvalidURL):  # its message contains the proxy URL with its password
-            problem = "The URL of the server or of the proxy is invalid"
-            raise TransportError(problem, sent=False, retryable=False) from None
+            raise _unreachable(error, server.netloc, sent=sent) from None
         except HTTPException as error:  # its message may quote the response
             raise MalformedResponse(f"The response is not HTTP ({type(error).__name__})") from None
     # For a 5xx or 408, only the status matters.
@@ -78,43 +91,80 @@ def post(
     return response.status, dict(response.headers.items()), content
 
 
-class _DeadlineHandler(AbstractHTTPHandler):
+def _proxy(host: str, proxies: Mapping[str, str] | None) -> Proxy | None:
+    """Return the proxy for an https request to this host."""
+    if proxies is not None:
+        url = proxy_for_https(proxies)
+    else:
+        url = "" if proxy_bypass(host) else proxy_for_https(getproxies())
+        if url and not re.match(r"[\w+.-]+:/", url):  # the scheme is often omitted there
+            url = f"http://{url}"
+    try:
+        return parse_proxy(url) if url else None
+    except ValueError as error:
+        raise _Misconfigured(f"The proxy cannot be used: {error}", reason="proxy", advice=_PROXY_ADVICE) from None
+
+
+def _verifying_context() -> SSLContext:
+    """Return a context that checks certificates. `ssl.create_default_context` may not: programs replace it."""
+    try:
+        import ssl
+    except ImportError:
+        raise _Misconfigured("This Python was built without ssl, which https needs", reason="tls") from None
+    from os import environ
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = True, ssl.CERT_REQUIRED
+    context.load_default_certs()
+    context.set_alpn_protocols(["http/1.1"])
+    try:
+        if path := environ.get("SSLKEYLOGFILE"):
+            context.keylog_filename = path
+    except OSError as error:
+        problem = f"The file named by SSLKEYLOGFILE cannot be written: {error.strerror}"
+        raise _Misconfigured(problem, reason="tls", advice="Correct or unset this environment variable.") from None
+    return context
+
+
+class _Connection(HTTPConnection):
     """Enforces a deadline (monotonic) over the whole exchange.
 
-    urllib's own timeout applies to each address and each read.
+    The timeout of `http.client` applies to each address and each read.
     """
 
-    http_request = https_request = AbstractHTTPHandler.do_request_
-
-    def __init__(self, deadline: float, context: SSLContext | None, opened: ExitStack) -> None:
-        super().__init__(debuglevel=0)  # from Python 3.12 on, `HTTPConnection.debuglevel` would print the secrets
-        self._deadline, self._context, self._opened = deadline, context, opened
+    def __init__(self, server: SplitResult, proxy: Proxy | None, context: SSLContext | None, deadline: float) -> None:
+        self._server, self._proxy, self._context, self._deadline = server, proxy, context, deadline
+        host, port = server.hostname or "", server.port or (443 if context else 80)
+        super().__init__(*(proxy[:2] if proxy else (host, port)))
+        if proxy:
+            self.set_tunnel(host, port, dict(proxy.headers))
+        self.set_debuglevel(0)  # a program may have set `HTTPConnection.debuglevel`, which prints the secrets
+        vars(self).update(_create_connection=partial(_connect, deadline), response_class=self._response)
         #: whether the server has closed the connection
         self.is_closed = False
+        #: closes everything
+        self.opened = ExitStack()
+        self.opened.callback(self.close)
 
-    def http_open(self, request: Request) -> HTTPResponse:
-        return self._open(HTTPConnection, request)
-
-    def https_open(self, request: Request) -> HTTPResponse:
+    def connect(self) -> None:
         try:
-            from http.client import HTTPSConnection
-        except ImportError:
-            problem = "This Python was built without ssl, which https needs"
-            raise TransportError(problem, sent=False, retryable=False) from None
-        return self._open(partial(HTTPSConnection, context=self._context), request)
-
-    def _open(self, connection_to: Callable[[str], HTTPConnection], request: Request) -> HTTPResponse:
-        def limited(host: str, **_: object) -> HTTPConnection:
-            connection = connection_to(host)
-            vars(connection).update(_create_connection=partial(_connect, self._deadline), response_class=self._response)
-            return connection
-
-        return self.do_open(limited, request)
+            super().connect()
+        except (OSError, HTTPException) as error:
+            if self._proxy is None:
+                raise
+            raise _proxy_failed(error, self._proxy, self._server.netloc) from None
+        self.sock.settimeout(_remaining(self._deadline))
+        if self._context:
+            try:
+                self.sock = self._context.wrap_socket(self.sock, server_hostname=self._server.hostname)
+            except OSError as error:
+                raise _untrusted(error, self._server.netloc) from None
+            self.sock.settimeout(_remaining(self._deadline))
 
     def _response(self, sock: socket.socket, **_: object) -> HTTPResponse:
         response = _Response(sock)
         response.fp = io.BufferedReader(_DeadlineReader(self._deadline, sock, response.fp.detach(), self._closed))
-        self._opened.callback(response.close)  # Python 3.10 does not close a refused CONNECT
+        self.opened.callback(response.close)  # Python 3.10 does not close a refused CONNECT
         return response
 
     def _closed(self) -> None:
@@ -141,19 +191,34 @@ def _remaining(deadline: float) -> float:
 
 
 def _connect(deadline: float, address: tuple[str, int], *_: object) -> socket.socket:
-    targets = [str(info[4][0]) for info in socket.getaddrinfo(*address, type=socket.SOCK_STREAM)]
+    """Connect to the first address that responds. Each but the last gets half of the time that is left."""
+    targets = sorted(_addresses(*address), key=lambda target: target in _silent)
+    deadline = min(deadline, time.monotonic() + CONNECT_TIMEOUT)
     while targets:
-        # Share the time among the addresses: the first ones may drop packets silently.
-        timeout = min(CONNECT_TIMEOUT, _remaining(deadline) / len(targets))
+        seconds = _remaining(deadline)
+        target = targets.pop(0)
+        # A literal address is not looked up.
+        connected = socket.socket(socket.AF_INET6 if ":" in target[0] else socket.AF_INET)
+        connected.settimeout(seconds / 2 if targets else seconds)
         try:
-            connected = socket.create_connection((targets.pop(0), address[1]), timeout)
-        except OSError:
+            connected.connect(target)
+        except OSError as error:
+            connected.close()
+            if _timed_out(error):
+                _silent.add(target)
             if not targets:
                 raise
         else:
-            connected.settimeout(min(CONNECT_TIMEOUT, _remaining(deadline)))  # for TLS, and for sending
+            _silent.discard(target)
             return connected
     raise OSError("it has no address")
+
+
+def _addresses(host: str, port: int) -> list[tuple[str, int]]:
+    # RFC 6761 6.3: names of this machine are not looked up.
+    if re.fullmatch(r"(.*\.)?localhost\.?", host, re.IGNORECASE):
+        return [("127.0.0.1", port), ("::1", port)]
+    return [(str(info[4][0]), port) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
 class _DeadlineReader(io.RawIOBase):
@@ -179,12 +244,12 @@ class _DeadlineReader(io.RawIOBase):
         super().close()
 
 
-def _read(response: HTTPResponse, handler: _DeadlineHandler) -> tuple[bytes, str]:
+def _read(response: HTTPResponse, connection: _Connection) -> tuple[bytes, str]:
     """Return the body and, if it is bad, the reason."""
     try:
         content = response.read(LARGEST_BODY + 1)
     except IncompleteRead:  # also for a chunk size that is not a number
-        return b"", _CUT_SHORT if handler.is_closed else "not HTTP (IncompleteRead)"
+        return b"", _CUT_SHORT if connection.is_closed else "not HTTP (IncompleteRead)"
     except (HTTPException, ValueError) as error:
         return b"", f"not HTTP ({type(error).__name__})"
     if len(content) > LARGEST_BODY:
@@ -192,13 +257,51 @@ def _read(response: HTTPResponse, handler: _DeadlineHandler) -> tuple[bytes, str
     return content, _CUT_SHORT if response.length else ""
 
 
-def _reason(error: object, host: str) -> str:
-    if isinstance(error, TimeoutError):
-        return f"{host} did not respond in time"
-    certificate = getattr(error, "verify_message", None)  # an ssl.SSLCertVerificationError
-    if certificate and time.gmtime().tm_year < 2020:
-        certificate += f". This machine's clock says {time.gmtime().tm_year}: set it"
-    reason = certificate or getattr(error, "strerror", None) or str(error)
-    # Drop the proxy's reason phrase: it may echo the password.
-    reason = re.sub(r"(Tunnel connection failed: \d+).*", r"\1", reason)
-    return f"{host} cannot be reached: {sanitized(reason)}"
+# ---- errors --------------------------------------------------------------------------------------
+
+
+def _timed_out(error: Exception) -> bool:
+    return isinstance(error, TimeoutError) or "timed out" in str(error)  # before Python 3.10, another class
+
+
+def _unreachable(error: Exception, name: str, *, sent: bool = False, reason: str = "network") -> TransportError:
+    if _timed_out(error):
+        return TransportError(f"{name} did not respond in time", sent=sent, reason="timeout")
+    if isinstance(error, socket.gaierror):
+        reason = "dns"
+    elif isinstance(error, ConnectionRefusedError):
+        reason = "refused"
+    words = sanitized(getattr(error, "strerror", None) or str(error))
+    return TransportError(f"{name} cannot be reached: {words}", sent=sent, reason=reason)
+
+
+def _proxy_failed(error: Exception, proxy: Proxy, server: str) -> TransportError:
+    # Not the rest of the message, which is the proxy's reason phrase: it may repeat the password.
+    refusal = re.match(r"Tunnel connection failed: (\d+)", str(error))
+    name, status = f"The proxy {proxy.host}:{proxy.port}", int(refusal[1]) if refusal else 0
+    if isinstance(error, OSError) and not status:
+        failed = _unreachable(error, name)
+        failed.reason = "proxy"
+        return failed
+    problems = {
+        0: "does not respond as a proxy does",
+        407: "does not accept the user name and the password, or needs them",
+    }
+    problem = f"{name} {problems.get(status, f'did not connect to {server}')}"
+    retryable = status >= 500 or status in {408, 429}
+    return TransportError(
+        problem, sent=False, status=status or None, retryable=retryable, reason="proxy", advice=_PROXY_ADVICE
+    )
+
+
+def _untrusted(error: Exception, name: str) -> TransportError:
+    if not (words := getattr(error, "verify_message", "")):
+        return _unreachable(error, name, reason="tls")
+    code, today = getattr(error, "verify_code", 0), time.strftime("%Y-%m-%d", time.gmtime())
+    problem, reason, advice = f"{name} cannot be reached: {sanitized(words)}", "tls", _CA_ADVICE
+    if code in {9, 10}:  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED
+        problem, reason = f"{problem}. The date of this machine is {today}", "clock"
+        advice = "If that date is wrong, set it. If it is right, the operator of the server must renew the certificate."
+    elif code in {62, 64}:  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
+        advice = "Check the URL: the certificate is for another host."
+    return _Misconfigured(problem, reason=reason, advice=advice)

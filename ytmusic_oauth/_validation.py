@@ -25,10 +25,10 @@ _LATEST: Final = 10**11
 # What we read has one pair; the rest allows for unknown keys, and for brackets inside strings.
 _MAX_BRACKETS: Final = 100
 # A host name, or an IPv6 address. The underscore is not in RFC 1123, but in the names of internal hosts.
-_LABEL: Final = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9])?"
+_LABEL: Final = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?"
 _HOST: Final = rf"{_LABEL}(\.{_LABEL})*\.?|\[(?P<ipv6>[0-9a-f:.]+)\]"
 _BYTE: Final = r"(25[0-5]|2[0-4]\d|1?\d?\d)"
-_LOOPBACK: Final = rf"localhost|127(\.{_BYTE}){{3}}|\[::1\]"
+_LOOPBACK: Final = rf"({_LABEL}\.)*localhost|127(\.{_BYTE}){{3}}|\[::1\]"
 # https to any host, http to this machine only; no user name, no fragment (RFC 3986 3).
 _SAFE_URL: Final = re.compile(
     rf"(https://({_HOST})|http://({_LOOPBACK}))(:(?P<port>\d{{1,5}}))?([/?][!-\"$-~]*)?", re.ASCII | re.IGNORECASE

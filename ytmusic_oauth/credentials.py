@@ -16,7 +16,7 @@ from ._retries import TRIES, with_retries
 from ._validation import credential, extra_parameters, printable, validate
 from .models import AuthCodeDict, BaseTokenDict, RefreshableTokenDict
 from .protocol import OAUTH_SCOPE, YOUTUBE, Endpoints
-from .session import TIMEOUT, Session, check_proxies, is_requests, send
+from .session import TIMEOUT, Session, check_proxies, check_session, is_requests, send
 
 __all__ = ["Credentials", "OAuthCredentials"]
 
@@ -98,11 +98,11 @@ class OAuthCredentials(Credentials):
         self._proxies = proxies
         if session is None:
             check_proxies(proxies)
-        elif not callable(getattr(session, "post", None)):
-            raise TypeError("session must have a method post")
-        elif is_requests(session):
+        else:
+            check_session(session)
+        if is_requests(session):
             session.proxies.update(proxies or {})  # as ytmusicapi does
-        elif proxies:
+        elif session is not None and proxies:
             raise ValueError("pass proxies to your own session, or omit session")
         # The last device code, and the monotonic times of its request and of the response.
         self._last_code: tuple[str, float, float] = ("", 0.0, 0.0)

@@ -1,36 +1,41 @@
 # SPDX-License-Identifier: MIT
 """The interface to the network: what a session is, and how a request is sent through one.
 
-`transport.UrllibSession` is ours. A session supplied by the caller (`requests`, `httpx`) is told not to follow
-redirects, and a response that came through one is rejected. Its timeouts and size limits are its own. Opens no socket
-itself.
+`transport.UrllibSession` is ours. A session of the caller's is told not to follow redirects, and a response that came
+through one is rejected. What a `requests.Session` or an `httpx.Client` receives is read here, up to 1 MiB and within
+the time; but sending, receiving the headers and each read are limited by the session's own timeout alone. Opens no
+socket itself.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from codecs import BOM_UTF8
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from typing import TYPE_CHECKING, Final, Protocol
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, suppress
+from types import ModuleType
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from ._messages import HttpResponse, Request, redirected
 from ._retries import parse_retry_after
 from ._validation import json_object
-from .exceptions import OAuthError, TransportError
+from .exceptions import MalformedResponse, OAuthError, TransportError
 
 if TYPE_CHECKING:
     from typing import TypeGuard  # Python 3.10
 
 # fmt: off
 __all__ = [
-    "TIMEOUT", "RequestsSession", "Response", "Session", "Signable", "SupportsSetHeader", "check_proxies",
-    "is_requests", "send",
+    "LARGEST_BODY", "TIMEOUT", "Proxy", "RequestsSession", "Response", "Session", "Signable", "SupportsSetHeader",
+    "check_proxies", "check_session", "is_requests", "parse_proxy", "proxy_for_https", "send",
 ]
 # fmt: on
 
 TIMEOUT: Final = 30.0
-"""Seconds for a whole request."""
+"""Seconds for a whole call, tries and waits included."""
+LARGEST_BODY: Final = 2**20
+"""Bytes; an OAuth response has one or two thousand."""
 
 # The headers that ytmusicapi sends.
 _HEADERS: Final[Mapping[str, str]] = {
@@ -86,19 +91,115 @@ class RequestsSession(Session, Protocol):
     proxies: dict[str, str]
 
 
+class _HttpxClient(Session, Protocol):
+    def stream(self, method: str, url: str, **options: object) -> AbstractContextManager[_Unread]: ...
+
+
+class _Unread(Response, Protocol):
+    """A response of `requests`, or of `httpx`, whose body has not been read."""
+
+    raw: _Unread
+    content: bytes
+
+    def iter_content(self, chunk_size: int, /) -> Iterable[bytes]: ...
+
+    def iter_raw(self) -> Iterable[bytes]: ...
+
+    def read1(self, amount: int, /, *, decode_content: bool) -> bytes: ...
+
+    def close(self) -> None: ...
+
+
+class _Received(NamedTuple):
+    """A response whose body was read here."""
+
+    status_code: int
+    headers: Mapping[str, str]
+    content: bytes
+    history: object
+
+    def json(self) -> object:
+        return json_object(self.content.decode("utf-8-sig"))  # some servers send a byte order mark
+
+
 def is_requests(session: object) -> TypeGuard[RequestsSession]:
     """Whether it is a `requests.Session` or a wrapper of one: no other session has this method."""
     return hasattr(session, "get_redirect_target")
 
 
+def _is_httpx(session: object) -> TypeGuard[_HttpxClient]:
+    """Whether it is an `httpx.Client`, and not a wrapper of one or a subclass that has a `post` of its own."""
+    owner = next((each for each in type(session).__mro__ if "post" in vars(each)), object)
+    return hasattr(session, "follow_redirects") and "stream" in vars(owner)
+
+
+def check_session(session: object) -> None:
+    """Raise `TypeError` for what can never send a form."""
+    from inspect import iscoroutinefunction
+
+    post, kind = getattr(session, "post", None), type(session)
+    if isinstance(session, (type, ModuleType)) or not callable(post):
+        raise TypeError("session must be an object with a method post, such as a requests.Session() or httpx.Client()")
+    if iscoroutinefunction(post) or hasattr(session, "__aenter__"):
+        name = f"{kind.__module__.partition('.')[0]}.{kind.__qualname__}"
+        raise TypeError(f"session must not be asynchronous, as {name} is: use a requests.Session() or httpx.Client()")
+
+
+# ---- proxies -------------------------------------------------------------------------------------
+
+_PROXY: Final = re.compile(
+    r"http://((?P<user>[^:/?#]*)(:(?P<password>[^/?#]*))?@)?(?P<host>[\w-]{1,63}(\.[\w-]{1,63})*|\[[0-9a-f:.]+\])(:(?P<port>\d{1,5}))?/*",
+    re.ASCII | re.IGNORECASE,
+)
+
+
+class Proxy(NamedTuple):
+    """An HTTP proxy."""
+
+    host: str
+    port: int
+    headers: Mapping[str, str]
+    """What to send it besides: the user name and the password."""
+
+
+def proxy_for_https(proxies: Mapping[str, str]) -> str:
+    """Return the URL of the proxy for https, or of the one for every scheme; empty without one."""
+    return str(proxies.get("https") or proxies.get("all") or "")
+
+
+def parse_proxy(url: str) -> Proxy:
+    """Parse the URL of a proxy. Raises `ValueError` without quoting it: it may contain a password."""
+    if not url:
+        raise ValueError("it has no proxy for https")
+    scheme = url.partition("://")[0].lower()
+    if scheme.startswith("socks"):
+        raise ValueError("SOCKS proxies are not supported")
+    if scheme == "https":
+        raise ValueError("a proxy with https:// is not supported; most proxies take http://, for https requests too")
+    parts = _PROXY.fullmatch(url)
+    if parts is None or not 0 < int(parts["port"] or "80") <= 65535:
+        raise ValueError("it is not like http://user:password@host:port, with special characters percent-encoded")
+    headers = {}
+    if parts["user"] is not None:
+        from base64 import b64encode
+        from urllib.parse import unquote
+
+        user_password = f"{unquote(parts['user'])}:{unquote(parts['password'] or '')}"
+        headers["Proxy-Authorization"] = f"Basic {b64encode(user_password.encode()).decode()}"
+    return Proxy(parts["host"].strip("[]"), int(parts["port"] or "80"), headers)
+
+
 def check_proxies(proxies: Mapping[str, str] | None) -> None:
-    """Raise `ValueError` for unusable proxies, without quoting them: they may contain a password."""
-    if proxies and (
-        not hasattr(proxies, "values")
-        or "https" not in proxies
-        or not all(str(proxy).lower().startswith(("http://", "https://")) for proxy in proxies.values())
-    ):
-        raise ValueError("proxies must be a dictionary such as {'https': 'http://user:password@host:port'}; no SOCKS")
+    """Raise `ValueError` for unusable proxies, without quoting them. Only the one for https is looked at."""
+    if proxies:
+        try:
+            parse_proxy(proxy_for_https(proxies) if hasattr(proxies, "get") else "")
+        except ValueError as error:
+            usual = "{'https': 'http://user:password@host:port'}"
+            raise ValueError(f"proxies must be a dictionary such as {usual}: {error}") from None
+
+
+# ---- sending -------------------------------------------------------------------------------------
 
 
 def send(session: Session, request: Request, timeout: float = TIMEOUT) -> HttpResponse:
@@ -131,18 +232,66 @@ def send(session: Session, request: Request, timeout: float = TIMEOUT) -> HttpRe
 
 
 def _post(session: Session, request: Request, timeout: float) -> Response:
+    deadline, own = time.monotonic() + timeout, getattr(session, "timeout", None)
+    # The headers are a copy: a session may write into them.
+    url, form, headers = request.url, request.form, {**_HEADERS, **request.headers}
     options: dict[str, object] = {}
     if hasattr(session, "trust_env"):  # requests and httpx: neither ~/.netrc nor the session's own `auth` is used
         options["auth"] = _as_it_is
     if is_requests(session):  # follows redirects by default, and sends the form again
         options["allow_redirects"] = False
+        if hasattr(session, "stream"):  # not so in a wrapper
+            options["stream"] = True
     elif hasattr(session, "follow_redirects"):  # httpx: follows redirects if its maker said so
         options["follow_redirects"] = False
-    elif isinstance(own := getattr(session, "timeout", None), (int, float)):  # UrllibSession has a timeout of its own
+    elif isinstance(own, (int, float)):  # UrllibSession has a timeout of its own
         timeout = min(own, timeout)
-    # The headers are a copy: a session may write into them.
-    headers = {**_HEADERS, **request.headers}
-    return session.post(request.url, data=request.form, headers=headers, timeout=timeout, **options)
+    if _is_httpx(session):
+        steps = (getattr(own, step, None) for step in ("connect", "read", "write", "pool"))
+        options["timeout"] = tuple(timeout if step is None else min(step, timeout) for step in steps)
+        headers["Accept-Encoding"] = "identity"
+        with session.stream("POST", url, data=form, headers=headers, **options) as streamed:
+            return _received(streamed, _inflated(streamed), deadline)
+    response = session.post(url, data=form, headers=headers, timeout=timeout, **options)
+    if not _is_unread(response):
+        return response
+    with closing(response):
+        received = _received(response, _pieces(response), deadline)
+        return received if received.content else received._replace(content=response.content)  # a hook has read it
+
+
+def _is_unread(response: object) -> TypeGuard[_Unread]:
+    return hasattr(response, "iter_content")
+
+
+def _pieces(response: _Unread) -> Iterator[bytes]:
+    if not hasattr(response.raw, "read1"):  # urllib3 before 2.2 does not return what has arrived, but waits for more
+        yield from response.iter_content(1024)
+    else:
+        while piece := response.raw.read1(1024, decode_content=True):
+            yield piece
+
+
+def _inflated(response: _Unread) -> Iterator[bytes]:
+    """Read the body. `httpx` would decompress 64 KiB at once, which may become 64 MiB."""
+    from zlib import decompressobj
+
+    inflate = decompressobj(47)  # 47: gzip or zlib
+    for piece in response.iter_raw():
+        is_deflated = _headers(response).get("content-encoding") in {"gzip", "deflate"}
+        yield inflate.decompress(piece, LARGEST_BODY + 1) if is_deflated else piece
+
+
+def _received(response: Response, pieces: Iterable[bytes], deadline: float) -> _Received:
+    content = bytearray()
+    for piece in pieces:
+        content += piece
+        if len(content) > LARGEST_BODY:
+            raise MalformedResponse("The response is longer than 1 MiB", status=response.status_code)
+        if time.monotonic() > deadline:
+            raise TransportError("The server did not respond in time", reason="timeout")
+    history: object = getattr(response, "history", None)
+    return _Received(response.status_code, _headers(response), bytes(content), history)
 
 
 def _as_it_is(request: object) -> object:

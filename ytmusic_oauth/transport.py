@@ -43,17 +43,19 @@ class UrllibSession:
     """
 
     proxies: Mapping[str, str] | None = field(default=None, repr=False)
-    """`{"https": "http://user:password@host:port"}`; None for the environment's; `{}` for none."""
+    """`{"https": "http://user:password@host:port"}`, whatever NO_PROXY says. None: the environment's. `{}`: none."""
     if sys.version_info >= (3, 10):  # before, these may be given by position, too
         _: KW_ONLY
     timeout: float = TIMEOUT
-    """Seconds for a whole request, at most an hour."""
+    """Seconds for a whole request, at most 30: a whole call takes no longer."""
     ssl_context: SSLContext | None = None
     """Which certificates to trust; None for Python's default."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.timeout <= 3600:
-            raise ValueError("timeout must be more than 0 seconds and at most an hour")
+        if not 0 < self.timeout <= TIMEOUT:
+            raise ValueError(
+                f"timeout must be more than 0 and at most {TIMEOUT:.0f} seconds, the limit of a whole call"
+            )
         check_proxies(self.proxies)
 
     def post(
@@ -62,7 +64,7 @@ class UrllibSession:
         """Send a form. Responses of any status are returned. Raises `TransportError` or `MalformedResponse`."""
         from ._http import post
 
-        timeout = timeout or self.timeout
+        timeout = self.timeout if timeout is None else timeout
         return UrllibResponse(
             *post(url, data, headers, timeout=timeout, proxies=self.proxies, ssl_context=self.ssl_context)
         )

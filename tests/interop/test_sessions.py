@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""The sessions of requests and httpx as `session=`: what holds as for our own, and what is not guaranteed then."""
+"""The sessions of requests and httpx as `session=`: what holds as for our own."""
 
 from __future__ import annotations
 
+import gzip
 import ssl
+import time
+import tracemalloc
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, Literal
@@ -16,7 +20,7 @@ import pytest
 import requests
 
 from tests.interop.conftest import ROOT
-from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FAULTS, FakeGoogle, Raw, Reply, drip, redirect
+from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FAULTS, FakeGoogle, Reply, drip, redirect
 from tests.support import Clock, endpoints
 from ytmusic_oauth import (
     BadOAuthClient,
@@ -29,6 +33,7 @@ from ytmusic_oauth import (
     TransportError,
     session,
 )
+from ytmusic_oauth.protocol import refresh_request
 
 CERTIFICATES: Final = ROOT / "tests" / "data" / "certificates"
 CA_FILE: Final = str(CERTIFICATES / "ca.pem")
@@ -66,6 +71,12 @@ def client(request: pytest.FixtureRequest, server: FakeGoogle) -> Iterator[OAuth
     oauth_client, close = make(server, None)
     yield oauth_client
     close()
+
+
+def own_session(client: OAuthCredentials) -> session.Session:
+    own = client._session
+    assert own is not None
+    return own
 
 
 def logged_in(client: OAuthCredentials, server: FakeGoogle) -> RefreshingToken:
@@ -172,19 +183,49 @@ def test_its_own_certificate_settings_are_used(
             close()
 
 
-# ---- not guaranteed ------------------------------------------------------------------------------
+# ---- limits --------------------------------------------------------------------------------------
 
 
-def test_its_timeout_applies_to_each_read(
-    client: OAuthCredentials, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch
+def test_the_timeout_ends_a_body_that_drips(client: OAuthCredentials, server: FakeGoogle) -> None:
+    request = refresh_request(client.endpoints, CLIENT_ID, CLIENT_SECRET, "1//fake-refresh")
+    server.script("token", drip(b'{"access_token": "ya29.fake"}', every=0.03), drip(b" " * 1000, every=0.03))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, "time", time)
+        assert session.send(own_session(client), request, 20).body == {"access_token": "ya29.fake"}
+        with pytest.raises(TransportError, match="did not respond in time"):
+            session.send(own_session(client), request, 0.5)
+
+
+@pytest.mark.parametrize("is_compressed", [False, True])
+def test_a_body_of_more_than_1_mib_is_malformed(
+    client: OAuthCredentials, server: FakeGoogle, is_compressed: bool
 ) -> None:
-    monkeypatch.setattr(session, "TIMEOUT", 1.0)
-    server.script("token", drip(b'{"access_token": "ya29.fake", "expires_in": 9}', every=0.03))
-    assert client.refresh_token("1//fake-refresh")["access_token"] == "ya29.fake"
-
-
-def test_it_reads_a_body_of_any_size(client: OAuthCredentials, server: FakeGoogle) -> None:
     token = b'{"access_token": "ya29.fake", "expires_in": 9}'
-    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (2 * 2**20 + len(token))
-    server.script("token", Raw([head, b" " * 2**20, b" " * 2**20, token]))
+    headers = {"Content-Encoding": "gzip"} if is_compressed else {}
+    for size in (0, 200 if is_compressed else 2):
+        body = b" " * (size * 2**20) + token
+        server.script("token", Reply(200, gzip.compress(body) if is_compressed else body, headers))
     assert client.refresh_token("1//fake-refresh")["access_token"] == "ya29.fake"
+    tracemalloc.start()
+    try:
+        with pytest.raises(MalformedResponse, match="longer than 1 MiB"):
+            client.refresh_token("1//fake-refresh")
+        assert tracemalloc.get_traced_memory()[1] < 8 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_httpx_client_keeps_its_own_timeout(server: FakeGoogle) -> None:
+    own = httpx.Client(timeout=0.2)
+    with closing(own):
+        server.script("token", FAULTS["stall"])
+        started = time.monotonic()
+        with pytest.raises(TransportError, match="ReadTimeout"):
+            OAuthCredentials(CLIENT_ID, CLIENT_SECRET, own, endpoints=endpoints(server)).token_from_code("fake")
+        assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("asynchronous", [httpx.AsyncClient, httpx2.AsyncClient])
+def test_an_asynchronous_client_is_rejected_by_name(asynchronous: Callable[[], object]) -> None:
+    with pytest.raises(TypeError, match=rf"as {asynchronous.__module__}\.AsyncClient is"):
+        session.check_session(asynchronous())

@@ -60,7 +60,12 @@ class AsyncClient:
 class Client:
     follow_redirects: bool
     def __init__(
-        self, *, verify: SSLContext | bool = True, proxy: str | None = None, follow_redirects: bool = False
+        self,
+        *,
+        verify: SSLContext | bool = True,
+        proxy: str | None = None,
+        follow_redirects: bool = False,
+        timeout: float | None = 5.0,
     ) -> None: ...
     def close(self) -> None: ...
     def post(

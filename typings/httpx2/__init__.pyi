@@ -31,7 +31,12 @@ def get(
 class Client:
     follow_redirects: bool
     def __init__(
-        self, *, verify: SSLContext | bool = True, proxy: str | None = None, follow_redirects: bool = False
+        self,
+        *,
+        verify: SSLContext | bool = True,
+        proxy: str | None = None,
+        follow_redirects: bool = False,
+        timeout: float | None = 5.0,
     ) -> None: ...
     def close(self) -> None: ...
     def post(
@@ -44,3 +49,5 @@ class Client:
         follow_redirects: bool | UseClientDefault = ...,
         timeout: float | UseClientDefault | None = ...,
     ) -> Response: ...
+
+class AsyncClient: ...

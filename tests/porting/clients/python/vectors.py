@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The results of our own library for the vectors.
 
-Nothing is sent, and nothing waits. urllib is intercepted where it would connect, with the complete request, and gets
-an HTTP response to read; the clocks are fake. Everything between those two is the library as it is.
+Nothing is sent, and nothing waits. `http.client` is intercepted where it would connect, with the complete request, and
+gets an HTTP response to read; the clocks are fake. Everything between those two is the library as it is.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPResponse
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 from unittest.mock import patch
-from urllib.error import URLError
-from urllib.request import AbstractHTTPHandler, Request
+from urllib.parse import SplitResult
 
 from ytmusic_oauth import (
     GOOGLE,
@@ -29,6 +28,7 @@ from ytmusic_oauth import (
     OAuthToken,
     RefreshingToken,
     UrllibSession,
+    _http,
     _refresher,
     credentials,
     session,
@@ -90,6 +90,15 @@ class _Response(HTTPResponse):
         self.begin()
 
 
+class _Sent(NamedTuple):
+    """A request that the library sent."""
+
+    method: str
+    url: str
+    form: bytes
+    headers: Mapping[str, str]
+
+
 class _World:
     """Replaces the module `time` and the network: each request gets the next of `responses`, and then `default`."""
 
@@ -97,10 +106,10 @@ class _World:
         self.wall = wall
         self.steady = 0.0
         self.waits: list[float] = []
-        self.requests: list[Request] = []
+        self.requests: list[_Sent] = []
         self.sent_at: list[float] = []
         self._responses: Iterator[object] = iter(responses)
-        self._default = default
+        self._default = self._given = default
 
     def time(self) -> float:
         return self.wall
@@ -116,15 +125,19 @@ class _World:
         self.wall += seconds
         self.steady += seconds
 
-    def open(self, request: Request) -> HTTPResponse:
-        self.requests.append(request)
+    def send(self, server: SplitResult, method: str, path: str, form: bytes, headers: Mapping[str, str]) -> None:
+        url = f"{server.scheme}://{server.netloc}{path}"
+        self.requests.append(_Sent(method, url, form, {name.lower(): value for name, value in headers.items()}))
         self.sent_at.append(round(self.steady, 3))
         given = as_object(next(self._responses, self._default))
         self.advance(as_seconds(given.get("duration", 0)))
         self.wall += as_seconds(given.get("clock_change", 0))
-        # As urllib raises them: before the whole request was sent, and after.
+        self._given = given
         if given.get("failure") == "unreachable":
-            raise URLError(ConnectionRefusedError())
+            raise ConnectionRefusedError
+
+    def receive(self) -> HTTPResponse:
+        given = self._given
         if given.get("failure") == "no_response":
             raise TimeoutError
         body = as_bytes(given)
@@ -144,10 +157,9 @@ class _World:
                 stack.enter_context(patch.object(module, "time", self))
             stack.enter_context(patch.object(random, "uniform", lambda least, most: least + (most - least) * jitter))
             stack.enter_context(
-                patch.object(
-                    AbstractHTTPHandler, "do_open", lambda _, connection, request, **options: self.open(request)
-                )
+                patch.object(_http._Connection, "request", lambda link, *sent: self.send(link._server, *sent))
             )
+            stack.enter_context(patch.object(_http._Connection, "getresponse", lambda _: self.receive()))
             yield
 
 
@@ -217,9 +229,8 @@ def _requests(given: Object) -> object:
         _call(call, given)
     [request] = world.requests
     if "header" in given:
-        return request.get_header(text_at(given, "header", "").capitalize())
-    assert isinstance(request.data, bytes)
-    return {request.get_method().lower(): request.full_url, "form": sorted(request.data.decode("ascii").split("&"))}
+        return request.headers.get(text_at(given, "header", "").lower())
+    return {request.method.lower(): request.url, "form": sorted(request.form.decode("ascii").split("&"))}
 
 
 def _endpoint_urls(given: Object) -> object:

@@ -5,19 +5,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http.client import HTTPResponse
-from urllib.parse import urljoin
-from urllib.request import OpenerDirector, ProxyHandler
+from ssl import SSLContext
+from urllib.parse import SplitResult, urljoin
+from urllib.request import getproxies
 
 from ytmusic_oauth import _http
 from ytmusic_oauth._http import CONNECT_TIMEOUT
 from ytmusic_oauth._validation import json_object
+from ytmusic_oauth.session import Proxy, parse_proxy, proxy_for_https
 from ytmusic_oauth.transport import UrllibResponse, UrllibSession
 
 from .registry import constant, replaces
 
 __all__: list[str] = []
 
-post, read = UrllibSession.post, _http._read
+post, read, open_connection = UrllibSession.post, _http._read, _http._Connection.__init__
 
 
 @replaces(post, "a redirect is followed", caught_by="hostile/redirected-*")
@@ -46,8 +48,8 @@ def _(deadline: float) -> float:
 
 
 @replaces(read, "a truncated response is accepted", caught_by="error-responses/body-cut-short")
-def _(response: HTTPResponse, handler: _http._DeadlineHandler) -> tuple[bytes, str]:
-    content, problem = read(response, handler)
+def _(response: HTTPResponse, connection: _http._Connection) -> tuple[bytes, str]:
+    content, problem = read(response, connection)
     return content, "" if content else problem
 
 
@@ -56,8 +58,8 @@ def _(response: HTTPResponse, handler: _http._DeadlineHandler) -> tuple[bytes, s
     "a connection that broke is reported as a fault of the server, and is not tried again",
     caught_by="error-responses/body-cut-short",
 )
-def _(response: HTTPResponse, handler: _http._DeadlineHandler) -> tuple[bytes, str]:
-    content, problem = read(response, handler)
+def _(response: HTTPResponse, connection: _http._Connection) -> tuple[bytes, str]:
+    content, problem = read(response, connection)
     return content, problem and "not HTTP"
 
 
@@ -66,19 +68,18 @@ def _(response: UrllibResponse) -> object:
     return json_object(response.content.decode(errors="replace"))
 
 
-class _ProxiedOpener(OpenerDirector):
-    def __init__(self) -> None:
-        super().__init__()
-        self.add_handler(ProxyHandler())
+@replaces(open_connection, "a proxy sees requests to this machine", caught_by="hostile/proxy-*")
+def _(
+    connection: _http._Connection,
+    server: SplitResult,
+    proxy: Proxy | None,
+    context: SSLContext | None,
+    deadline: float,
+) -> None:
+    url = proxy_for_https(getproxies())
+    open_connection(connection, server, parse_proxy(url) if url else proxy, context, deadline)
 
 
-constant(
-    _http,
-    "OpenerDirector",
-    _ProxiedOpener,
-    "a proxy sees requests to this machine",
-    caught_by="hostile/proxy-*",
-)
 constant(
     _http,
     "LARGEST_BODY",

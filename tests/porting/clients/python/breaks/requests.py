@@ -6,9 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from urllib.parse import urlencode
-from urllib.request import Request as UrllibRequest
 
 from ytmusic_oauth import _http, protocol, session
 from ytmusic_oauth._messages import Kind, Request
@@ -153,8 +151,8 @@ constant(
 
 constant(
     _http,
-    "Request",
-    partial(UrllibRequest, method="GET"),
+    "METHOD",
+    "GET",
     "the device code is requested with GET",
     caught_by="requests/*",
 )
