@@ -18,11 +18,11 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import lru_cache, partial
 from math import inf
 from queue import SimpleQueue
 from types import SimpleNamespace
-from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
 import pytest
 
@@ -31,6 +31,9 @@ from ytmusic_oauth import Endpoints, OAuthCredentials, RefreshingToken, _refresh
 from ytmusic_oauth._state import parse_token_text
 from ytmusic_oauth.exceptions import InvalidGrant, OAuthError, TokenStoreError
 from ytmusic_oauth.models import BaseTokenDict, RefreshableTokenDict
+
+if TYPE_CHECKING:
+    from typing import TypeAlias  # Python 3.10
 
 # How many preemptions more than `make test` has time for.
 TORTURE: Final = int(os.environ.get("YTMUSIC_OAUTH_TORTURE", "0"))
@@ -44,11 +47,11 @@ LEASE: Final = 35
 SLOW: Final = 20
 
 #: What the server does when a refresh token is used that was replaced already.
-Reuse: TypeAlias = Literal["revokes", "refuses", "tolerates", "never rotates"]
-Locking: TypeAlias = Literal["kernel lock", "lease", "no lock"]
+Reuse = Literal["revokes", "refuses", "tolerates", "never rotates"]
+Locking = Literal["kernel lock", "lease", "no lock"]
 #: How the store replaces a text: a file is compared and then renamed, and another program can write it in between.
-Swap: TypeAlias = Literal["compare-and-swap", "compare, then swap", "swap"]
-Beginning: TypeAlias = Literal["loaded", "constructed", "nothing stored"]
+Swap = Literal["compare-and-swap", "compare, then swap", "swap"]
+Beginning = Literal["loaded", "constructed", "nothing stored"]
 
 ENDPOINTS: Final = {
     rotates: Endpoints("https://as.example/code", "https://as.example/token", rotates_refresh_tokens=rotates)
@@ -782,7 +785,7 @@ class MomentaryLock:
             self.owners.pop(actor.process, None)
 
 
-@cache
+@lru_cache(maxsize=None)
 def parse(text: str | None) -> RefreshableTokenDict | None:
     """What the package would find in the store; None: no token."""
     with suppress(TokenStoreError):

@@ -10,7 +10,7 @@ import copy
 import json
 import pickle
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from hypothesis import given
@@ -32,6 +32,9 @@ from ytmusic_oauth.exceptions import (
     TransportError,
 )
 from ytmusic_oauth.models import RefreshableTokenDict
+
+if TYPE_CHECKING:
+    from typing import TypeAlias  # Python 3.10
 
 # The monotonic clock at NOON. All other times are in seconds since then.
 BOOTED: Final = 1000.0

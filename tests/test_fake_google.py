@@ -547,16 +547,11 @@ def test_a_misspelled_fault_is_named_in_the_error(capsys: pytest.CaptureFixture[
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send SIGINT to one child process")
 def test_as_a_program_it_prints_its_url_responds_and_stops_quietly() -> None:
-    command = [sys.executable, "-W", "error", str(FILE), "--approve-after", "0"]
-    with (
-        subprocess.Popen(
-            [*command, "--script", "token=503"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process,
-        contextlib.ExitStack() as ends,
-    ):
+    command = [sys.executable, "-W", "error", str(FILE), "--approve-after", "0", "--script", "token=503"]
+    with contextlib.ExitStack() as ends:
+        process = ends.enter_context(
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        )
         ends.callback(process.kill)
         assert process.stdout is not None
         assert process.stderr is not None

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,7 +18,10 @@ from tests.support import Clock, client
 from ytmusic_oauth import AccessDenied, OAuthToken, RefreshingToken, TokenFileError
 from ytmusic_oauth._terminal import open_browser
 
-UserActions = Callable[[Callable[[], object]], None]
+if TYPE_CHECKING:
+    from typing import TypeAlias  # Python 3.10
+
+UserActions: TypeAlias = "Callable[[Callable[[], object]], None]"
 
 
 @pytest.fixture

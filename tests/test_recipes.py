@@ -460,7 +460,7 @@ def test_service_keeps_accounts_apart_and_inside_its_folder(
 ) -> None:
     headers = {user: accounts.authorization(user) for user in USERS}
     assert len(set(headers.values())) == len(USERS)
-    assert all(server.is_live(header.removeprefix("Bearer ")) for header in headers.values())
+    assert all(server.is_live(header.replace("Bearer ", "", 1)) for header in headers.values())
     assert len({path.name.lower() for path in (tmp_path / "accounts").iterdir()}) == len(USERS)
     assert [path.name for path in tmp_path.iterdir()] == ["accounts"]
 
@@ -490,7 +490,7 @@ def test_service_replaces_and_removes_logins(
     new = accounts.authorization("Ada")
     assert new != old
     accounts.remove("Ada")
-    assert not server.is_live(new.removeprefix("Bearer "))
+    assert not server.is_live(new.replace("Bearer ", "", 1))
     accounts.remove("ada")  # already ended: Google's revocation ends every login of the user
     for user in ("Ada", "ada"):
         with pytest.raises(TokenFileNotFound):

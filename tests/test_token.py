@@ -139,7 +139,7 @@ def test_sign_sets_the_header_and_returns_the_request() -> None:
 def test_sign_refreshes_an_expired_token(token: RefreshingToken, server: FakeGoogle, clock: Clock) -> None:
     clock.sleep(3600)
     signed = token.sign(Unsigned())
-    assert server.is_live(signed.headers["Authorization"].removeprefix("Bearer "))
+    assert server.is_live(signed.headers["Authorization"].replace("Bearer ", "", 1))
 
 
 def test_urllib_does_not_send_the_header_where_it_is_redirected_to(server: FakeGoogle) -> None:

@@ -201,7 +201,7 @@ def test_the_client_authenticates_in_one_way(way: ClientAuthentication, everywhe
 def test_basic_encodes_id_and_secret_as_a_form_does() -> None:
     """RFC 6749 2.3.1. A colon in the id would end the user name."""
     request = refresh_request(replace(RFC, client_authentication="basic"), "a:b c", "s&+%=/ t", "1//old")
-    encoded = request.headers["Authorization"].removeprefix("Basic ")
+    encoded = request.headers["Authorization"].replace("Basic ", "", 1)
     assert base64.b64decode(encoded) == b"a%3Ab+c:s%26%2B%25%3D%2F+t"
 
 

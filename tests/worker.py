@@ -238,7 +238,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have set it to be ignored
     worker = Worker(*sys.argv[1:])
     for line in sys.stdin:
-        name, *arguments = line.removeprefix("unguarded ").split()
+        name, *arguments = line.replace("unguarded ", "", 1).split()
         command = partial(getattr(worker, name), *arguments)
         if line.startswith("unguarded "):
             command()

@@ -43,7 +43,7 @@ import urllib.parse
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Final, Literal, TypeAlias, final
+from typing import ClassVar, Final, Literal, Union, final
 
 CLIENT_ID: Final = "fake-client.apps.googleusercontent.com"
 CLIENT_SECRET: Final = "fake-secret"
@@ -174,7 +174,7 @@ class Raw:
     error: ClassVar = ""
 
 
-HttpResponse: TypeAlias = Reply | Raw
+HttpResponse = Union[Reply, Raw]
 
 
 def _head(status: int, headers: Mapping[str, str]) -> bytes:
@@ -296,7 +296,7 @@ def _page(status: int, message: str, user_code: str) -> Reply:
     return Reply(status, page, _HTML)
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class Authority:
     """The logic of an OAuth server: clients, logins, grants and tokens. Thread-safe.
 
@@ -419,7 +419,7 @@ class Authority:
             expires_at=now + self.code_lifetime,
             approved_at=now + (math.inf if self.approve_after is None else self.approve_after),
         )
-        links = zip(self.dialect.links, (page, f"{page}?user_code={user_code}"), strict=False)
+        links = zip(self.dialect.links, (page, f"{page}?user_code={user_code}"))
         body = {"device_code": device_code, "user_code": user_code, **dict(links)}
         interval = {} if self.interval is None else {"interval": self.interval}
         return Reply(200, {**body, "expires_in": self.code_lifetime, **interval})
@@ -546,7 +546,7 @@ class Authority:
 
 
 @final
-@dataclass(kw_only=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class FakeGoogle(Authority):
     """An `Authority` behind HTTP, with scripts, gates and a transcript. It runs in a `with` block.
 

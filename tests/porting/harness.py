@@ -22,18 +22,21 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal
 from unicodedata import category
 
 from .fake_google import CLIENT_ID, DIALECTS, ENDPOINTS, Client, Exchange, FakeGoogle, Reply
+
+if TYPE_CHECKING:
+    from typing import TypeAlias  # Python 3.10
 
 __all__ = [
     "KEYS", "SCOPE", "SECRET", "TIME_LIMIT", "DriverProcess", "DriverRun", "Failure", "Harness", "Object", "Profile",
     "as_text", "check_error", "check_said", "expect",
 ]  # fmt: skip
 
-Object: TypeAlias = Mapping[str, object]
-Profile: TypeAlias = Literal["youtube", "google", "rfc"]
+Object: TypeAlias = "Mapping[str, object]"
+Profile = Literal["youtube", "google", "rfc"]
 
 SCOPE: Final = "https://www.googleapis.com/auth/youtube"
 # A driver that does not encode a form, or encodes it twice, loses or changes each of these characters.

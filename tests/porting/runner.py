@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from time import monotonic
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal
 
 from .harness import DriverProcess, Failure, Harness, as_text
 from .scenarios import LEVELS, SCENARIOS, Scenario
@@ -19,9 +19,9 @@ from .vector import Vector, read_vectors, run_vectors
 
 __all__ = ["Level", "Result", "Verdict", "certify", "forbidden", "is_chosen", "known_names", "levels", "skips_of"]
 
-Verdict: TypeAlias = Literal["passed", "failed", "skipped"]
+Verdict = Literal["passed", "failed", "skipped"]
 # "not run": a part of the level was not chosen, so nothing can be said about it.
-Level: TypeAlias = Literal["passed", "passed in part", "failed", "not claimed", "not run"]
+Level = Literal["passed", "passed in part", "failed", "not claimed", "not run"]
 # Scenarios at once for each core. With more, those that start late miss their times.
 _AT_ONCE: Final = 8
 

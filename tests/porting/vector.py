@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 from zipfile import Path as ZipPath
@@ -52,7 +52,7 @@ class Outcome:
     skip: str = ""
 
 
-@cache
+@lru_cache(maxsize=None)
 def read_vectors() -> Sequence[Vector]:
     """Return all vectors, in the order of their files. Raises `LookupError` if there are none."""
     vectors: list[Vector] = []

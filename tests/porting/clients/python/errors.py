@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from ytmusic_oauth.exceptions import (
     AccessDenied,
@@ -25,9 +25,12 @@ from ytmusic_oauth.exceptions import (
     UnauthorizedOAuthClient,
 )
 
+if TYPE_CHECKING:
+    from typing import TypeAlias  # Python 3.10
+
 __all__ = ["ERROR_NAMES", "Object", "described", "made_from"]
 
-Object: TypeAlias = Mapping[str, object]
+Object: TypeAlias = "Mapping[str, object]"
 
 ERROR_NAMES: Final[Mapping[type[OAuthError], str]] = {
     AuthorizationPending: "authorization_pending",
