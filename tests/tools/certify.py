@@ -30,6 +30,7 @@ __all__ = ["CLIENTS", "Client", "main", "problems"]
 ROOT: Final = Path(__file__).parents[2]
 KIT: Final = ROOT / "tests" / "porting"
 CLIENTS_FOLDER: Final = KIT / "clients"
+GO_CLIENT: Final = ROOT / "build" / "go-client"
 OURS: Final = (sys.executable, "-m", "tests.porting.clients.python")
 
 
@@ -57,6 +58,13 @@ class Client:
 CLIENTS: Final = (
     Client("python", sys.executable, OURS),
     Client("node", "node", ("node", str(CLIENTS_FOLDER / "node" / "client.mjs"))),
+    Client(
+        "go",
+        "go",
+        (str(GO_CLIENT),),
+        CLIENTS_FOLDER / "go",
+        ("go", "build", "-trimpath", "-o", str(GO_CLIENT), "."),
+    ),
 )
 
 

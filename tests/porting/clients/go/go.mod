@@ -1,0 +1,3 @@
+module oauth-device-client
+
+go 1.19
