@@ -142,6 +142,14 @@ def test_two_copies_in_one_program_are_independent(program: Program) -> None:
     assert succeeded(program.run_script(DEEP, "-I", before=before), program)
 
 
+def test_a_renamed_copy_logs_under_its_own_name(program: Program) -> None:
+    three_packages_deep(program)
+    before = "import logging\nlogging.basicConfig(level=logging.INFO, stream=sys.stdout, format='%(name)s: %(event)s')"
+    done = program.run_script(DEEP, before=before)
+    assert succeeded(done, program)
+    assert f"{DEEP}: refreshed\n" in done.stdout
+
+
 # ---- one file ------------------------------------------------------------------------------------
 
 

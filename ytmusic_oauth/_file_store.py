@@ -37,8 +37,8 @@ class FileStore:
     __slots__ = ("_absolute", "_is_detached", "_is_for_login", "path")
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        #: as the caller gave it
         self.path: str = os.fspath(path)
+        """As the caller gave it."""
         # Whether it is the mount of a file that was replaced elsewhere; None: that was said already.
         self._is_detached: bool | None = False
         self._is_for_login = False

@@ -19,6 +19,14 @@ class WrongResponse:
         return ""
 
 
+class WithoutLock:
+    def read(self) -> str | None:
+        return None
+
+    def replace(self, before: str | None, after: str) -> bool:
+        return False
+
+
 class WithoutTimeout:
     def post(self, url: str, *, data: object, headers: object) -> None: ...
 
@@ -71,6 +79,10 @@ def tokens(client: OAuthCredentials, token: RefreshingToken, fresh: BaseTokenDic
     token.is_expiring = True  # refused: misc
     token.update("ya29.fake")  # refused: arg-type
     OAuthToken.from_json(Path("oauth.json")).refresh()  # refused: attr-defined
+    RefreshingToken.load(client, WithoutLock())  # refused: arg-type
+    token.keep_in(None)  # refused: arg-type
+    token.is_saved = True  # refused: misc
+    token.refresh_ahead("300")  # refused: arg-type
     token.sign("https://example.org/")  # refused: type-var
     print(token.refresh())  # refused: func-returns-value
 
