@@ -677,6 +677,8 @@ class Store:
         machine.texts[self.shelf] = after
         process.sight = json.loads(after)["refresh_token"]
         process.unsaved, process.is_open = None, False
+        if machine.setup.lock == "kernel lock" and machine.holder is process:
+            machine.holder = None  # it was on the old file
         machine.step("replaced")
         return True
 

@@ -235,6 +235,22 @@ def test_the_lifetime_counts_from_before_the_request() -> None:
     assert not state.snapshot.valid.covers(NOON + 3630, BOOTED + 3600 + LIFETIME)
 
 
+def test_after_a_save_the_store_is_locked_and_read_again_before_the_request() -> None:
+    """The save of a file releases its lock: another process may have used the refresh token since."""
+    state = loaded()
+    state.set_by_hand(state.snapshot.changed(NOON, BOOTED, "scope", "other"))
+    mine: RefreshableTokenDict = {**OURS, "scope": "other"}
+    theirs: RefreshableTokenDict = {**token("a2", "r2", 3601), "scope": "other"}
+    script = [locked(3600), found(3600, OURS), saved(3600, OURS, mine), locked(3601), found(3601, theirs)]
+    assert play(cycle(state, EXPIRED).refresh(), script) is None
+    assert state.snapshot.token == theirs
+    state = loaded()
+    state.set_by_hand(state.snapshot.changed(NOON, BOOTED, "scope", "other"))
+    script = [locked(3540, wait=0), found(3540, OURS), saved(3540, OURS, mine), (Lock(0), at(3540, taken=True))]
+    assert play(cycle(state, DUE).refresh(), script) is None
+    assert state.snapshot.token == mine
+
+
 # ---- several users of one store ------------------------------------------------------------------
 
 

@@ -302,6 +302,11 @@ def test_no_login_is_lost_without_a_reason(setup: Setup) -> None:
     assert explore(setup, promises).struck
 
 
+def test_a_token_that_is_saved_before_it_is_refreshed_is_refreshed_once() -> None:
+    """A save of the file releases its lock: another process may refresh before this one sends its request."""
+    explore(Setup(["set, read", "read"], preemptions=2), promises)
+
+
 @pytest.mark.parametrize("fault", FAULTS, ids=named)
 def test_a_failure_goes_unnoticed_while_the_token_is_valid(fault: Fault) -> None:
     rounds = [DUE, EXPIRED]

@@ -330,6 +330,31 @@ def test_an_exception_of_a_third_party_client_is_named_and_not_quoted(
     monkeypatch.undo()
 
 
+def test_the_file_is_locked_during_a_request_even_if_it_was_saved_just_before(
+    server: Server, clock: Clock, tmp_path: Path
+) -> None:
+    """A save replaces the file, and the lock of the old one keeps nobody from the new one."""
+    file = tmp_path / "oauth.json"
+    RefreshingToken(server, **VALUES).keep_in(file)
+    token = RefreshingToken.load(server, file)
+    token.scope = "set by hand"
+    clock.advance(HOUR)
+    outcomes: list[object] = []
+
+    def lock() -> None:
+        with FileStore(file).lock(0):
+            pass
+
+    def look() -> None:
+        with ThreadPoolExecutor(1) as another_process:
+            outcomes.append(type(another_process.submit(lock).exception()))
+
+    server.meanwhile = look
+    assert token.access_token == "a1"
+    assert outcomes == [TimeoutError]
+    assert RefreshingToken.load(server, file) == token
+
+
 # ---- stores compose --------------------------------------------------------------------------------
 
 

@@ -192,17 +192,15 @@ class Cycle:
     # ---- the steps of a refresh ----
 
     def _refresh(self) -> Steps:
-        problem = None
-        if self._has_store:
+        state, problem = self._state, None
+        for may_save in (True, False) if self._has_store else ():
             must_wait = self._goal.rejected is not None or not self._is_valid()
             self._now = yield Lock(LOCK_WAIT if must_wait else 0.0)
             if self._now.taken:
                 if must_wait:
                     raise self._now.error or _taken()
                 # Another process is refreshing. Trying again at each read would make readers wait for a remote store.
-                self._state.server_backoff = self._state.server_backoff._replace(
-                    until=self._now.monotonic + LOOK_INTERVAL
-                )
+                state.server_backoff = state.server_backoff._replace(until=self._now.monotonic + LOOK_INTERVAL)
                 return
             self._locked_at, self._until = self._now.monotonic, self._now.until
             problem = self._now.error or (yield from self._reload())
@@ -211,13 +209,17 @@ class Cycle:
                 problem = problem.copy()
                 problem.retryable = True
                 raise problem
-        if self._has_store and self._state.is_dirty and problem is None:
+            if not may_save or not state.is_dirty or problem is not None:
+                break
             # Before the request, which may fail: the current refresh token may be in memory only.
             yield from self._save(None)
+            if state.is_dirty or self._goal.is_met(state.snapshot, self._now):
+                break
+            # The save may have released the lock, as that of a file does: lock and read once more.
         failure = None
-        if not self._goal.is_met(self._state.snapshot, self._now):
+        if not self._goal.is_met(state.snapshot, self._now):
             failure = yield from self._ask(may_look=problem is None)
-        if self._has_store and self._state.is_dirty:
+        if self._has_store and state.is_dirty:
             yield from self._save(problem)
         if failure is not None:
             raise failure

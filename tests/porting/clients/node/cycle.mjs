@@ -142,15 +142,15 @@ export class Cycle {
   // ---- the steps of a refresh
 
   *#refresh() {
+    const state = this.#state;
     let problem = null;
-    if (this.#hasStore) {
+    for (const maySave of this.#hasStore ? [true, false] : []) {
       const mustWait = this.#goal.rejected !== null || !this.#isValid();
       this.#now = yield lock(mustWait ? LOCK_WAIT : 0);
       if (this.#now.taken) {
         if (mustWait) throw this.#now.error ?? taken();
-        // Another process is refreshing. To try again at each read would make readers wait for a remote store.
-        const until = this.#now.monotonic + LOOK_INTERVAL;
-        this.#state.serverBackoff = { ...this.#state.serverBackoff, until };
+        // Another process is refreshing. Trying again at each read would make readers wait for a remote store.
+        state.serverBackoff = { ...state.serverBackoff, until: this.#now.monotonic + LOOK_INTERVAL };
         return;
       }
       this.#lockedAt = this.#now.monotonic;
@@ -158,9 +158,12 @@ export class Cycle {
       problem = this.#now.error ?? (yield* this.#reload());
       // Another process may have used our refresh token.
       if (problem !== null && this.#rotates) throw problem.with({ retryable: true });
+      if (!maySave || !state.isDirty || problem !== null) break;
+      // Before the request, which may fail: the current refresh token may be in memory only.
+      yield* this.#save(null);
+      if (state.isDirty || isEnough(state.snapshot, this.#goal, this.#now)) break;
+      // The save may have released the lock, as that of a file does: lock and read once more.
     }
-    // Before asking, which may fail: the refresh token of the last response may be in memory only.
-    if (this.#hasStore && this.#state.isDirty && problem === null) yield* this.#save(null);
     let failure = null;
     if (!isEnough(this.#state.snapshot, this.#goal, this.#now)) failure = yield* this.#ask(problem === null);
     if (this.#hasStore && this.#state.isDirty) yield* this.#save(problem);

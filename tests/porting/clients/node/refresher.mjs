@@ -136,6 +136,7 @@ export class Refresher {
         case "replace":
           return happened({ swapped: await this.store.replace(step.before, step.after) });
         case "lock": {
+          while (held.length > 0) await held.pop().release();
           const lock = await this.store.lock(step.timeout);
           if (lock === null) return happened({ taken: true });
           held.push(lock);
