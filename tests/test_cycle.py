@@ -657,6 +657,18 @@ def test_a_new_refresh_token_in_a_malformed_response_is_saved_before_the_error_i
     assert error.refresh_token is None
 
 
+def test_malformed_responses_with_new_refresh_tokens_are_warned_of_once() -> None:
+    state = loaded()
+    first, second = (MalformedResponse("Unknown token type", refresh_token=each) for each in ("r2", "r3"))
+    one, two = token("a1", "r2", 0), token("a1", "r3", 0)
+    script = [locked(DUE, wait=0), found(DUE, OURS), asked(DUE, tries=1, error=first), saved(DUE, OURS, one)]
+    assert warned(cycle(state, DUE).refresh(), script) == Warn(first, STALE)
+    now = DUE + 10
+    state.server_backoff = Backoff()
+    script = [locked(now, wait=0), found(now, one), asked(now, tries=1, refresh="r2", error=second)]
+    assert play(cycle(state, now).refresh(), [*script, saved(now, one, two)]) is None
+
+
 def test_a_new_refresh_token_beside_an_invalid_access_token_of_other_credentials_is_saved() -> None:
     state = loaded()
     response = {"access_token": "two words", "expires_in": 60, "refresh_token": "r2"}
@@ -923,7 +935,7 @@ def test_a_confirmed_login_that_was_never_saved_is_refreshed_and_stored_over_any
     login = token("a5", "r5", 0)
     state = new_login(login)
     theirs, after = token("a3", "r3", 3500), token("a2", "r2", 3600)
-    script = [locked(3600), found(3600, theirs), saved(3600, theirs, login)]
+    script = [locked(3600), found(3600, theirs), saved(3600, theirs, login), locked(3600), found(3600, login)]
     script += [asked(3601, ROTATED, refresh="r5"), saved(3601, login, after)]
     assert play(cycle(state, EXPIRED).refresh(), script) is None
 
@@ -932,9 +944,21 @@ def test_a_new_refresh_token_that_could_not_be_saved_is_saved_before_the_next_re
     """That may fail, or never end: until then, the store has a refresh token that is no longer accepted."""
     state = unsaved()
     mine = state.snapshot.token
-    script = [locked(7200), found(7200, OURS), saved(7200, OURS, mine), asked(7201, refresh="r2", error=HTTP_503)]
+    script = [locked(7200), found(7200, OURS), saved(7200, OURS, mine), locked(7200), found(7200, mine)]
+    script += [asked(7201, refresh="r2", error=HTTP_503)]
     assert play(cycle(state, 7200).refresh(), script) is HTTP_503
     assert not state.is_dirty
+
+
+def test_a_failed_save_that_an_error_hides_is_warned_of_next_time() -> None:
+    """Otherwise the user never learns that the only refresh token that works is in memory."""
+    state, full = unsaved(), TokenStoreError("The disk is full")
+    mine = state.snapshot.token
+    script = [locked(7200), found(7200, OURS), replaced(OURS, mine, at(7200, error=full)), found(7200, OURS)]
+    script.append(asked(7201, refresh="r2", error=HTTP_503))
+    assert play(cycle(state, 7200).refresh(), script) is HTTP_503
+    script = [locked(7300, wait=0), found(7300, OURS), replaced(OURS, mine, at(7300, error=full)), found(7300, OURS)]
+    assert warned(cycle(state, 7300).save(), script).error is full
 
 
 def test_a_confirmed_login_is_saved_once_it_is_found_in_the_store() -> None:

@@ -503,8 +503,8 @@ def test_the_warning_names_the_line_of_the_caller(server: FakeGoogle, tmp_path: 
     assert lines == [(__file__, 1), (__file__, 4)]
 
 
-CHANGED: Final = "The refresh token has changed: if the program ends before that, the next start has to log in again."
-UNCHANGED: Final = "The refresh token has not changed: the next start can refresh the token again."
+CHANGED: Final = "The refresh token has changed: if the program ends before it is saved, the user has to log in again."
+UNCHANGED: Final = "The refresh token has not changed: after a restart, the program can refresh the token again."
 
 
 @pytest.mark.parametrize("rotates", [False, True], ids=["the same refresh token", "a new refresh token"])
@@ -526,7 +526,7 @@ def test_the_warning_says_whether_the_refresh_token_has_changed(
 
 def test_the_warning_about_a_login_says_that_it_can_be_lost(server: FakeGoogle, tmp_path: Path) -> None:
     token = logged_in(server)
-    with outage(tmp_path / "oauth.json"), pytest.warns(RuntimeWarning, match="before that, the login is lost"):
+    with outage(tmp_path / "oauth.json"), pytest.warns(RuntimeWarning, match=r"before the token is saved, the login"):
         token.keep_in(tmp_path / "oauth.json")
     assert token.local_cache == tmp_path / "oauth.json"
 

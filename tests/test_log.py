@@ -154,6 +154,21 @@ def test_a_store_that_cannot_be_locked_is_logged(clock: Clock, caplog: pytest.Lo
     assert events(caplog)[0] == {"event": "store_failed", "error": "TokenStoreError", "reason": "token_store"}
 
 
+def test_a_store_that_is_down_after_a_while_is_logged_as_that(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    """Its lock was not waited for: a driver took 5 seconds to find no server."""
+
+    class Unreachable(Memory):
+        def lock(self, timeout: float) -> NoReturn:
+            clock.advance(5)
+            raise OSError
+
+    token, _ = loaded(Memory(VALUES))
+    caplog.clear()
+    with pytest.warns(RuntimeWarning, match=r"in memory only"):
+        token.keep_in(Unreachable())
+    assert events(caplog)[0] == {"event": "store_failed", "error": "TokenStoreError", "reason": "token_store"}
+
+
 @pytest.mark.parametrize(("seconds", "taken"), [(3.0, False), (99.0, True)])
 def test_waiting_for_the_lock_is_logged(
     clock: Clock, caplog: pytest.LogCaptureFixture, seconds: float, taken: bool

@@ -1062,3 +1062,30 @@ def test_a_child_does_not_wait_for_a_thread_that_it_did_not_inherit(
             os._exit(0 if token.access_token == "a0" and token.scope == "the child's" else 1)
         end.set()
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="only POSIX systems fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_child_can_leave_a_refresh_in_which_it_was_forked(server: Server, clock: Clock) -> None:
+    """A session forks, and the child ends with `sys.exit`, which passes through our frames."""
+    token = RefreshingToken(server, **VALUES)
+    clock.advance(HOUR)
+    children: list[int] = []
+
+    def fork_and_exit() -> None:
+        child = fork()
+        if child == 0:
+            alarm(20)
+            raise SystemExit
+        children.append(child)
+
+    server.meanwhile = fork_and_exit
+    parent = os.getpid()
+    try:
+        token.as_auth()
+    except SystemExit:
+        os._exit(0)
+    finally:
+        if os.getpid() != parent:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 0

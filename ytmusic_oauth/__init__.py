@@ -8,7 +8,7 @@
     >>> headers = {"Authorization": token.as_auth()}
 
 It implements the documented API of `ytmusicapi.auth.oauth` with the standard library alone. Network modules are loaded
-with the first request, not before.
+at the first request, not before.
 
 The public API is this module and `credentials`, `device`, `exceptions`, `models`, `protocol`, `session`, `store`,
 `token` and `transport`. Modules with a leading underscore may change in any release.
@@ -16,7 +16,7 @@ The public API is this module and `credentials`, `device`, `exceptions`, `models
 
 import sys
 
-# Older Pythons can compile this file, to say what is needed instead of "invalid syntax".
+# Older Pythons can compile this file, so that it can say what is needed. "invalid syntax" would not.
 if sys.hexversion < 0x03080000:
     _problem = "ytmusic_oauth needs Python 3.8 or later; this is Python " + sys.version.split()[0]
     if sys.argv[:1] in (["-m"], ["-c"]):  # Python 2.7 says -c for both

@@ -10,22 +10,24 @@ invalidates the refresh token that it was made with, and a second use of that on
 login. So the cycle must never use a refresh token that another process has used, and never lose or overwrite a new
 one.
 
-**States.** A token is *fresh*, or *valid* (due for a refresh, but the server still accepts it), or *expired*. Two
-clocks decide; `_expiry` explains why. A token is *dirty* while the store lacks it.
+**States.** A token is *fresh*, or *due* for a refresh and still valid, or *expired*. Two clocks decide; `_expiry`
+explains why. A token is *dirty* while it must be saved.
 
     fresh              return it: no lock, no I/O
     fresh, dirty       save it; send nothing
-    valid, expired     refresh it
+    due, expired       refresh it
     after a failure    until the backoff ends: valid: return it; expired: read the store once a second for a newer
                        token, else raise the same error again
 
 **A refresh.**
 
-    lock the store ---- another process has it -----> valid: return it; expired: wait 40 s, then raise
+    lock the store ---- another process has it -----> valid: return it; expired: wait for up to 40 s, then raise
           |
     read the store ---- unreadable for 1 s ---------> rotating: return it while valid, else raise
           |                                           not rotating: refresh from memory, leave the store alone
     a newer token there? adopt it. Fresh now? done
+          |
+    dirty? save it, then lock and read again: the save of a file releases its lock
           |
     ask the server ---- refused --------------------> another refresh token in the store? adopt it, ask once more
           |        \--- failed ---------------------> back off; return the token while it is valid, else raise
@@ -36,8 +38,8 @@ clocks decide; `_expiry` explains why. A token is *dirty* while the store lacks 
         done
 
 **Two locks.** Threads share one refresh (`_single_flight`): while the token is valid, one thread works and the others
-return it at once; after it has expired, they wait and share the outcome. Processes take the store's lock, so that one
-of them refreshes. Compare-and-swap keeps the store right even if that lock is lost, as a lease can be at any time.
+return it at once; after it has expired, they wait and share the outcome. Processes take the store's lock, so that only
+one of them refreshes. Compare-and-swap keeps the store right even if that lock is lost, as a lease can be at any time.
 
 **Refused.** `InvalidGrant` means that the user has to log in again. It is raised even while the access token is valid,
 because a person has to act. A server may give no refresh token at all: then the token is used until it expires, and
@@ -45,15 +47,17 @@ counts as refused after that.
 
 **Which one is newer** (`State.reconcile`). With the same refresh token, the access token that was issued later. A
 refresh token that ours replaced is older: ours is written over it. Any other refresh token in the store is a new login,
-or another process's rotation, and wins. A confirmed login that was never saved wins over everything.
+or another process's rotation, and wins. A confirmed login that was never saved wins, unless the server refused it. When
+a token that was made by the constructor first meets its store, the one issued later wins; the other is kept, and tried
+if the server refuses that one.
 
 **Guaranteed**, whatever the interleaving, crash or clock: an older refresh token never replaces a newer one; a refresh
-of an old login never overwrites a new login; where refresh tokens rotate, none is sent before the store was read; no
-expired token is returned. **No client can prevent** this loss where refresh tokens rotate: a process that is killed, or
-that outlives its lease, between sending a refresh and saving the response takes the only copy of the new token with it.
+of an old login never overwrites a new login; where refresh tokens rotate, none is sent before the store has been read;
+no expired token is returned. **No client can prevent** the loss of a login where refresh tokens rotate: the new one is
+lost if its response is lost, or if the process is killed or outlives its lease between the request and the save.
 
-This module decides, and `_refresher` carries out. A `Cycle` yields what to do, a `Step`, and is sent what happened, an
-`Event`, together with the time on both clocks. Pure: no clock, no thread, no store, no server.
+This module decides, and `_refresher` carries it out. A `Cycle` yields a `Step`, which says what to do, and is sent an
+`Event`, which says what happened and what both clocks show. Pure: no clock, no thread, no store, no server.
 """
 
 from __future__ import annotations
@@ -70,7 +74,7 @@ from .exceptions import InvalidGrant, MalformedResponse, OAuthError, TokenStoreE
 
 #: Seconds for a refresh request, with its retries.
 TIMEOUT: Final = 30.0
-#: Seconds to wait for the lock when the token has expired: longer than another process's request and save take.
+#: Seconds to wait for the lock when the token has expired: normally, another process's request and save take less.
 LOCK_WAIT: Final = 40.0
 #: Seconds to keep reading a store without a readable token: another program may be writing it.
 READ_PATIENCE: Final = 1.0
@@ -80,9 +84,9 @@ READ_INTERVAL: Final = 0.1
 LOOK_INTERVAL: Final = 1.0
 #: Seconds before the token expires at which a request gives up, to leave time to use the token.
 RESERVE: Final = 2.0
-#: The most requests in one refresh, where repeating one is safe.
+#: The maximum number of requests in one refresh, where it is safe to repeat one.
 TRIES: Final = 3
-#: The most attempts to compare and swap.
+#: The maximum number of attempts to compare and swap.
 SWAPS: Final = 5
 
 
@@ -119,15 +123,10 @@ def decide(state: State, goal: Goal, now: Event, *, has_store: bool) -> Task:
 class Cycle:
     """One pass through the cycle, by one thread. `refresh`, `save`, `store` and `look` yield the steps."""
 
-    __slots__ = ("_goal", "_has_store", "_locked_at", "_now", "_rotates", "_state", "_text", "_until", "_warning")
-
     def __init__(self, state: State, now: Event, *, rotates: bool, has_store: bool, goal: Goal = FRESH) -> None:
-        self._state = state
-        self._now = now
-        self._rotates = rotates
-        self._has_store = has_store
-        self._goal = goal
-        # The text last read from the store; when the lock was taken, and when its lease ends (monotonic).
+        self._state, self._goal, self._now = state, goal, now
+        self._rotates, self._has_store = rotates, has_store
+        # The text last seen in the store; when the lock was acquired, and when its lease ends (monotonic).
         self._text: str | None = None
         self._locked_at, self._until = now.monotonic, float("inf")
         self._warning: Warn | None = None
@@ -135,12 +134,12 @@ class Cycle:
     # ---- the four passes ----
 
     def refresh(self) -> Steps:
-        """Refresh the token. Raises an `OAuthError` if that leaves no token for the goal."""
+        """Refresh the token. Raises an `OAuthError` if the caller is left without a token that it can use."""
         try:
             yield from self._refresh()
             if not self._is_valid() and self._goal.rejected is None:
                 # The machine slept, or the clock was set, during the request. Run the whole cycle again: a save may
-                # have released the lock, as that of a file does, and another process may have refreshed.
+                # have released the lock (a new file has a new lock), and another process may have refreshed.
                 yield from self._refresh()
             if not self._is_valid():
                 raise OAuthError("The new token expired before it arrived", retryable=True)
@@ -149,9 +148,11 @@ class Cycle:
         except OAuthError as error:
             is_news = self._back_off(error)
             if self._goal.rejected is not None or not self._is_valid():
+                if self._warning is not None:  # it is not shown, so the next failed save warns
+                    self._state.store_backoff = self._state.store_backoff._replace(failures=0)
                 raise
             # While the token is valid, a transient failure of the server needs no warning.
-            if is_news and (isinstance(error, TokenStoreError) or not error.retryable):
+            if self._warning is None and is_news and (isinstance(error, TokenStoreError) or not error.retryable):
                 self._warning = Warn(error, "The old access token stays in use until it expires.")
         if self._warning is not None:
             yield self._warning
@@ -177,7 +178,7 @@ class Cycle:
             raise locked.error or _taken()
         problem = yield from self._reload()
         if self._now.error is None and (problem is not None or state.snapshot.token != state.last_read):
-            state.clean = state.last_read  # includes the constructor's values
+            state.clean = state.last_read  # here, values given to the constructor need a save, too
             problem = yield from self._swap()
         if problem is not None:
             raise problem
@@ -199,7 +200,7 @@ class Cycle:
             if self._now.taken:
                 if must_wait:
                     raise self._now.error or _taken()
-                # Another process is refreshing. Trying again at each read would make readers wait for a remote store.
+                # Another process is refreshing. If every caller tried the lock, each would wait for a remote store.
                 state.server_backoff = state.server_backoff._replace(until=self._now.monotonic + LOOK_INTERVAL)
                 return
             self._locked_at, self._until = self._now.monotonic, self._now.until
@@ -212,8 +213,8 @@ class Cycle:
             if not may_save or not state.is_dirty or problem is not None:
                 break
             # Before the request, which may fail: the current refresh token may be in memory only.
-            yield from self._save(None)
-            if state.is_dirty or self._goal.is_met(state.snapshot, self._now):
+            is_saved = yield from self._save(None)
+            if not is_saved or self._goal.is_met(state.snapshot, self._now):
                 break
             # The save may have released the lock, as that of a file does: lock and read once more.
         failure = None
@@ -250,7 +251,7 @@ class Cycle:
     def _ask(self, *, may_look: bool, may_repeat: bool = True) -> Generator[Step, Event, OAuthError | None]:
         """Send the refresh token; if it is refused and another one has appeared, send that one.
 
-        Returns the error of a malformed response that has a new refresh token, which must be saved before it is raised.
+        Returns the error of a malformed response that has a new refresh token: the caller saves that, then raises.
         """
         state = self._state
         refresh_token = state.snapshot.refresh_token
@@ -277,14 +278,14 @@ class Cycle:
         if state.snapshot.refresh_token == refresh_token:
             state.take_alternative()
         if state.snapshot.refresh_token == refresh_token:
-            # Not earlier: other threads would raise the refusal before the other tokens were tried.
+            # Only now: earlier, other threads would raise the refusal while another refresh token is still untried.
             state.error, state.refused = error.copy(), refresh_token
         elif may_repeat:
             return (yield from self._ask(may_look=may_look, may_repeat=False))
         raise error
 
     def _request_budget(self) -> tuple[int, float]:
-        """Return how many tries a refresh has and how many seconds; 0 to use the valid token until it expires."""
+        """Return the tries and the seconds for a refresh. Without tries, the valid token is used until it expires."""
         state = self._state
         left = state.snapshot.valid.seconds_left(self._now.wall, self._now.monotonic)
         if left == 0 or self._goal.rejected is not None:
@@ -309,7 +310,7 @@ class Cycle:
         raise TokenStoreError("The lock's lease would end before a request could finish", retryable=True)
 
     def _remember(self, sent: Event, refresh_token: str) -> OAuthError | None:
-        """Take the response. Returns the problem with one from a third-party `Credentials`."""
+        """Take the response. Returns an error if it is invalid, as only that of a third-party `Credentials` can be."""
         state, response = self._state, self._now.response
         current = state.snapshot
         if current.refresh_token != refresh_token:
@@ -323,18 +324,19 @@ class Cycle:
         state.supersede(snapshot)
         state.responses += 1
         if not snapshot.fresh.covers(self._now.wall, self._now.monotonic):
-            # Do not ask a server that repeats itself again at once.
+            # The new token is already due, for example because it is the old one. Do not ask again at once.
             state.server_backoff = state.server_backoff.after_failure(self._now.monotonic)
         return None
 
-    def _save(self, problem: OAuthError | None) -> Steps:
-        """Save the token, unless the store has a problem. Never raises: after a failure, a later cycle tries again."""
+    def _save(self, problem: OAuthError | None) -> Generator[Step, Event, bool]:
+        """Save the token, unless the store has a problem. Returns whether that worked; if not, a later cycle tries."""
         state = self._state
         problem = problem or (yield from self._swap())
         if problem is not None:
             if state.store_backoff.failures == 0:
                 self._warning = Warn(problem, "The new token is in memory only until it can be saved.")
             state.store_backoff = state.store_backoff.after_failure(self._now.monotonic)
+        return problem is None
 
     def _swap(self) -> Generator[Step, Event, OAuthError | None]:
         """Compare and swap until the store has the newer token. Returns the problem, if there is one."""

@@ -10,19 +10,19 @@ from __future__ import annotations
 
 from typing import Final
 
-#: Seconds. ytmusicapi: "credential expiration <= 1 min".
+#: Seconds before its expiry at which a token is due for a refresh. ytmusicapi: "credential expiration <= 1 min".
 REFRESH_MARGIN: Final = 60
 #: Seconds of clock skew tolerated between the machine that stored a token and this one.
 CLOCK_SKEW: Final = 10
-#: Seconds that an access token is valid if the server does not say (RFC 6749 5.1 allows that): Google's lifetime.
+#: The lifetime in seconds if the server does not send one (RFC 6749 5.1 allows that): the same as Google's.
 ASSUMED_LIFETIME: Final = 3600
 _ALWAYS: Final = float("-inf")
 
 
 def refresh_margin(expires_in: int) -> int:
-    """Return how many seconds before it expires a token is due for a refresh.
+    """Return how many seconds before its expiry a token is due for a refresh.
 
-    At most half its lifetime, so that a short-lived token is not due as soon as it is issued.
+    That is at most half its lifetime, so that a short-lived token is not due as soon as it is issued.
     """
     return min(REFRESH_MARGIN, expires_in // 2) if expires_in > 0 else REFRESH_MARGIN
 
@@ -54,11 +54,11 @@ def validity(expires_at: int, expires_in: int, wall: float, monotonic: float) ->
     not_after = float(expires_at)  # a float like the clocks: comparing float with int is slow
     if expires_in <= 0:
         return Validity(_ALWAYS, not_after, monotonic + not_after - wall)
-    # If more than `expires_in` seconds were left, the clock was ahead when the token was stored.
+    # If more than `expires_in` seconds are left, the clock was ahead when the token was stored, or is behind now.
     return Validity(not_after - expires_in - CLOCK_SKEW, not_after, monotonic + min(not_after - wall, expires_in))
 
 
 def freshness(valid: Validity, expires_in: int) -> Validity:
-    """Return the part of that period in which the token is not yet due for a refresh."""
+    """Return the part of the period `valid` in which the token is not yet due for a refresh."""
     margin = refresh_margin(expires_in)
     return Validity(valid.not_before, valid.not_after - margin, valid.deadline - margin)

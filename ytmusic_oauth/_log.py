@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a program that uses `logging` is told of a refresh cycle, without secrets. Nothing is imported for it."""
+"""Logs what happens in a refresh cycle, without secrets, if the program itself has imported `logging`."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class Log:
         self._events: list[dict[str, object]] = []
 
     def send(self, steps: Steps, step: Step, began: float, event: Event) -> Step:
-        """Send the cycle what happened at a step that began at a monotonic time, and note what comes of it."""
+        """Send the cycle the event of a step that began at `began` (monotonic), and note what came of it."""
         state, self._now, seconds = self._state, event.monotonic, event.monotonic - began
         snapshot, responses, error = state.snapshot, state.responses, state.error
         try:
             return steps.send(event)
         finally:
             failure = event.error or (None if state.error is error else state.error)
-            if isinstance(step, Lock) and (event.taken or seconds >= READ_INTERVAL):
+            if isinstance(step, Lock) and event.error is None and (event.taken or seconds >= READ_INTERVAL):
                 self._note("waited_for_lock", seconds=round(seconds, 3), taken=event.taken)
             elif isinstance(step, Replace) and not event.swapped:
                 self._note("save_failed" if event.error else "conflict", event.error)

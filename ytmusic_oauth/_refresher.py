@@ -28,7 +28,7 @@ _locked: Final[list[tuple[tuple[object, int], TokenStore]]] = []
 
 
 class Refresher:
-    """Keeps one token fresh, for all threads that share it and in its store, if it has one."""
+    """Keeps one token fresh for all threads that share it, and keeps it in its store, if it has one."""
 
     __slots__ = ("_flight", "state", "store")
 
@@ -74,7 +74,7 @@ class Refresher:
                 return
 
     def refresh(self, credentials: Credentials, rejected: str | None) -> None:
-        """Get an access token other than `rejected`, by default the current one. Raises an `OAuthError`."""
+        """Get an access token other than `rejected` (None: other than the current one). Raises an `OAuthError`."""
         responses = self.state.responses
         goal = Goal(rejected=self.state.snapshot.access_token if rejected is None else rejected.split(" ")[-1])
         while self.state.responses == responses:
@@ -105,12 +105,13 @@ class Refresher:
     def move(self, credentials: Credentials, store: TokenStore | None, *, must_save: bool) -> None:
         """Save the token in another store, replace the token there, and keep ours there from now on.
 
-        If it is the current store, this is a `save`, which adopts a newer token. If saving fails, raises
-        `TokenStoreError` if it `must_save`; else warns, and saves later. Does nothing during this thread's own refresh.
+        In the current store, this is a `save`, which adopts a newer token. If saving fails, raises `TokenStoreError`
+        with `must_save`; without, warns and saves later. Does nothing during this thread's own refresh.
         """
 
         def work() -> None:
-            # The constructor's values may be older than those that another process has stored.
+            # A token that was never compared with the current store: with `must_save`, it may be older than the one
+            # that another process has stored; without, it is a new login.
             is_here = (
                 store is not None and _is_same(store, self.store) and (must_save or self.state.last_read is not None)
             )
@@ -225,7 +226,7 @@ class Refresher:
                 if isinstance(step, Lock):
                     held.close()
                     return self._lock(store, step.timeout, held)
-                # The time is that after the step: a store may be slow, and the machine may sleep.
+                # The event has the time after the step: a store may be slow, and the machine may sleep.
                 if isinstance(step, Read):
                     text = store.read()
                     return _now()._replace(text=text)
@@ -245,7 +246,7 @@ class Refresher:
 
     def _lock(self, store: TokenStore, timeout: float, held: ExitStack) -> Event:
         me = caller()
-        if any(owner == me and _is_same(other, store) for owner, other in _locked):
+        if any(owner == me and _is_same(other, store) for owner, other in tuple(_locked)):
             return _now()._replace(taken=True, error=_own())
         lock: AbstractContextManager[float] | None = None
         try:
@@ -255,7 +256,7 @@ class Refresher:
             return _now()._replace(taken=True)
         except Exception:
             raise
-        except BaseException as interrupt:  # it may come after the lock was taken and before `held` knows it
+        except BaseException as interrupt:  # it may come after the lock was acquired and before `held` has it
             if lock is not None:
                 with suppress(Exception):
                     lock.__exit__(type(interrupt), interrupt, None)

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from .exceptions import OAuthError
 
-# Stands for this process. A pid does not: in different pid namespaces, parent and child may have the same.
+# Identifies this process. A pid does not: in different pid namespaces, parent and child may have the same one.
 _process: Final = [object()]
 
 
@@ -41,8 +41,9 @@ class Mutex:
         return self._locks.setdefault(_process[0], threading.RLock()).acquire(blocking=wait)
 
     def release(self) -> None:
-        """Release the lock."""
-        self._locks[_process[0]].release()
+        """Release the lock, unless it was acquired before a fork, by the parent."""
+        if lock := self._locks.get(_process[0]):
+            lock.release()
 
     def __enter__(self) -> None:
         self.acquire()
@@ -64,13 +65,13 @@ class SingleFlight:
         #: the number of executions whose outcome was shared
         self.generation: int = 0
         self._error: OAuthError | None = None
-        # Guards the work, `generation` and `_error`. A signal handler may use the token between `acquire` and the
-        # assignment of `_owner`.
+        # Guards the work, `generation` and `_error`. Re-entrant, because a signal handler may use the token after
+        # `acquire` and before `_owner` is assigned.
         self._mutex = Mutex()
         self._owner: tuple[object, int] | None = None
 
     def is_own(self) -> bool:
-        """Whether this thread is in the middle of an execution: the caller is a session, or a signal handler."""
+        """Whether this thread is in the middle of an execution: then a session, a store or a signal handler calls."""
         return self._owner == caller()
 
     def run(self, seen: int | None, work: Callable[[], None], *, wait: bool = True) -> bool:
@@ -79,7 +80,7 @@ class SingleFlight:
         `seen` is `generation` as it was when the caller found work to do. If an execution has finished since,
         its outcome is shared: an `OAuthError` is raised again. With None, the work is done in any case, and its outcome
         is not shared. Other exceptions (KeyboardInterrupt) are not shared: the next waiting caller does the work.
-        Without `wait`, returns False at once if an execution is under way.
+        Without `wait`, returns False at once if an execution is under way, and does not raise a shared error.
         """
         if not self._mutex.acquire(wait=wait):
             return False

@@ -15,7 +15,7 @@ from .models import RefreshableTokenDict
 class Snapshot:
     """A token as read or received at the given wall-clock and monotonic time.
 
-    It is never changed, only replaced as a whole. `token` is validated already: see `_validation.token_dict`.
+    It is never changed, only replaced as a whole. `token` is already validated: see `_validation.token_dict`.
     """
 
     __slots__ = ("access_token", "authorization", "fresh", "token", "valid")
@@ -34,18 +34,18 @@ class Snapshot:
 
     @property
     def refresh_token(self) -> str:
-        """The refresh token; empty without one."""
+        """The refresh token; empty if the server gave none."""
         return self.token["refresh_token"]
 
     def changed(self, wall: float, monotonic: float, name: str, value: object) -> Snapshot:
-        """Return this token with one value set by hand. Raises `FieldError`."""
+        """Return this token with one value replaced. Raises `FieldError`."""
         token = token_dict({**self.token, name: value})
-        # Only a value that concerns time or the access token starts a new period.
+        # These three do not affect when the token is valid. With any other value, the period is computed again.
         valid = self.valid if name in {"scope", "token_type", "refresh_token"} else None
         return Snapshot(wall, monotonic, token, valid)
 
     def refreshed(self, wall: float, monotonic: float, response: Mapping[str, object]) -> Snapshot:
-        """Return this token with the new values of a refresh response: always an access token and its lifetime.
+        """Return this token with the values of a refresh response, which must have an access token and its lifetime.
 
         `wall` and `monotonic` are the times of the request. Raises `FieldError`.
         """
@@ -58,10 +58,10 @@ class Snapshot:
         return Snapshot(wall, monotonic, token_dict(merged))
 
     def no_refresh_token(self) -> InvalidGrant:
-        """Return the error for a token that has expired and cannot be refreshed."""
+        """Return the error for a token that must be refreshed but has no refresh token."""
         lifetime = self.token["expires_in"]
-        # A stored token does not tell whether the server said so.
-        assumed = f" ({lifetime} s: assumed, if the server did not say)" if lifetime == ASSUMED_LIFETIME else ""
+        # A stored token does not tell whether the server sent this lifetime.
+        assumed = f" ({lifetime} s, assumed if the server sent no lifetime)" if lifetime == ASSUMED_LIFETIME else ""
         return InvalidGrant(
             f"The server gave no refresh token, so the login ends with its access token{assumed}",
             reason="no_refresh_token",

@@ -11,10 +11,10 @@ from ._validation import FieldError, json_object, stored_token
 from .exceptions import MalformedResponse, OAuthError, TokenStoreError
 from .models import RefreshableTokenDict
 
-# Seconds to back off after the first, second, ... consecutive failure; and at most, if the server asks for more.
+# Seconds to back off after the first, second, ... consecutive failure; and the longest wait that a server can ask for.
 _DELAYS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 _MAX_DELAY: Final = 3600.0
-# Enough for a program that cannot save for days.
+# How many superseded refresh tokens to remember: enough for a program that cannot save for days.
 _MOST_SUPERSEDED: Final = 100
 
 
@@ -74,7 +74,7 @@ class State:
     ) -> None:
         #: the token
         self.snapshot = snapshot
-        #: the token last read from the store; None before the first
+        #: the token last seen in the store, read or saved; None if there was none yet
         self.last_read = last_read
         #: the values that need no save: those of the store, or those that the constructor was given
         self.clean: RefreshableTokenDict | None = clean
@@ -82,7 +82,7 @@ class State:
         self.is_new_login = is_new_login
         #: the most recent refresh tokens that ours replaced
         self.superseded: tuple[str, ...] = ()
-        #: of the constructor's token and the store's, the one that was not taken; None if there was no choice
+        #: the constructor's token or the store's, whichever looked older; None if there was no choice
         self.alternative: Snapshot | None = None
         #: why the last refresh failed; None if it succeeded
         self.error: OAuthError | None = None
@@ -119,17 +119,18 @@ class State:
         self.supersede(snapshot)
 
     def rotate(self, wall: float, monotonic: float, old: str, error: OAuthError) -> bool:
-        """Keep the new refresh token of a malformed response beside the old access token. Returns whether it has one.
+        """Keep the new refresh token of a malformed response, with the old access token. Returns False without one.
 
         `old` is the refresh token that was sent. The server may treat its next use as theft.
         """
         if not isinstance(error, MalformedResponse) or self.snapshot.refresh_token != old:
             return False
-        new, error.refresh_token, backoff = error.refresh_token, None, self.server_backoff
+        new, error.refresh_token = error.refresh_token, None
         if new is None:
             return False
+        backoff, last_error = self.server_backoff, self.error
         self.supersede(self.snapshot.changed(wall, monotonic, "refresh_token", new))
-        self.server_backoff = backoff
+        self.server_backoff, self.error = backoff, last_error
         return True
 
     def reconcile(self, stored: Snapshot, wall: float, monotonic: float, *, rejected: str | None = None) -> None:

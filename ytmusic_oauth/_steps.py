@@ -65,7 +65,7 @@ class Event(NamedTuple):
     monotonic: float
     #: why the step failed
     error: OAuthError | None = None
-    #: whether the lock was not available; with an error, because this thread already holds it
+    #: whether the lock was not available: another process holds it or, if there is an error, this thread does
     taken: bool = False
     #: the end of the lock's lease (monotonic)
     until: float = float("inf")
@@ -86,9 +86,9 @@ Steps = Generator[Step, Event, None]
 class Goal(NamedTuple):
     """What a caller wants: by default, a fresh token."""
 
-    #: the seconds that must be left beyond being fresh; at most half the token's lifetime
+    #: the token must be fresh, and valid for so many more seconds; at most half its lifetime counts
     ahead: float = 0.0
-    #: an access token that the server rejected; any other one meets the goal, and backoff and refusals are ignored
+    #: an access token that the server rejected: any other valid one meets the goal; backoff and refusals are ignored
     rejected: str | None = None
 
     def is_met(self, snapshot: Snapshot, now: Event) -> bool:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The exceptions of this package, and the table from OAuth error codes to them.
 
-There is one base class, `OAuthError`, and below it one class for each action that is open to the caller. Details are
-attributes. `OAuthError.__str__` composes the message from them and ends with the next step. Attributes never hold a
-secret: text from a server is redacted before it gets here.
+The base class is `OAuthError`. The classes below it are grouped by what the caller can do next. Details are attributes.
+`OAuthError.__str__` composes the message from them and ends with the next step. Text from a server is redacted before
+it gets here: the only attribute that holds a secret is `MalformedResponse.refresh_token`.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ class OAuthError(Exception):
     summary: ClassVar[str] = "OAuth failed"
     """The first sentence of the message, unless the raiser gives a better one."""
     reason: str = "unknown"
-    """Why, in one word that stays the same in every release: for programs and for translators."""
+    """The cause, as an identifier that stays the same in every release: for programs and for translators."""
     advice: str = "See the documentation of the OAuth server."
-    """The last sentence of the message, where trying again does not help."""
+    """The last sentence of the message if trying again does not help."""
     retry_advice: ClassVar[str] = "Try again later."
-    """The last sentence of the message, where trying again may help."""
+    """The last sentence of the message if trying again may help."""
     retryable: bool = False
     """Whether the same call may succeed later with nothing changed."""
     lost: bool = False
-    """Whether the server may have acted on the request although its own response did not arrive."""
+    """Whether the server may have acted on the request although its response did not arrive."""
 
     def __init__(
         self,
@@ -74,7 +74,10 @@ class OAuthError(Exception):
         self.advice = advice or self.advice
 
     def copy(self) -> OAuthError:
-        """Return a copy without the traceback, whose frames hold secrets; itself, if it cannot be copied."""
+        """Return a copy without the traceback, whose frames hold secrets.
+
+        An error that cannot be copied is returned itself, with its traceback removed.
+        """
         try:
             return _copy(self)
         except TypeError:
@@ -197,7 +200,7 @@ class LoginCancelled(OAuthError):
 
 
 class BadOAuthClient(OAuthError):
-    """OAuth client request failure: the client id is unknown, the secret wrong, or the client of the wrong type."""
+    """The client id is unknown, the secret is wrong, or the client has the wrong type."""
 
     summary = "The server does not accept this OAuth client"
     reason = "invalid_client"
@@ -278,7 +281,7 @@ class TokenFileNotFound(TokenFileError, FileNotFoundError):
 class MalformedResponse(OAuthError):
     """The server's response is malformed. Its body is never quoted: it may contain secrets."""
 
-    # Neither `vars` nor a copy shows what is in a slot.
+    # A secret: neither `vars` nor a copy shows what is in a slot.
     __slots__ = ("refresh_token",)
 
     summary = "The server's response is malformed"
@@ -324,7 +327,7 @@ ERROR_CLASSES: Final[Mapping[str, type[OAuthError]]] = MappingProxyType(
         # Google
         "deleted_client": BadOAuthClient,
         "rate_limit_exceeded": RateLimited,
-        # Entra ID; the first one OpenAM, too
+        # Entra ID; the first is OpenAM's, too
         "authorization_declined": AccessDenied,
         "code_expired": DeviceCodeExpired,
         "bad_verification_code": InvalidGrant,

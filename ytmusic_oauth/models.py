@@ -19,9 +19,9 @@ ClientAuthentication = Literal["post", "basic", "none"]
 
 
 class BaseTokenDict(TypedDict):
-    """Limited token, without a refresh token: the response to a refresh (RFC 6749 5.1).
+    """A token without its refresh token: the response to a refresh (RFC 6749 5.1).
 
-    From a server that rotates refresh tokens it is a `RefreshableTokenDict`.
+    The response of a server that rotates refresh tokens is a `RefreshableTokenDict`.
     """
 
     access_token: str
@@ -35,7 +35,7 @@ class BaseTokenDict(TypedDict):
 
 
 class RefreshableTokenDict(BaseTokenDict):
-    """Entire token, including the refresh token: the result of a login, and the content of a token file."""
+    """A token with its refresh token: the result of a login, and the content of a token file."""
 
     expires_at: int
     """UNIX time in seconds."""
@@ -49,7 +49,7 @@ class AuthCodeDict(TypedDict):
     device_code: str
     """What the device polls with: a secret."""
     user_code: str
-    """What the user enters, verbatim: up to 15 characters, case-sensitive."""
+    """What the user enters, verbatim: case-sensitive, at most 100 characters."""
     expires_in: int
     """Seconds until the codes expire, from the time of the request."""
     interval: int
@@ -59,7 +59,7 @@ class AuthCodeDict(TypedDict):
 
 
 class LinkedAuthCodeDict(AuthCodeDict):
-    """An `AuthCodeDict` with a link that contains the code, if the server sent one."""
+    """The response of a server that also sends a link that contains the code."""
 
     verification_uri_complete: str
     """The link."""

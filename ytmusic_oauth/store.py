@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The interface to storage: what a token store is.
+"""The interface to storage: what a token store must do.
 
-A token file is one. `RefreshingToken.load` and `RefreshingToken.keep_in` take any store.
+A token file is a store. `RefreshingToken.load` and `RefreshingToken.keep_in` take any store.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ __all__ = ["TokenStore"]
 class TokenStore(Protocol):
     """The place where one token is kept, as text that the package writes and parses. Must be thread-safe.
 
-    Any other exception becomes a `TokenStoreError` that names its type alone, because its message may hold the token.
+    Methods may raise `TokenStoreError`. Any other exception, except `TimeoutError` from `lock`, is replaced by a
+    `TokenStoreError` that names only its type, because its message may contain the token.
     """
 
     def read(self) -> str | None:
@@ -30,7 +31,7 @@ class TokenStore(Protocol):
         ...
 
     def lock(self, timeout: float) -> AbstractContextManager[float]:
-        """Keep other processes from refreshing. Raises `TimeoutError` if another has the lock for `timeout` seconds.
+        """Keep other processes from refreshing. Raises `TimeoutError` if one still has it after `timeout` seconds.
 
         Yields the time until which it is held, on the clock of `time.monotonic`: the end of a lease, or `math.inf` for
         a lock that is released when its holder dies, and for a store without locks. Where refresh tokens rotate, a

@@ -52,9 +52,8 @@ class _Field(Generic[_T]):
 
     def __set_name__(self, owner: type[object], name: str) -> None:
         self._name = name
-        if (
-            self._default is None
-        ):  # no class-level default to return, so a property will do: it is a third faster to read
+        # Without a default to return for the class, a property is enough. Reading it takes a third less time.
+        if self._default is None:
             setattr(owner, name, property(self._read, self.__set__))
 
     @overload
@@ -65,14 +64,14 @@ class _Field(Generic[_T]):
         return self._default if token is None else self._read(token)
 
     def __set__(self, token: Token, value: _T) -> None:
-        with CHANGES:  # not to lose a refresh that ends at the same time
+        with CHANGES:  # otherwise, a refresh that ends at the same time could be lost
             held = token._snapshot
             token._state.set_by_hand(held.changed(time.time(), time.monotonic(), self._name, value))
 
 
 @dataclass(init=False, repr=False, eq=False)
 class Token:
-    """Base class representation of the YouTubeMusicAPI OAuth token. Raises `ValueError` for an invalid value."""
+    """The base class of the tokens: the six values. Raises `ValueError` for an invalid value."""
 
     if sys.version_info >= (3, 10):
         _: KW_ONLY
@@ -131,7 +130,7 @@ class Token:
 
         `requests` and `httpx` call it if they get it as `auth=`: `requests.get(url, auth=token.sign)`.
         """
-        # urllib sends its other headers along when it is redirected, also to another server.
+        # When urllib is redirected, it sends all other headers again, even to another server.
         headers: SupportsSetHeader = getattr(request, "unredirected_hdrs", request.headers)
         headers["Authorization"] = self.as_auth()
         return request
@@ -170,7 +169,8 @@ class OAuthToken(Token):
     def update(self, fresh_access: BaseTokenDict) -> None:
         """Apply the response of a refresh made just now; `expires_at` is computed from the current time.
 
-        Includes a new refresh token, if the server sent one. All or nothing: raises `ValueError` for an invalid value.
+        Includes a new refresh token, if there is a valid one. If another value is invalid, raises `ValueError` and
+        changes nothing.
         """
         with CHANGES:
             self._state.supersede(self._snapshot.refreshed(time.time(), time.monotonic(), fresh_access))
@@ -178,14 +178,14 @@ class OAuthToken(Token):
 
 @dataclass(init=False, repr=False, eq=False)
 class RefreshingToken(OAuthToken):
-    """A token that refreshes itself when its `access_token` is read with a minute or less to go.
+    """A token that refreshes itself when it is read and due for a refresh: see `is_expiring`.
 
     With a token file or another store, refreshed tokens are saved there and shared with every other process that uses
-    it. `access_token` and `as_auth()` raise `InvalidGrant` when the user has to log in again, and whatever else
-    `Credentials.refresh_token` raises; but during any other failure the old token is returned as long as it is valid.
+    it. `access_token` and `as_auth()` raise `InvalidGrant` when the user has to log in again. After any other failure,
+    they return the old token while it is valid, and then raise the `OAuthError` of the failure.
 
-    If the program has set up `logging`, the logger with the name of this package records what happens. A record has
-    these attributes, and `store`, the path or the kind of the store:
+    If the program has set up `logging`, the logger with the name of this package records what happens. A record has the
+    attributes `event`, `store` (the path or the kind of the store) and those in the last column:
 
     | `event` | level | when | other attributes |
     |---|---|---|---|
@@ -193,7 +193,7 @@ class RefreshingToken(OAuthToken):
     | `adopted` | INFO | a newer token was in the store | |
     | `refused` | WARNING | the refresh failed, and will fail again | `error`: the class; `reason` |
     | `failed` | WARNING | the refresh failed, and may succeed later | `error`, `reason` |
-    | `will_retry` | INFO | after a failure | `what`: server or store; `seconds` until the next try |
+    | `will_retry` | INFO | after a failure, or if the lock was taken | `what`: server or store; `seconds` until then |
     | `waited_for_lock` | INFO | another process had the lock | `seconds`; `taken`: whether it still has it |
     | `conflict` | INFO | another program wrote into the store meanwhile | |
     | `save_failed` | WARNING | the token could not be written into the store | `error`, `reason` |
@@ -247,14 +247,17 @@ class RefreshingToken(OAuthToken):
     def from_dict(cls, credentials: Credentials, values: Mapping[str, object]) -> RefreshingToken:
         """Make a token from a dictionary, for example from a database or another program.
 
-        Reads what may be in a token file: other keys are ignored, and numbers may be floats or text. Without times, the
-        token is refreshed at first use. Raises `ValueError`.
+        Accepts what a token file may contain: other keys are ignored, and numbers may be floats or text. Without times,
+        the token is refreshed at its first use. Raises `ValueError`.
         """
         return cls(credentials, **stored_token(values))
 
     @classmethod
     def from_json_text(cls, credentials: Credentials, text: str) -> RefreshingToken:
-        """Make a token from the text of a token file, for example in a variable. Raises `TokenStoreError`."""
+        """Make a token from the text of a token file, for example from an environment variable.
+
+        Raises `TokenStoreError`.
+        """
         return cls(credentials, **parse_token_text(text))
 
     @classmethod
@@ -264,7 +267,8 @@ class RefreshingToken(OAuthToken):
         """Log in at the terminal: show the link and the code, wait for Enter, then for the server.
 
         `open_browser` also opens the link. `to_file` stores the token there and keeps it fresh.
-        Raises what `get_code` and `wait_for_token` raise; before that, `TokenFileError` if nothing can be stored.
+        Raises what `get_code` and `wait_for_token` raise; before that, `TokenFileError` if the file is not a token file
+        or cannot be written.
         """
         from ._terminal import prompt
 
@@ -281,7 +285,8 @@ class RefreshingToken(OAuthToken):
     def keep_in(self, store: str | os.PathLike[str] | TokenStore) -> None:
         """Save a new login in a file or another store, and keep it fresh there from now on.
 
-        Replaces the token that is there. If it cannot be saved, warns, and saves it when the token is next used.
+        Replaces the text that is there, even if it is not a token. If the token cannot be saved, warns, and tries again
+        when it is next used.
         """
         self._move(_as_store(store), must_save=False)
 
@@ -303,8 +308,8 @@ class RefreshingToken(OAuthToken):
     def store_token(self, path: str | None = None) -> None:
         """Write the current values to a file, or to the token's own store if it has one. Raises `TokenStoreError`.
 
-        A newer token in its own store is adopted instead. Does nothing during a refresh by the same thread (for example
-        in a signal handler), because that ends with a save.
+        A newer token in its own store is adopted instead. Does not write to its own store during a refresh by the same
+        thread (for example in a signal handler), because that ends with a save.
         """
         store = None if path is None else FileStore(path)
         if store is None or store == self._refresher.store:
@@ -328,7 +333,8 @@ class RefreshingToken(OAuthToken):
     def refresh_ahead(self, seconds: float) -> None:
         """Refresh the token if it expires in fewer than `seconds`; at most half its lifetime counts.
 
-        Call it from a timer of your own, and no read ever waits. A failure raises only after the token has expired.
+        Call it from a timer of your own, so that no read has to wait. While the token is valid, only `InvalidGrant` is
+        raised; after that, any failure is.
         """
         self._refresher.ensure_valid(self.credentials, Goal(ahead=seconds))
 

@@ -103,11 +103,14 @@ func (c *Cycle) refresh() *OAuthError {
 		}
 		isNews := c.backOff(err)
 		if c.goal.rejected != nil || !c.isValid() {
+			if c.warning != nil { // it is not shown, so the next failed save warns
+				c.state.storeBackoff.failures = 0
+			}
 			return err
 		}
-		// While the token is valid, a transient failure of the server is no news.
-		if isNews && (isOfStore(err) || !err.Retryable) {
-			c.warning = &warnStep{err, "The old access token is used as long as it is valid."}
+		// While the token is valid, a transient failure of the server needs no warning.
+		if c.warning == nil && isNews && (isOfStore(err) || !err.Retryable) {
+			c.warning = &warnStep{err, "The old access token stays in use until it expires."}
 		}
 	}
 	c.warn()
@@ -163,7 +166,7 @@ func (c *Cycle) look() *OAuthError {
 
 func (c *Cycle) refreshOnce() *OAuthError {
 	var problem *OAuthError
-	if c.hasStore {
+	for locks := 0; c.hasStore && locks < 2; locks++ {
 		mustWait := c.goal.rejected != nil || !c.isValid()
 		timeout := 0.0
 		if mustWait {
@@ -173,7 +176,7 @@ func (c *Cycle) refreshOnce() *OAuthError {
 		if c.now.taken {
 			switch {
 			case !mustWait:
-				// Another process is refreshing. To try again at each read would make readers wait for a remote store.
+				// Another process is refreshing. If every caller tried the lock, each would wait for a remote store.
 				c.state.serverBackoff.until = c.now.monotonic + lookEvery
 				return nil
 			case c.now.err != nil:
@@ -190,10 +193,14 @@ func (c *Cycle) refreshOnce() *OAuthError {
 			retryable.Retryable = true
 			return &retryable
 		}
-	}
-	// Before asking, which may fail: the refresh token of the last response may be in memory only.
-	if c.hasStore && c.state.isUnsaved() && problem == nil {
-		c.saveUnless(nil)
+		if locks > 0 || problem != nil || !c.state.isUnsaved() {
+			break
+		}
+		// Before the request, which may fail: the current refresh token may be in memory only.
+		if c.saveUnless(nil); c.state.isUnsaved() || isEnough(c.state.snapshot, c.goal, c.now) {
+			break
+		}
+		// The save may have released the lock, as that of a file does: lock and read once more.
 	}
 	var failed *OAuthError
 	if !isEnough(c.state.snapshot, c.goal, c.now) {
@@ -230,7 +237,7 @@ func (c *Cycle) settle() *OAuthError {
 		if c.state.seen == nil || c.state.isNewLogin {
 			return nil
 		}
-		return failure("token_store", OAuthError{Problem: "The token is gone from the store"})
+		return failure("token_store", OAuthError{Problem: "The token has disappeared from the store"})
 	}
 	token, err := parseTokenText(*c.text)
 	if err != nil {
@@ -313,10 +320,10 @@ func (c *Cycle) checkLease(seconds float64) *OAuthError {
 		return nil
 	}
 	if c.until-c.lockedAt < seconds {
-		problem := fmt.Sprintf("The lease of the lock is shorter than a request may take (%.0f s)", seconds)
+		problem := fmt.Sprintf("The lock's lease is shorter than a request may take (%.0f s)", seconds)
 		return failure("token_store", OAuthError{Problem: problem})
 	}
-	problem := "The lease of the lock ends before a request could"
+	problem := "The lock's lease would end before a request could finish"
 	return failure("token_store", OAuthError{Problem: problem, Retryable: true})
 }
 
@@ -348,7 +355,7 @@ func (c *Cycle) saveUnless(problem *OAuthError) {
 		return
 	}
 	if c.state.storeBackoff.failures == 0 {
-		c.warning = &warnStep{problem, "The new token is in use, but in memory only until it can be saved."}
+		c.warning = &warnStep{problem, "The new token is in memory only until it can be saved."}
 	}
 	c.state.storeBackoff = c.state.storeBackoff.afterFailure(c.now.monotonic, nil)
 }

@@ -177,6 +177,9 @@ func (r *Refresher) carryOut(next step, held *[]*Held) event {
 	case replaceStep:
 		happened.swapped, err = r.store.replace(next.before, next.after)
 	case lockStep:
+		for ; len(*held) > 0; *held = (*held)[:len(*held)-1] {
+			(*held)[len(*held)-1].release()
+		}
 		var lock *Held
 		if lock, err = r.store.lock(next.timeout); lock != nil {
 			*held = append(*held, lock)

@@ -97,9 +97,13 @@ export class Cycle {
     } catch (error) {
       if (!(error instanceof OAuthError) || error.type === "invalid_grant") throw error;
       const isNews = this.#backOff(error);
-      if (this.#goal.rejected !== null || !this.#isValid()) throw error;
-      // While the token is valid, a transient failure of the server is no news.
-      if (isNews && (isOfStore(error) || !error.retryable)) {
+      if (this.#goal.rejected !== null || !this.#isValid()) {
+        // It is not shown, so the next failed save warns.
+        if (this.#warning) this.#state.storeBackoff = { ...this.#state.storeBackoff, failures: 0 };
+        throw error;
+      }
+      // While the token is valid, a transient failure of the server needs no warning.
+      if (!this.#warning && isNews && (isOfStore(error) || !error.retryable)) {
         this.#warning = warn(error, "The old access token stays in use until it expires.");
       }
     }

@@ -112,9 +112,10 @@ def _(message: str) -> None:
 
 
 @replaces(save, "a token that could not be saved is never saved", caught_by="file/disk-full-for-a-while")
-def _(cycle: Cycle, problem: OAuthError | None) -> Steps:
-    yield from save(cycle, problem)
+def _(cycle: Cycle, problem: OAuthError | None) -> Generator[Step, Event, bool]:
+    is_saved = yield from save(cycle, problem)
     cycle._state.clean = cycle._state.snapshot.token
+    return is_saved
 
 
 @replaces(reload, "a file that is no longer a token file is overwritten", caught_by="file/no-longer-*")
