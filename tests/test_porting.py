@@ -65,6 +65,14 @@ def test_our_own_client_passes() -> None:
     assert set(levels(results).values()) == {"passed"}
 
 
+def test_second_port_is_run_beside_the_first(tmp_path: Path) -> None:
+    """With a second one that prints nothing, a scenario of two ports fails, and one of a single port does not."""
+    partner = shlex.split(driver(tmp_path, "pass"))
+    only = ("concurrency/two-ports-at-once", "wire/refresh")
+    verdicts = {result.id: result.verdict for result in certify(OURS, only=only, partner=partner)}
+    assert verdicts == {"concurrency/two-ports-at-once": "failed", "wire/refresh": "passed"}
+
+
 def test_folder_can_be_copied_and_run_with_python_alone(tmp_path: Path) -> None:
     shutil.copytree(KIT, tmp_path / "porting", ignore=shutil.ignore_patterns("clients", "__pycache__"))
     only = ["--only", "verification-links/*", "--only", "wire/refresh"]

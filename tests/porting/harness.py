@@ -25,6 +25,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 from unicodedata import category
 
+if sys.platform != "win32":
+    with contextlib.suppress(ImportError):
+        import fcntl
+
 from .fake_google import CLIENT_ID, DIALECTS, ENDPOINTS, Client, Exchange, FakeGoogle, Reply
 
 if TYPE_CHECKING:
@@ -383,9 +387,10 @@ class Harness:
         *,
         file: bool = False,
         environment: Mapping[str, str] | None = None,
+        partner: bool = False,
     ) -> DriverRun:
         """Start the driver as `start` does, and wait until it has ended."""
-        return self.finish(self.start(command, token, file=file, environment=environment))
+        return self.finish(self.start(command, token, file=file, environment=environment, partner=partner))
 
     def approved_login(self, *, file: bool = False) -> DriverRun:
         """Run a login that the user confirms after a second and a half, so that the first poll is too early."""
@@ -465,6 +470,13 @@ class Harness:
             "expires_in": expires_in,
         }
 
+    def refreshed(self, token: Object, *, valid_for: float = 3000) -> dict[str, object]:
+        """Return what another process gets for this token; `valid_for` is in seconds."""
+        refresh_token = str(token["refresh_token"])
+        granted = self._response("/token", CLIENT_ID, grant_type="refresh_token", refresh_token=refresh_token)
+        values = {key: granted[key] for key in ("access_token", "refresh_token") if key in granted}
+        return {**token, **values, "expires_at": int(time.time() + valid_for)}
+
     def _response(self, path: str, client_id: str, **fields: str) -> Object:
         form = {"client_id": client_id, "client_secret": SECRET, **fields}
         headers = {"content-type": "application/x-www-form-urlencoded"}
@@ -492,6 +504,27 @@ class Harness:
         self.file.chmod(mode)
         self.note(f"write the file: {as_text(self._written)}")
         return self._written
+
+    def put(self, content: Object) -> None:
+        """Replace the token file by another one, as a program that shares it does."""
+        beside = self.folder / "beside"
+        beside.write_bytes(json.dumps(content, indent=1).encode())
+        beside.chmod(0o600)
+        beside.replace(self.file)
+        self._written = self.file.read_bytes()
+        self.note(f"replace the file: {as_text(self._written)}")
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the lock of the token file, as another process does (`PORTING.md`: the lock of the token file)."""
+        if sys.platform == "win32":
+            raise NotImplementedError("a scenario with this lock needs file locks")
+        else:
+            with self.file.open("r+b") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                self.note("take the lock of the file")
+                yield
+            self.note("release the lock of the file")
 
     def saved(self, token: Object) -> None:
         """Expect this token in the file, and the file in good order."""

@@ -190,3 +190,132 @@ def _(harness: Harness) -> None:
         harness.wait_for_requests(1, "token")
         harness.token_of(harness.run("token", environment={"OAUTH_TOKEN_FILE": str(other)}))
     harness.token_of(harness.finish(first))
+
+
+@scenario(
+    "concurrency/two-refreshes-at-once",
+    "two processes got a 401 for the same access token: the second one uses what the first one has got",
+    profile="rfc",
+    waits=2,
+)
+def _(harness: Harness) -> None:
+    harness.server.rotate = True
+    old = harness.grant()
+    harness.write(old)
+    both = [harness.start("interactive", file=True) for _ in range(2)]
+    for child in both:
+        harness.token_in(child.ask("token"), "interactive")  # it has read the file
+    with harness.server.hold("token"):
+        both[0].send("refresh")
+        harness.wait_for_requests(1, "token")
+        both[1].send("refresh")
+        time.sleep(1)
+    tokens = [harness.token_in(child.receive_object(), "interactive") for child in both]
+    harness.requests("token", 1)
+    _expect_same(tokens)
+    expect(tokens[0]["access_token"] != old["access_token"], "another access token", tokens)
+    harness.saved(tokens[0])
+
+
+# ---- the kit itself has the lock -----------------------------------------------------------------
+
+
+@scenario(
+    "concurrency/lock-taken-while-the-token-is-valid",
+    "a process that hangs has the lock: the token is valid, so no request of this program may wait for it",
+    profile="rfc",
+    needs="file locks",
+    waits=1,
+)
+def _(harness: Harness) -> None:
+    old = harness.grant(valid_for=40)
+    harness.write(old)
+    with harness.locked():
+        run = harness.run("token", file=True)
+        token = harness.token_of(run)
+    expect(token == old, f"the token that is valid: {as_text(old)}", token)
+    expect(run.seconds < 10, "at once", f"after {run.seconds:.0f} s")
+    harness.requests("token", 0)
+    harness.unchanged()
+
+
+@scenario(
+    "concurrency/lock-taken-until-its-holder-has-saved",
+    "the file was replaced meanwhile, and the lock is on the old one: only a look into the new one shows its token",
+    profile="rfc",
+    needs="file locks",
+    waits=2,
+)
+def _(harness: Harness) -> None:
+    harness.server.rotate = True
+    old = harness.grant(valid_for=-1)
+    harness.write(old)
+    with harness.locked():
+        child = harness.start("token", file=True)
+        time.sleep(1.5)
+        expect(not child.has_ended, "it waits for the lock", "it has ended")
+        new = harness.refreshed(old)
+        harness.put(new)
+    token = harness.token_of(harness.finish(child))
+    expect(token == new, f"the token that the holder has saved: {as_text(new)}", token)
+    harness.requests("token", 0)
+    harness.unchanged()
+
+
+@scenario(
+    "concurrency/lock-taken-for-too-long",
+    "the token has expired, and a process that hangs never releases the lock: wait, then say so; nothing may be sent",
+    profile="rfc",
+    needs="file locks",
+    waits=42,
+)
+def _(harness: Harness) -> None:
+    harness.write(harness.grant(valid_for=-1))
+    with harness.locked():
+        run = harness.finish(harness.start("token", file=True, limit=60))
+    harness.error_of(run, "token_file", retryable=True)
+    expect(run.seconds > 30, "longer than a request and its save may take", f"it gave up after {run.seconds:.0f} s")
+    harness.requests("token", 0)
+    harness.unchanged()
+
+
+# ---- another port beside this one (--with; without it, this one twice) -----------------------------
+
+
+@scenario(
+    "concurrency/two-ports-take-turns",
+    "two programs in two languages share the file: each reads what the other has written, and waits for its lock",
+    profile="rfc",
+    waits=3,
+)
+def _(harness: Harness) -> None:
+    harness.server.rotate = True
+    harness.write(harness.grant(valid_for=-1))
+    sent = 0
+    for first in (False, True):
+        with harness.server.hold("token"):
+            children = [harness.start("refresh", file=True, partner=first)]
+            sent += 1
+            harness.wait_for_requests(sent, "token")
+            children.append(harness.start("token", file=True, partner=not first))
+            time.sleep(1)
+        tokens = [harness.token_of(harness.finish(child)) for child in children]
+        harness.saved(tokens[0])
+        harness.requests("token", sent)
+        harness.put(harness.refreshed(tokens[0], valid_for=-1))
+
+
+@scenario(
+    "concurrency/two-ports-at-once",
+    "the token has expired, and six programs of two kinds find out together: one request",
+    profile="rfc",
+    waits=1,
+)
+def _(harness: Harness) -> None:
+    harness.server.rotate = True
+    harness.write(harness.grant(valid_for=-1))
+    children = [harness.start("token", file=True, partner=bool(n % 2)) for n in range(6)]
+    tokens = [harness.token_of(harness.finish(child)) for child in children]
+    harness.requests("token", 1)
+    _expect_same(tokens)
+    harness.saved(tokens[0])

@@ -51,6 +51,71 @@ def _(harness: Harness) -> None:
     harness.requests("code", 0)
 
 
+@scenario(
+    "file/refused-login-keeps-the-old-file",
+    "the user logs in again, and denies it: the old login still works, and nothing is left beside it",
+    waits=2,
+)
+def _(harness: Harness) -> None:
+    harness.write(harness.grant())  # with the code ABCD-0001
+    child = harness.start("login", file=True)
+    harness.wait_for_requests(1, "token")
+    harness.server.deny("ABCD-0002")
+    harness.error_of(harness.finish(child), "access_denied", error="access_denied")
+    harness.unchanged()
+
+
+@scenario(
+    "file/revocation",
+    "the login that the file has is revoked; the file may be removed afterwards, but not be changed or be half a file",
+)
+def _(harness: Harness) -> None:
+    token = harness.grant()
+    harness.write(token)
+    run = harness.run("revoke", file=True)
+    expect(run.reply == {"revoked": True}, '{"revoked": true}', run.reply)
+    [request] = harness.requests("revoke", 1)
+    harness.form(request, token=str(token["refresh_token"]))
+    expect(not harness.server.can_refresh(str(token["refresh_token"])), "the login has ended", "it can be refreshed")
+    if harness.file.exists():
+        harness.unchanged()
+
+
+@scenario(
+    "file/newer-refresh-token-in-the-file",
+    "another process has refreshed, and the server rotates: the token in memory is used up, and the file has the next",
+    profile="rfc",
+)
+def _(harness: Harness) -> None:
+    harness.server.rotate = True
+    old = harness.grant()
+    harness.write(old)
+    child = harness.start("interactive", file=True)
+    harness.token_in(child.ask("token"), "interactive")  # it has read the file
+    newer = harness.refreshed(old, valid_for=-1)
+    harness.put(newer)
+    token = harness.token_in(child.ask("refresh"), "interactive")
+    [request] = harness.requests("token", 1)
+    sent = request.form.get("refresh_token")
+    expect(sent == newer["refresh_token"], f"the refresh token in the file: {newer['refresh_token']}", sent)
+    harness.saved(token)
+
+
+@scenario(
+    "file/file-of-another-user",
+    "a service's file, refreshed once by root: if root owned it afterwards, the service could not read its own token",
+    needs="root",
+)
+def _(harness: Harness) -> None:
+    harness.write(harness.grant(valid_for=-1))
+    if sys.platform != "win32":
+        os.chown(harness.file, 65534, 65533)
+    harness.saved(harness.token_of(harness.run("token", file=True)))
+    status = harness.file.stat()
+    owner = f"user {status.st_uid}, group {status.st_gid}"
+    expect(owner == "user 65534, group 65533", "the file belongs to the same user and group as before", owner)
+
+
 @scenario("file/fresh-token-is-read", "another process has written it: nothing is sent, and nothing is written")
 def _(harness: Harness) -> None:
     token = harness.grant()

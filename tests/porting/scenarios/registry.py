@@ -48,9 +48,11 @@ class Scenario:
 
 _HAS: Final[Mapping[str, bool]] = {
     "file modes": os.name != "nt",
+    "file locks": find_spec("fcntl") is not None,
     "folder that may not be written": sys.platform == "linux" or (hasattr(os, "geteuid") and os.geteuid() != 0),
     "hard links": hasattr(os, "link"),
     "named pipes": hasattr(os, "mkfifo"),
+    "root": hasattr(os, "geteuid") and os.geteuid() == 0,
     "signals": os.name != "nt",
     "symbolic links": os.name != "nt",
     "limits on files": find_spec("resource") is not None,

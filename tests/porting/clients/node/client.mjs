@@ -117,7 +117,10 @@ async function interactive() {
 // What a killed process leaves is removed only under the lock.
 const NEED_LOCKS = [
   "concurrency/two-processes-one-refresh", "concurrency/six-processes-at-once",
-  "concurrency/valid-token-is-returned-to-other-processes", "file/killed-during-a-save",
+  "concurrency/valid-token-is-returned-to-other-processes", "concurrency/two-refreshes-at-once",
+  "concurrency/lock-taken-while-the-token-is-valid", "concurrency/lock-taken-until-its-holder-has-saved",
+  "concurrency/lock-taken-for-too-long", "concurrency/two-ports-take-turns", "concurrency/two-ports-at-once",
+  "file/killed-during-a-save",
 ];
 
 async function skips() {
