@@ -18,7 +18,7 @@ import stat
 import subprocess
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import fields
@@ -37,6 +37,8 @@ from ytmusic_oauth._refresher import load_token
 from ytmusic_oauth._terminal import local_time
 from ytmusic_oauth.models import RefreshableTokenDict
 from ytmusic_oauth.store import TokenStore
+
+PROGRAM: Final = os.path.basename(sys.argv[0]).replace("__main__.py", "python -m ytmusic_oauth")
 
 
 def not_utf8(*_: object) -> str:
@@ -69,42 +71,83 @@ def test_login_shows_link_and_code_polls_and_writes_the_token_file(
     server.approve_after = 12
     done = shell("login")
     assert (done.status, done.out) == (DONE, "")
-    user_code = re.search(r"Code +(\S+)\n", done.err)
-    assert user_code
-    link, code = f"  Go to   {server.verification_url}?user_code={user_code[1]}", f"  Code    {user_code[1]}"
-    lines = done.err.split("\n")
-    assert lines[:5] == ["", link, code, "", "Waiting; the code expires in 0:30:00"]
-    assert lines[5].startswith("Logged in. The token is in oauth.json")
     path = tmp_path / "oauth.json"
+    assert done.err.splitlines() == [
+        *("", "On your phone or computer, go to", "", f"    {server.verification_url}", ""),
+        *("and enter the code", "", "    ABCD-0001", ""),
+        *("Or open this link, which has the code in it:", f"{server.verification_url}?user_code=ABCD-0001", ""),
+        "Waiting; the code expires in 0:30:00",
+        f"Logged in. The token is in {path}, readable only by you.",
+        "Next, to print a header for curl -H @-:",
+        f"    {PROGRAM} header --file {path}",
+    ]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert server.is_live(OAuthToken.from_json(path).access_token)
 
 
+@pytest.mark.parametrize("fails", [False, True])
 def test_login_opens_the_link_only_with_open_browser(
-    shell: Shell, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch
+    shell: Shell, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch, fails: bool
 ) -> None:
     opened: list[str] = []
-    monkeypatch.setattr("ytmusic_oauth._login.open_browser", opened.append)
-    server.approve_after = 0
+
+    def open_browser(link: str) -> Callable[[], bool]:
+        opened.append(link)
+        return lambda: fails
+
+    monkeypatch.setattr("ytmusic_oauth._login.open_browser", open_browser)
+    server.approve_after = 7
     shell("login")
     assert opened == []
     done = shell("login", "--open-browser")
     [link] = opened
-    assert f"Go to   {link}\n" in done.err
+    assert f"\n{link}\n" in done.err
+    assert done.err.count("No browser could be opened on this machine") == fails
 
 
 def test_a_terminal_shows_a_countdown_on_one_line(
     shell: Shell, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    screen = Terminal()
-    monkeypatch.setattr(sys, "stderr", screen)
-    server.approve_after = 12
+    monkeypatch.setattr(sys, "stderr", screen := Terminal())
+    server.approve_after = 7
     shell("login")
-    countdown = re.findall(r"Waiting[^\r]*\r", screen.getvalue())
-    assert [re.findall(r"[0-9:]+", line) for line in countdown] == [["0:30:00"], ["0:29:55"], ["0:29:50"]]
-    assert all(re.fullmatch(r"Waiting; the code expires in [0-9:]+ \r", line) for line in countdown)
-    assert "\r\nLogged in." in screen.getvalue()
+    countdown = re.findall(r"\rWaiting: ([0-9:]+) left *(?=\r)", screen.getvalue())
+    assert countdown == ["0:30:00", *(f"0:29:{seconds}" for seconds in range(59, 50, -1))]
+    assert re.search(r"\r +\rLogged in\.", screen.getvalue())
     assert "\x1b" not in screen.getvalue()
+
+
+def test_a_failed_poll_is_told(shell: Shell, server: FakeGoogle) -> None:
+    server.script("token", *[Reply(503)] * 2, Reply(400, {"error": "authorization_pending"}), Reply(503))
+    server.approve_after = 300
+    done = shell("login")
+    assert done.status == DONE
+    assert done.err.count("The server failed or rejected the request. Trying again.\n") == 2
+
+
+def test_login_says_what_the_server_did_not_grant(shell: Shell, server: FakeGoogle) -> None:
+    token = {"access_token": "ya29.fake", "refresh_token": "1//fake", "scope": "a", "expires_in": 60}
+    server.script("token", Reply(200, token))
+    done = shell("login", "--scope", "a b c")
+    assert "The server did not grant all that was asked for. Missing: b c\n" in done.err
+
+
+def test_a_second_login_says_what_becomes_of_the_first(shell: Shell, server: FakeGoogle, file: Path) -> None:
+    server.approve_after = 0
+    done = shell("login", "--client-secrets", str(client_file(file.parent)), "--no-remember")
+    assert "The login that was in this file before stays valid at Google. `revoke` ends both" in done.err
+    options = f"--client-secrets {file.parent / 'client.json'} {' '.join(shell.endpoints[:4])}\n"
+    assert f"    {PROGRAM} header --file {file} {options}" in done.err, "nothing was kept"
+    shell.endpoints[-1] = "no"
+    done = shell("login", "--no-remember", "--scope", "a")
+    assert "stays valid at Google" not in done.err
+    assert f"    {PROGRAM} header --file {file} --endpoints " in done.err
+
+
+def client_file(folder: Path) -> Path:
+    path = folder / "client.json"
+    path.write_text(json.dumps(FLAT))
+    return path
 
 
 def test_login_json_prints_one_event_per_line(shell: Shell, server: FakeGoogle, tmp_path: Path) -> None:
@@ -795,7 +838,7 @@ def test_a_user_at_a_terminal_is_asked_for_the_client(shell: Shell, server: Fake
     done = shell("login")
     assert (done.status, done.out) == (DONE, "")
     assert CLIENT_SECRET not in done.err
-    assert done.err.startswith("Client id: \n")
+    assert done.err.startswith("Client id: \r")
     assert shell.hidden_questions == ["Client secret (not shown): "]
 
 
@@ -1332,5 +1375,5 @@ def test_a_user_at_a_real_terminal_logs_in(tmp_path: Path) -> None:
         assert server.is_live(OAuthToken.from_json(tmp_path / "oauth.json").access_token)
     assert CLIENT_ID.encode() in shown
     assert CLIENT_SECRET.encode() not in shown
-    assert re.search(rb"\rWaiting; the code expires in 0:[12]\d:\d\d ", shown)
+    assert re.search(rb"\rWaiting: 0:[12]\d:\d\d left\r", shown)
     assert b"Logged in." in shown

@@ -396,3 +396,33 @@ def test_polls_are_never_closer_than_the_server_asks(
         assert at <= expires_in
         interval += 5 if isinstance(error, SlowDown) else 0
         minimum, previous = max(interval, error.retry_after or 0), responded
+
+
+@pytest.mark.parametrize(
+    ("errors", "polls"),
+    [
+        ([], [0]),
+        ([PENDING], [0, 5]),
+        ([OFFLINE, BUSY, OFFLINE], [0, 5, 10, 15]),
+        ([slow_down(), PENDING], [0, 10, 20]),
+        ([slow_down(30), OFFLINE], [0, 30, 60]),
+        ([RateLimited(retry_after=77)], [0, 77]),
+    ],
+)
+def test_a_user_in_a_hurry_waits_no_longer_than_the_server_asks(errors: list[OAuthError], polls: list[int]) -> None:
+    """The backoff after a failure is our own, and the first poll need not wait at all (RFC 8628 3.5)."""
+    schedule, now, polled_at = DevicePoll(code(), SENT), SENT, []
+    for error in [*errors, None]:
+        schedule.hurry(now)
+        now += schedule.delay(now)
+        polled_at.append(now - SENT)
+        if error is not None:
+            schedule.failed(error, now)
+    assert polled_at == polls
+
+
+def test_a_hurry_never_postpones_a_poll() -> None:
+    schedule = DevicePoll(code(), SENT)
+    schedule.failed(PENDING, SENT + 5)
+    schedule.hurry(SENT + 20)
+    assert schedule.delay(SENT + 20) == 0

@@ -72,7 +72,8 @@ PLAN: Final[Mapping[str, Imports]] = {
         "exceptions models store",
         "time",
     ),
-    "_terminal": Imports("credentials models protocol", "os sys time"),
+    "_keyboard": Imports("", "os sys time"),
+    "_terminal": Imports("_keyboard credentials device exceptions models protocol", "os signal sys time"),
     "token": Imports(
         "_file_store _refresher _single_flight _snapshot _state _steps _terminal _validation credentials exceptions "
         "models session store",
@@ -82,8 +83,9 @@ PLAN: Final[Mapping[str, Imports]] = {
     "_options": Imports("_client_file _file_store _terminal _validation credentials models protocol", "os"),
     "_commands": Imports("_file_store _options _refresher _snapshot _terminal exceptions token", "os time"),
     "_login": Imports(
-        "_client_file _file_owner _file_store _options _refresher _terminal exceptions protocol token",
-        "os signal sys time",
+        "_client_file _file_owner _file_store _keyboard _options _refresher _terminal credentials exceptions models "
+        "protocol token",
+        "os signal time",
     ),
     "_command_line": Imports("_commands _login _options _terminal exceptions", "argparse functools os sys warnings"),
 }
@@ -101,7 +103,8 @@ ALLOWED_IN: Final[Mapping[str, frozenset[str]]] = {
     **dict.fromkeys(("socket", "http", "urllib.request", "urllib.error"), frozenset({"_http"})),
     "ssl": frozenset({"_http", "transport"}),  # `transport`: for a type
     "threading": frozenset({"_single_flight"}),
-    **dict.fromkeys(("fcntl", "msvcrt"), frozenset({"_file_lock"})),
+    "fcntl": frozenset({"_file_lock"}),
+    "msvcrt": frozenset({"_file_lock", "_keyboard"}),
     "webbrowser": frozenset(),
     "random": frozenset({"credentials"}),
     "warnings": frozenset({"_store_reports", "_command_line"}),
@@ -202,7 +205,7 @@ def test_a_module_starts_with_its_licence_and_a_docstring(name: str) -> None:
 
 
 # Of the whole package. A larger number needs a reason in the commit that changes it.
-MOST_LINES_OF_CODE: Final = 4020
+MOST_LINES_OF_CODE: Final = 4250
 
 
 def test_the_package_stays_small() -> None:

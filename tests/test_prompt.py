@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,8 @@ import pytest
 from tests.porting.fake_google import FakeGoogle, Reply
 from tests.support import Clock, client
 from ytmusic_oauth import AccessDenied, OAuthToken, RefreshingToken, TokenFileError
-from ytmusic_oauth._terminal import open_browser
+from ytmusic_oauth._keyboard import Keyboard
+from ytmusic_oauth._terminal import _BROWSE, open_browser
 
 if TYPE_CHECKING:
     from typing import TypeAlias  # Python 3.10
@@ -93,6 +95,62 @@ def test_without_usable_standard_input_the_prompt_polls(
     server.approve_after = 7
     assert server.is_live(RefreshingToken.prompt_for_token(client(server)).access_token)
     assert clock.slept == [5, 5]
+
+
+class Keys(Keyboard):
+    """Enter is pressed at these times of the clock."""
+
+    def __init__(self, clock: Clock, *times: float) -> None:
+        super().__init__(0)
+        self._clock = clock
+        self._times = list(times)
+
+    def pressed(self, seconds: float) -> bool:
+        until = self._clock.steady + seconds
+        is_pressed = bool(self._times) and self._times[0] < until
+        self._clock.sleep((self._times.pop(0) if is_pressed else until) - self._clock.steady)
+        return is_pressed
+
+
+def watching(patch: pytest.MonkeyPatch, clock: Clock, *times: float) -> None:
+    patch.setattr("ytmusic_oauth._terminal.keyboard", lambda: Keys(clock, *times))
+    patch.setattr("ytmusic_oauth._terminal.BuiltinFunctionType", object)  # pytest has replaced `input`
+
+
+def test_the_prompt_polls_without_enter(
+    server: FakeGoogle, clock: Clock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    watching(monkeypatch, clock)
+    server.approve_after = 12
+    assert server.is_live(RefreshingToken.prompt_for_token(client(server)).access_token)
+    assert len(server.requests_to("token")) == 3
+    shown = capsys.readouterr().out
+    assert shown.endswith("Press Enter when done, or Ctrl-C to abort. \n")
+
+
+def test_enter_asks_as_soon_as_the_server_allows(
+    server: FakeGoogle, clock: Clock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start = clock.steady
+    watching(monkeypatch, clock, start + 2, start + 3)
+    server.approve_after = 6
+    assert server.is_live(RefreshingToken.prompt_for_token(client(server)).access_token)
+    assert [each.at - start for each in server.requests_to("token")] == [2, 7]
+    assert capsys.readouterr().out.count("Not confirmed yet; waiting.") == 1
+
+
+def test_ctrl_c_shows_no_frame_in_which_the_prompt_waited(
+    server: FakeGoogle, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watching(monkeypatch, clock)
+
+    def pressed(self: Keyboard, seconds: float) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Keys, "pressed", pressed)
+    with pytest.raises(KeyboardInterrupt) as raised:
+        RefreshingToken.prompt_for_token(client(server))
+    assert raised.traceback[-1].name == "prompt"
 
 
 def test_the_token_is_stored_and_kept_fresh_in_its_file(
@@ -266,6 +324,11 @@ class Started:
     command: Sequence[str]
     options: Mapping[str, object]
     returncode: int | None = None
+    ends_with: int | None = None
+
+    def poll(self) -> int | None:
+        self.returncode = self.ends_with
+        return self.returncode
 
 
 @pytest.fixture
@@ -286,12 +349,28 @@ def test_the_browser_has_a_process_of_its_own(
 ) -> None:
     """It imports nothing from the current folder (-I), does not use our streams, and Ctrl-C does not reach it."""
     monkeypatch.setattr(sys, "executable", executable)
-    open_browser("https://a.example/device")
+    has_failed = open_browser("https://a.example/device")
     [browser] = started
-    assert browser.command == [python, "-I", "-m", "webbrowser", "https://a.example/device"]
+    assert (*browser.command[:3], browser.command[4:]) == (python, "-I", "-c", ["https://a.example/device"])
     streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
     assert browser.options == {**streams, "start_new_session": True}
-    assert browser.returncode is not None, "otherwise Python warns that it is still running"
+    for ends_with in (None, 0, 1):
+        browser.ends_with = ends_with
+        assert browser.returncode is not None, "otherwise Python warns that it is still running"
+        assert has_failed() == bool(ends_with)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
+@pytest.mark.parametrize("name", ["w3m", "lynx", "firefox"])
+def test_a_text_browser_is_not_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """It would print the page, or take the terminal."""
+    browser = tmp_path / name
+    browser.write_text(f"#!/bin/sh\ntouch {tmp_path}/started\n")
+    browser.chmod(0o700)
+    monkeypatch.setenv("BROWSER", f"{browser} %s")
+    done = subprocess.run([sys.executable, "-I", "-c", _BROWSE, "https://a.example/"], capture_output=True, check=False)
+    is_graphical = name == "firefox"
+    assert (done.returncode == 0, (tmp_path / "started").exists()) == (is_graphical, is_graphical)
 
 
 def test_a_frozen_program_does_not_start_itself_as_a_browser(
@@ -299,13 +378,13 @@ def test_a_frozen_program_does_not_start_itself_as_a_browser(
 ) -> None:
     """There, `sys.executable` is the program, which would ignore our arguments and log in once more."""
     monkeypatch.setattr(sys, "frozen", True, raising=False)
-    open_browser("https://a.example/device")
+    assert open_browser("https://a.example/device")(), "it has failed"
     assert started == []
 
 
 def test_a_browser_that_cannot_be_started_is_not_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(sys, "executable", "/missing/python")
-        open_browser("https://a.example/device")
+        assert open_browser("https://a.example/device")()
     monkeypatch.setitem(sys.modules, "subprocess", None)
-    open_browser("https://a.example/device")
+    assert open_browser("https://a.example/device")()

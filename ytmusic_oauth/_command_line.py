@@ -20,7 +20,7 @@ from . import __version__
 from ._commands import header, refresh, revoke, status, token
 from ._login import login
 from ._options import Options
-from ._terminal import write_event, write_message
+from ._terminal import write_event, write_message, write_paragraph
 from .exceptions import AccessDenied, DeviceCodeExpired, InvalidGrant, OAuthError, TokenFileNotFound
 
 DONE: Final = 0
@@ -188,13 +188,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _run(argv, program)
         finally:
             for warning in caught:
-                write_message(f"ytmusic_oauth: {warning.message}")
+                write_paragraph(f"ytmusic_oauth: {warning.message}")
             _flush(sys.stdout)
             _flush(sys.stderr)
 
 
 def _run(argv: Sequence[str] | None, program: str) -> int:
     arguments, words = _Arguments(), sys.argv[1:] if argv is None else argv
+    arguments.program = program
     arguments.json = "--json" in words  # for an error in the words themselves
     try:
         if not words:
@@ -226,7 +227,7 @@ def _failed(arguments: _Arguments, error: str, message: str, exit_status: int) -
     if arguments.json:
         with suppress(OSError):
             write_event("error", error=error, message=message, exit_status=exit_status)
-    write_message(f"ytmusic_oauth: {message}")
+    write_paragraph(f"ytmusic_oauth: {message}")
     return exit_status
 
 

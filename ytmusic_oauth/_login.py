@@ -5,19 +5,31 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from typing import Final
 
 from ._client_file import Client, client_document
 from ._file_owner import can_others_rename
 from ._file_store import FileStore
+from ._keyboard import keyboard
 from ._options import Options
 from ._refresher import load_token
-from ._terminal import can_ask, duration, is_terminal, local_time, open_browser, write_event, write_message
-from .exceptions import TokenFileNotFound, TokenStoreError
+from ._terminal import (
+    StatusLine,
+    can_ask,
+    duration,
+    local_time,
+    open_browser,
+    wait,
+    write_event,
+    write_message,
+    write_paragraph,
+)
+from .credentials import OAuthCredentials
+from .exceptions import AuthorizationPending, OAuthError, TokenFileNotFound, TokenStoreError
+from .models import AuthCodeDict
 from .protocol import verification_link
 from .token import RefreshingToken
 
@@ -26,55 +38,142 @@ _WEEK: Final = 7 * 24 * 3600
 # Seconds to keep trying to save a login without a terminal, and between two tries.
 _PATIENCE: Final = 60.0
 _PAUSE: Final = 2.0
+# Seconds between two changes of the countdown.
+_TICK: Final = 1.0
 
 
 def login(options: Options) -> None:
     """Log in with a code that is confirmed on another device, and write the token file."""
-    store = FileStore(options.file)
+    store, has_login = FileStore(options.file), False
     with suppress(TokenFileNotFound):
-        load_token(store)
+        has_login = bool(load_token(store))
     store.check_writable()
     client = options.client()
-    code = client.get_code()
-    link = verification_link(code)
-    if options.json:
-        write_event("code", link=link, **{key: value for key, value in code.items() if key != "device_code"})
-    else:
-        for line in ("", f"  Go to   {link}", f"  Code    {code['user_code']}", ""):
-            write_message(line)
-    if options.open_browser:
-        open_browser(link)
-    counts_down = not options.json and is_terminal(sys.stderr)
-
-    def on_wait(seconds_left: float) -> None:
-        if options.json:
-            write_event("waiting", seconds_left=int(seconds_left))
-        else:
-            end = " \r" if counts_down else "\n"
-            write_message(f"Waiting; the code expires in {duration(seconds_left)}", end=end)
-
-    on_wait(code["expires_in"])
+    line = StatusLine(wanted=not options.json)
     try:
-        granted = client.wait_for_token(code, on_wait=on_wait if options.json or counts_down else None)
+        line.show(f"Asking {client.endpoints.device_code_url} for a code")
+        code = client.get_code()
+        line.erase()
+        conversation = _Conversation(options, code, line)
+        conversation.begin()
+        granted = wait(client, code, conversation.sleep, conversation.on_wait)
     finally:
-        if counts_down:
-            write_message("")
+        line.close()
     token = RefreshingToken(client, **granted)
     kept = Client(client.client_id, client.client_secret, client.endpoints, client.scope, client.parameters)
     _save(token, options, client_document(kept) if options.remember else None)
-    ends_at = client.login_ends_at
     if options.json:
-        write_event("token", file=os.path.abspath(options.file), expires_at=token.expires_at, login_ends_at=ends_at)
-        return
-    write_message(f"Logged in. The token is in {options.file}, readable only by you; `token` and `header` print it.")
+        ends = {"expires_at": token.expires_at, "login_ends_at": client.login_ends_at}
+        write_event("token", file=os.path.abspath(options.file), **ends)
+    else:
+        _report(options, client, token, replaced=has_login)
+
+
+class _Conversation:
+    """What is said and done until the user has confirmed the code."""
+
+    def __init__(self, options: Options, code: AuthCodeDict, line: StatusLine) -> None:
+        self._options = options
+        self._code = code
+        self._link = verification_link(code)
+        self._line = line
+        self._keyboard = keyboard() if line.is_shown else None
+        self._has_failed: Callable[[], bool] | None = None  # the browser
+        self._is_opened = False
+        self._told = ""
+
+    def begin(self) -> None:
+        """Show the link and the code."""
+        code = self._code
+        if self._options.json:
+            write_event("code", link=self._link, **{key: value for key, value in code.items() if key != "device_code"})
+            write_event("waiting", seconds_left=code["expires_in"])
+        else:
+            write_message("")
+            write_paragraph("On your phone or computer, go to")
+            for each in ("", f"    {code['verification_url']}", ""):
+                write_message(each)
+            write_paragraph("and enter the code")
+            for each in ("", f"    {code['user_code']}", ""):
+                write_message(each)
+            write_paragraph("Or open this link, which has the code in it:")
+            for each in (self._link, ""):
+                write_message(each)
+            if not self._line.is_shown:
+                write_message(f"Waiting; the code expires in {duration(code['expires_in'])}")
+        if self._options.open_browser:
+            self._open_browser()
+        elif self._keyboard is not None:
+            write_paragraph("Press Enter to open the link in a browser on this machine, or Ctrl-C to stop.")
+
+    def sleep(self, seconds: float, deadline: float) -> bool:
+        """Count down; open the browser when Enter is pressed first, and return True when it is pressed again."""
+        give_up_at = time.monotonic() + seconds
+        while (left := give_up_at - time.monotonic()) > 0:
+            if self._has_failed is not None and self._has_failed():
+                self._has_failed = None
+                self._tell("No browser could be opened on this machine: open the link yourself.")
+            self._line.show(f"Waiting: {duration(deadline - time.monotonic())} left")
+            pause = min(left, _TICK) if self._line.is_shown else left
+            if self._keyboard is None:
+                time.sleep(pause)
+            elif self._keyboard.pressed(pause):
+                self._line.entered()
+                if self._is_opened:
+                    return True
+                self._open_browser()
+        return False
+
+    def on_wait(self, seconds_left: float, error: OAuthError) -> None:
+        """Tell why a poll has failed, if it has."""
+        problem = "" if isinstance(error, AuthorizationPending) else f"{error.problem}. Trying again."
+        if problem not in {"", self._told}:
+            self._tell(problem)
+        self._told = problem
+        if self._options.json:
+            write_event("waiting", seconds_left=int(seconds_left))
+
+    def _open_browser(self) -> None:
+        self._is_opened = True
+        self._has_failed = open_browser(self._link)
+
+    def _tell(self, text: str) -> None:
+        self._line.erase()
+        write_paragraph(text)
+
+
+def _report(options: Options, client: OAuthCredentials, token: RefreshingToken, *, replaced: bool) -> None:
+    """Say what came of it, and what to do next."""
+    from shlex import quote
+
+    file, ends_at = os.path.abspath(options.file), client.login_ends_at
+    write_paragraph(f"Logged in. The token is in {file}, readable only by you.")
+    refused = [each for each in client.scope.split() if each not in token.scope.split()]
+    if refused:
+        write_paragraph(f"The server did not grant all that was asked for. Missing: {' '.join(refused)}")
     if not token.refresh_token:
-        write_message(f"The server gave no refresh token: this login ends on {local_time(token.expires_at)}.")
-        write_message("For a longer one, ask for it: many servers want the scope offline_access.")
+        write_paragraph(
+            f"The server gave no refresh token: this login ends on {local_time(token.expires_at)}. For a longer one, "
+            "ask for it: many servers want the scope offline_access."
+        )
     if ends_at is not None:
-        write_message(f"The server ends this login on {local_time(ends_at)}.")
-        if client.endpoints.is_google and ends_at - time.time() <= _WEEK:
-            write_message('Google ends a login after 7 days while the consent screen of the OAuth app is in "Testing".')
-            write_message("To keep a login for longer, publish the app and log in again.")
+        write_paragraph(f"The server ends this login on {local_time(ends_at)}.")
+    if client.endpoints.is_google and ends_at is not None and ends_at - time.time() <= _WEEK:
+        write_paragraph(
+            'Google ends a login after 7 days while the consent screen of the OAuth app is in "Testing". To keep a '
+            "login for longer, publish the app and log in again."
+        )
+    if client.endpoints.is_google and replaced:
+        write_paragraph(
+            "The login that was in this file before stays valid at Google. `revoke` ends both: every grant that you "
+            "gave to the Cloud project."
+        )
+    words = [options.program, "header", "--file", quote(file)]
+    if not options.remember:
+        words += ["--client-secrets", quote(options.client_secrets)] if options.client_secrets else []
+        words += ["--endpoints", *map(quote, options.endpoints)] if options.endpoints else []
+    write_paragraph("Next, to print a header for curl -H @-:")
+    write_message(f"    {' '.join(words)}")
 
 
 # ---- a confirmed login is never thrown away ------------------------------------------------------
@@ -97,7 +196,7 @@ def _save(token: RefreshingToken, options: Options, client: str | None) -> None:
                         raise
                     if str(error) != told:
                         how_long = "until you press Ctrl-C" if has_user else f"for {_PATIENCE:.0f} s"
-                        write_message(f"{error} The login is confirmed; trying to save it {how_long}.")
+                        write_paragraph(f"{error} The login is confirmed; trying to save it {how_long}.")
                     told = str(error)
                 else:
                     break
@@ -109,7 +208,7 @@ def _save(token: RefreshingToken, options: Options, client: str | None) -> None:
         if client is not None and client != before:
             options.client_store().for_login().replace(None, client)
     except TokenStoreError as error:
-        write_message(f"{error} The OAuth client is not kept: pass it to each command.")
+        write_paragraph(f"{error} The OAuth client is not kept: pass it to each command.")
 
 
 def _stoppable() -> ExitStack:
@@ -137,7 +236,7 @@ def _rescue(token: RefreshingToken, path: str) -> None:
             except TokenStoreError:
                 os.rmdir(folder)
                 continue
-            write_message(f"The login is kept in {file}, readable only by you. Move that file to {path}.")
+            write_paragraph(f"The login is kept in {file}, readable only by you. Move that file to {path}.")
             return
 
 

@@ -32,6 +32,8 @@ _NOT_SENT: Final = Client("not-sent", "not-sent")
 class Options:
     """The options of a command, as the parser sets them."""
 
+    #: how to call the command line
+    program: str
     #: the path of the token file
     file: str
     #: the path of a client file

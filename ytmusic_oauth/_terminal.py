@@ -10,17 +10,24 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from types import BuiltinFunctionType, FrameType
 from typing import Final, TextIO
 
+from ._keyboard import keyboard
 from .credentials import OAuthCredentials
-from .models import RefreshableTokenDict
+from .exceptions import OAuthError
+from .models import AuthCodeDict, RefreshableTokenDict
 from .protocol import verification_link
 
 # Seconds between two tries to write to a full pipe.
 _PAUSE: Final = 0.05
+# Seconds until a terminal has echoed ^C or ^Z: it sends the signal first.
+_ECHO: Final = 0.02
 
 
 # ---- output --------------------------------------------------------------------------------------
@@ -47,8 +54,81 @@ def write_event(name: str, **parts: object) -> None:
 def write_message(line: str, *, end: str = "\n") -> None:
     """Print a message on standard error. Never fails."""
     if sys.stderr is not None:
-        with suppress(OSError, ValueError):  # ValueError: it is closed
+        # ValueError: it is closed. RuntimeError: Ctrl-Z came while it was written to.
+        with suppress(OSError, ValueError, RuntimeError):
             _write(line, sys.stderr, end)
+
+
+def write_paragraph(text: str) -> None:
+    """Print a message, wrapped at the terminal's width; words stay whole, so that links can be opened."""
+    lines = [text]
+    if width := _columns():
+        from textwrap import wrap
+
+        lines = wrap(text, width, break_long_words=False, break_on_hyphens=False)
+    for line in lines:
+        write_message(line)
+
+
+def _columns() -> int:
+    """Return the width of the terminal at standard error; 0 if it is no terminal, or does not know."""
+    with suppress(AttributeError, OSError, ValueError):
+        return 0 if sys.stderr is None else os.get_terminal_size(sys.stderr.fileno()).columns
+    return 0
+
+
+class StatusLine:
+    """The last line at a terminal, which says what is going on and erases itself. Elsewhere, it is not shown.
+
+    The cursor stays at its beginning: what is typed, such as ^C, goes over it and is erased with it.
+    """
+
+    def __init__(self, *, wanted: bool) -> None:
+        #: whether it is shown at all
+        self.is_shown = wanted and is_terminal(sys.stderr)
+        self._length = 0
+        self._on_ctrl_z(self._stop)
+
+    def show(self, text: str) -> None:
+        """Show a text in place of the last one."""
+        if self.is_shown:
+            # Not in the last column: some terminals would begin a new line.
+            text = text[: (_columns() or 80) - 1]
+            self._length = max(self._length, len(text), 2)  # room for ^C
+            write_message("", end=f"\r{text.ljust(self._length)}\r")
+
+    def erase(self) -> None:
+        """Leave an empty line, with the cursor at its beginning."""
+        if self._length:
+            write_message("", end=f"\r{' ' * self._length}\r")
+            self._length = 0
+
+    def entered(self) -> None:
+        """Erase it after Enter was pressed, which moved the cursor to the next line."""
+        if os.environ.get("TERM", "dumb") != "dumb":
+            write_message("", end="\x1b[A")
+            self.erase()
+        self._length = 0
+
+    def close(self) -> None:
+        """Erase it, with the ^C that may have been typed over it, and show nothing more."""
+        if self.is_shown:
+            time.sleep(_ECHO)
+        self.erase()
+        self._on_ctrl_z(None)
+        self.is_shown = False
+
+    def _on_ctrl_z(self, handler: Callable[[int, FrameType | None], None] | None) -> None:
+        # Where the parent process has no job control, the signal is ignored: it stays so.
+        if self.is_shown and hasattr(signal, "SIGTSTP") and signal.getsignal(signal.SIGTSTP) != signal.SIG_IGN:
+            signal.signal(signal.SIGTSTP, handler or signal.SIG_DFL)
+
+    def _stop(self, number: int, _: FrameType | None) -> None:
+        time.sleep(_ECHO)
+        self.erase()
+        self._on_ctrl_z(None)
+        os.kill(os.getpid(), number)
+        self._on_ctrl_z(self._stop)  # now it is in the foreground again
 
 
 def _write(text: str, stream: TextIO, end: str = "\n") -> None:
@@ -112,32 +192,87 @@ def ask(question: str, *, hidden: bool = False) -> str:
 # ---- the browser ---------------------------------------------------------------------------------
 
 
-def open_browser(link: str) -> None:
-    """Open a link in a browser, if possible.
+# Opens a link in the preferred browser, unless that is one for a terminal: it would have none.
+_BROWSE: Final = """import os, sys, webbrowser
+browser = webbrowser.get()
+name = os.path.basename(str(getattr(browser, "name", "")))
+sys.exit(name in {"www-browser", "w3m", "lynx", "links", "elinks"} or not browser.open(sys.argv[1]))"""
+
+
+def open_browser(link: str) -> Callable[[], bool]:
+    """Open a link in a browser, if possible. Returns a function that says whether that has failed so far.
 
     The browser gets a process of its own, so that it neither blocks the login nor writes to our output.
     """
     if hasattr(sys, "frozen"):  # by PyInstaller, say: `sys.executable` is the program, which would start again
-        return
-    with suppress(ImportError, OSError):  # a platform without processes
+        return lambda: True
+    try:
         import subprocess
 
         browser = subprocess.Popen(
-            [sys.executable or "python3", "-I", "-m", "webbrowser", link],
+            [sys.executable or "python3", "-I", "-c", _BROWSE, link],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        browser.returncode = 0  # suppresses the ResourceWarning: it is meant to outlive us
+    except (ImportError, OSError):  # a platform without processes
+        return lambda: True
+
+    def has_failed() -> bool:
+        browser.returncode = None
+        if browser.poll() is None:
+            browser.returncode = 0
+        return browser.returncode != 0
+
+    browser.returncode = 0  # suppresses the ResourceWarning: it is meant to outlive us
+    return has_failed
 
 
 # ---- the login prompt ----------------------------------------------------------------------------
 
 
-def prompt(credentials: OAuthCredentials, *, browser: bool) -> RefreshableTokenDict:
-    """Show the link and the code, wait for Enter, then poll.
+def wait(
+    credentials: OAuthCredentials,
+    code: AuthCodeDict,
+    sleep: Callable[[float, float], bool],
+    on_wait: Callable[[float, OAuthError], None],
+) -> RefreshableTokenDict:
+    """Wait until the user has confirmed the code, as `wait_for_token` does.
 
+    `sleep` waits so many seconds at most, given also the monotonic time at which the code expires, and returns True if
+    the user wants the server to be asked now. `on_wait` is called after each poll, with the seconds until the code
+    expires, and the error.
+    """
+    from .device import poll
+
+    schedule = credentials._schedule(code)
+    errors: list[OAuthError] = []
+
+    def ask() -> RefreshableTokenDict:
+        try:
+            return credentials.token_from_code(code["device_code"])
+        except OAuthError as error:
+            errors[:] = [error]
+            raise
+
+    def sleep_or_hurry(seconds: float) -> None:
+        if sleep(seconds, schedule.deadline):
+            schedule.hurry(time.monotonic())
+
+    return poll(
+        ask,
+        schedule,
+        monotonic=time.monotonic,
+        sleep=sleep_or_hurry,
+        on_wait=lambda seconds_left: on_wait(seconds_left, errors[0]),
+    )
+
+
+def prompt(credentials: OAuthCredentials, *, browser: bool) -> RefreshableTokenDict:
+    """Show the link and the code, and poll. Enter polls sooner.
+
+    Where the keyboard cannot be watched, or `input` was replaced, as in a notebook, waits for `input` first.
     Raises what `get_code` and `wait_for_token` raise.
     """
     code = credentials.get_code()
@@ -146,14 +281,31 @@ def prompt(credentials: OAuthCredentials, *, browser: bool) -> RefreshableTokenD
     _write(f"and confirm there that the code is {code['user_code']}", sys.stdout)
     if browser:
         open_browser(link)
-    with suppress(EOFError, OSError, RuntimeError, ValueError):  # standard input is closed or missing
-        input("Press Enter when done, or Ctrl-C to abort. ")
-    is_first = True
+    keys = keyboard() if isinstance(input, BuiltinFunctionType) else None
+    question = "Press Enter when done, or Ctrl-C to abort. "
+    has_entered, is_told = keys is None, False
 
-    def on_wait(seconds_left: float) -> None:
-        nonlocal is_first
-        if is_first:
+    def sleep(seconds: float, _: float) -> bool:
+        nonlocal has_entered
+        is_pressed = keys is not None and keys.pressed(seconds)
+        has_entered = has_entered or is_pressed
+        return is_pressed
+
+    def on_wait(seconds_left: float, _: OAuthError | None = None) -> None:
+        nonlocal is_told
+        if has_entered and not is_told:
             _write(f"Not confirmed yet; waiting. The code expires in {duration(seconds_left)}.", sys.stdout)
-        is_first = False
+            is_told = True
 
-    return credentials.wait_for_token(code, on_wait=on_wait)
+    try:
+        if keys is None:
+            with suppress(EOFError, OSError, RuntimeError, ValueError):  # standard input is closed or missing
+                input(question)
+            return credentials.wait_for_token(code, on_wait=on_wait)
+        _write(question, sys.stdout, end="")
+        return wait(credentials, code, sleep, on_wait)
+    except KeyboardInterrupt as interrupt:
+        raise interrupt.with_traceback(None) from None  # without the frames in which we waited
+    finally:
+        if not has_entered:
+            _write("", sys.stdout)

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from . import protocol
 from ._messages import HttpResponse, Request
@@ -17,6 +17,9 @@ from ._validation import credential, extra_parameters, printable, validate
 from .models import AuthCodeDict, BaseTokenDict, RefreshableTokenDict
 from .protocol import OAUTH_SCOPE, YOUTUBE, Endpoints
 from .session import TIMEOUT, Session, check_proxies, check_session, is_requests, send
+
+if TYPE_CHECKING:
+    from .device import DevicePoll
 
 __all__ = ["Credentials", "OAuthCredentials"]
 
@@ -155,19 +158,23 @@ class OAuthCredentials(Credentials):
 
         Raises `AccessDenied`, `DeviceCodeExpired`, `InvalidGrant` and `LoginCancelled`.
         """
-        from .device import DevicePoll, poll
+        from .device import poll
 
-        last_code, sent, received = self._last_code
-        is_last = last_code == code["device_code"]
-        schedule = DevicePoll(code, sent, received) if is_last else DevicePoll(code, time.monotonic())
         return poll(
             lambda: self.token_from_code(code["device_code"]),
-            schedule,
+            self._schedule(code),
             monotonic=time.monotonic,
             sleep=time.sleep,
             on_wait=on_wait,
             cancelled=cancelled,
         )
+
+    def _schedule(self, code: AuthCodeDict) -> DevicePoll:
+        from .device import DevicePoll
+
+        last_code, sent, received = self._last_code
+        is_last = last_code == code["device_code"]
+        return DevicePoll(code, sent, received) if is_last else DevicePoll(code, time.monotonic())
 
     def refresh_token(self, refresh_token: str) -> BaseTokenDict:
         """Request a new access token. Token must have been created by the same OAuth client.

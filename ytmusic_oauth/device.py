@@ -50,6 +50,9 @@ class DevicePoll:
         self.deadline: float = sent + code["expires_in"]
         """The monotonic time at which the code expires."""
         self._next_poll = (sent if received is None else received) + self.interval
+        # The interval that the server asked for, and from when on it allows a poll.
+        self._server_interval: float = self.interval
+        self._allowed = sent
         # How long the server asked to wait, if that is longer than the interval.
         self._retry_after: float | None = None
         self._strange = 0
@@ -74,6 +77,7 @@ class DevicePoll:
         self._strange = self._strange + 1 if _is_strange(error) else 0
         if isinstance(error, SlowDown):
             self.interval = max(self.interval + _SLOW_DOWN, error.interval or self.interval)
+            self._server_interval = self.interval
         elif self._strange:
             if self._strange == _MAX_STRANGE:
                 raise error
@@ -84,6 +88,11 @@ class DevicePoll:
         is_longer = error.retry_after is not None and error.retry_after > self.interval
         self._retry_after = error.retry_after if is_longer else None
         self._next_poll = now + max(self.interval, error.retry_after or self.interval)
+        self._allowed = now + max(self._server_interval, error.retry_after or self._server_interval)
+
+    def hurry(self, now: float) -> None:
+        """Poll as soon as the server allows it: the user says that the code is confirmed."""
+        self._next_poll = min(self._next_poll, max(now, self._allowed))
 
 
 def _is_strange(error: OAuthError) -> bool:

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""The keyboard, watched while something else is waited for. No thread."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from contextlib import suppress
+from typing import Final
+
+# Seconds between two looks where only looking is possible.
+_LOOK: Final = 0.1
+
+
+class Keyboard:
+    """The keyboard of the terminal at standard input."""
+
+    def __init__(self, file: int) -> None:
+        self._file = file
+        self._has_ended = False
+
+    def pressed(self, seconds: float) -> bool:
+        """Wait so many seconds at most, and return True as soon as Enter is pressed."""
+        give_up_at = time.monotonic() + seconds
+        while True:
+            key = self._key(max(0.0, give_up_at - time.monotonic()))
+            if key in {"\r", "\n"}:
+                return True
+            if time.monotonic() >= give_up_at:
+                return False
+
+    def _key(self, seconds: float) -> str:
+        """Return a key, or what was typed since the last line; empty if there is nothing within these seconds."""
+        if sys.platform == "win32":
+            import msvcrt
+
+            if not msvcrt.kbhit():
+                time.sleep(min(seconds, _LOOK))
+                return ""
+            key = msvcrt.getwch()
+            if key == "\x03":
+                raise KeyboardInterrupt
+            return key
+        else:
+            import select
+
+            with suppress(OSError):
+                # A job in the background would be stopped if it read.
+                if not self._has_ended and os.tcgetpgrp(self._file) == os.getpgrp():
+                    if not select.select([self._file], [], [], seconds)[0]:
+                        return ""
+                    key = os.read(self._file, 1).decode("latin-1")
+                    self._has_ended = not key  # the terminal was closed, or Ctrl-D
+                    return key
+            time.sleep(min(seconds, 1.0))
+            return ""
+
+
+def keyboard() -> Keyboard | None:
+    """Return the keyboard; None if standard input is not a terminal, or not Python's own."""
+    with suppress(AttributeError, OSError, ValueError):  # missing, closed, or without a file
+        if sys.stdin.isatty():
+            return Keyboard(sys.stdin.fileno())
+    return None
