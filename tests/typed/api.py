@@ -187,7 +187,8 @@ def requests(request: Signable, requests_session: object) -> None:
     assert_type(session.proxy_for_https({"https": "http://127.0.0.1:8080"}), str)
     proxy: session.Proxy = session.parse_proxy("http://127.0.0.1:8080")
     assert_type(proxy.port, int)
-    assert_type(session.LARGEST_BODY + 1, int)
+    largest: int = session.LARGEST_BODY
+    assert largest
     if session.is_requests(requests_session):
         assert_type(requests_session, RequestsSession)
 

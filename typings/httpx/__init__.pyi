@@ -65,7 +65,7 @@ class Client:
         verify: SSLContext | bool = True,
         proxy: str | None = None,
         follow_redirects: bool = False,
-        timeout: float | None = 5.0,
+        timeout: float | None = ...,
     ) -> None: ...
     def close(self) -> None: ...
     def post(
