@@ -1,7 +1,11 @@
 # One target for each task of a contributor. Needs make and Python 3.10 or later; each target sets up what it needs.
 PYTHON ?= python3
 # The value of a variable that is set on make's command line. Variables of the shell with the same name do not count.
-given = $(if $(filter command,$(origin $(1))),$($(1)))
+given = $(if $(filter command,$(origin $(1))),$(value $(1)))
+# Not $(MAKE), which `make -n` would run.
+submake = $(MAKE) --no-print-directory
+# Names of folders reach Python in the environment: neither make nor a shell reads what is in them.
+unexport DEST PACKAGE
 # Each Python that is named by PYTHON=... has environments of its own.
 SUFFIX := $(addprefix -,$(subst /,-,$(patsubst /%,%,$(call given,PYTHON))))
 VENV := .venv$(SUFFIX)
@@ -37,20 +41,21 @@ help:  ## list the targets
 demo:  ## show a login, a refresh and the token file, over HTTP, with a fake server on this machine
 	@$(PYTHON) -m tests.tools.demo
 
+test: export YTMUSIC_OAUTH_PACKAGE = $(call given,PACKAGE)
 test: $(VENV)/ready  ## type-check and run all tests; PYTHON=python3.12 uses that Python, PACKAGE=path/to/a/copy tests a vendored copy
 ifneq ($(call given,PACKAGE),)
-	@$(PYTHON) -m tests.tools.release.suite '$(PACKAGE)' build/suite
-	@$(MAKE) --no-print-directory -C build/suite test PACKAGE= VENV=../../$(VENV)
+	@$(PYTHON) -m tests.tools.release.suite build/suite
+	@$(submake) -C build/suite test PACKAGE= VENV=../../$(VENV)
 else
 	@mkdir -p build; \
-	$(MAKE) --no-print-directory test-beside >build/slow.txt 2>&1 & slow=$$!; trap 'kill $$slow 2>/dev/null' INT TERM; \
+	$(submake) test-beside >build/slow.txt 2>&1 & slow=$$!; trap 'kill $$slow 2>/dev/null' INT TERM; \
 	echo "In the background, shown at the end: mypy $(SLOW_TESTS)"; \
 	$(VENV)/bin/python -m pytest $(addprefix --ignore=,$(SLOW_TESTS)); tests=$$?; \
 	wait $$slow; checks=$$?; cat build/slow.txt; exit $$((tests || checks))
 endif
 
 test-beside:
-	@$(MAKE) --no-print-directory types TYPE_VERSIONS="$(firstword $(TYPE_VERSIONS)) $(lastword $(TYPE_VERSIONS))"
+	@$(submake) types TYPE_VERSIONS="$(firstword $(TYPE_VERSIONS)) $(lastword $(TYPE_VERSIONS))"
 	@$(VENV)/bin/python -m pytest -p no:cacheprovider $(SLOW_TESTS)
 
 types: $(VENV)/ready  ## type-check for every platform and every Python version
@@ -65,7 +70,7 @@ test-all:  ## run `make test` with every installed Python from 3.10 on, pyenv's 
 		version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue; \
 		case "$$seen" in *" $$version "*) continue;; esac; seen="$$seen$$version "; \
 		echo "== Python $$version"; \
-		$(MAKE) --no-print-directory test PYTHON=$$python VENV=.venv-$$version; \
+		$(submake) test PYTHON=$$python VENV=.venv-$$version; \
 	done; echo "== passed on:$$seen"
 
 test-wasm: $(VENV)/ready  ## run the tests in WebAssembly: Pyodide in Node
@@ -130,8 +135,9 @@ docs: $(DOCS)/ready  ## build the API reference: build/docs/index.html
 zipapp:  ## build the command line as one file, dist/ytmusic_oauth.pyz
 	@$(PYTHON) -m tests.tools.release.single_file dist/ytmusic_oauth.pyz
 
-vendor:  ## copy the package into another program, or update the copy there: DEST=path/to/app/_vendor
-	@$(PYTHON) -m tests.tools.release.vendoring '$(call given,DEST)'
+vendor: export YTMUSIC_OAUTH_DEST = $(call given,DEST)
+vendor:  ## copy the package into another program, or update the copy there: DEST=path/to/app/_vendor; FORCE=1 overwrites changes
+	@$(PYTHON) -m tests.tools.release.vendoring
 
 dist: $(TOOLS)/ready  ## build and verify a wheel and an sdist
 	@$(TOOLS)/bin/python -m tests.tools.release.distribution dist

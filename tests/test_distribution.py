@@ -45,9 +45,11 @@ def checkout(folder: Path) -> Path:
     return folder
 
 
-def script(name: str, *arguments: object, tree: Path = ROOT) -> subprocess.CompletedProcess[str]:
+def script(name: str, *arguments: object, tree: Path = ROOT, **variables: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-W", "error", "-m", f"tests.tools.release.{name}", *map(str, arguments)]
-    return subprocess.run(command, cwd=tree, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(
+        command, cwd=tree, env={**os.environ, **variables}, capture_output=True, text=True, timeout=120, check=False
+    )
 
 
 def contents(folder: Path) -> Mapping[str, bytes]:
@@ -166,9 +168,9 @@ def test_a_copy_is_the_package_byte_for_byte_and_names_its_version(tmp_path: Pat
     assert set(copied) == VENDORED
     assert {name: copied[name] for name in NAMES} == {path.name: path.read_bytes() for path in runtime_files()}
     assert copied["LICENSE"] == LICENSE.read_bytes()
-    first, *sums = copied[MANIFEST].decode().splitlines()
-    assert first.startswith(f"# ytmusic_oauth {version()}, ")
-    assert sums == [f"{hashlib.sha256(copied[name]).hexdigest()}  {name}" for name in sorted(VENDORED - {MANIFEST})]
+    assert copied[MANIFEST].decode().splitlines() == [
+        f"{hashlib.sha256(copied[name]).hexdigest()}  {name}" for name in sorted(VENDORED - {MANIFEST})
+    ]
 
 
 @pytest.fixture
@@ -180,14 +182,12 @@ def older(tmp_path: Path) -> Path:
     (tree / "ytmusic_oauth" / "gone.py").write_text("# gone\n")
     assert script("vendoring", tmp_path, tree=tree).returncode == 0
     assert (tmp_path / "ytmusic_oauth" / "gone.py").exists()
-    assert "0.0.9" in (tmp_path / "ytmusic_oauth" / MANIFEST).read_text()
     return tmp_path / "ytmusic_oauth"
 
 
 def test_a_second_run_updates_the_copy_and_removes_only_its_own_files(older: Path, tmp_path: Path) -> None:
     (older / "mine.py").write_text("# mine\n")
-    (older / "token.py").write_text("# broken\n")
-    vendor(older.parent)
+    assert vendor(older.parent) == [f"{older}: ytmusic_oauth 0.0.9 -> {version()}, {len(VENDORED) - 1} files"]
     (older / "mine.py").unlink()
     vendor(tmp_path / "new")
     assert contents(older) == contents(tmp_path / "new" / "ytmusic_oauth")
@@ -195,9 +195,105 @@ def test_a_second_run_updates_the_copy_and_removes_only_its_own_files(older: Pat
 
 def test_a_changed_file_that_is_no_longer_part_of_the_package_is_kept_and_named(older: Path) -> None:
     (older / "gone.py").write_text("# gone, but patched\n")
-    assert any(line.startswith(f"{older / 'gone.py'} ") and line.endswith("was kept") for line in vendor(older.parent))
+    report = vendor(older.parent, force=True)
+    assert any(line.startswith(f"{older / 'gone.py'} ") and line.endswith("was kept") for line in report)
     assert (older / "gone.py").read_text() == "# gone, but patched\n"
     assert len(vendor(older.parent)) == 1, "it is not a file of the copy any more"
+
+
+def test_an_update_refuses_to_overwrite_changes_and_names_them(older: Path) -> None:
+    for name in ("gone.py", "token.py"):
+        (older / name).write_text("# patched\n")
+    (older / "store.py").unlink()
+    before = contents(older)
+    done = script("vendoring", older.parent)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"make vendor: {older / 'gone.py'}, {older / 'token.py'}: changed since `make vendor` copied it; FORCE=1 "
+        "overwrites the changes\n"
+    )
+    assert contents(older) == before
+    done = script("vendoring", older.parent, FORCE="1")
+    assert done.returncode == 0, done.stderr
+    assert {name: content for name, content in contents(older).items() if name != "gone.py"} == contents(
+        new_copy(older.parent / "new")
+    )
+
+
+def new_copy(folder: Path) -> Path:
+    vendor(folder)
+    return folder / "ytmusic_oauth"
+
+
+def test_a_newer_version_is_replaced_only_by_force(tmp_path: Path) -> None:
+    copy = new_copy(tmp_path)
+    tree = checkout(tmp_path / "older")
+    front = tree / "ytmusic_oauth" / "__init__.py"
+    front.write_text(front.read_text("utf-8").replace(f'"{version()}"', '"0.0.9"'), "utf-8")
+    done = script("vendoring", tmp_path, tree=tree)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"make vendor: {copy} has version {version()}, which is newer than 0.0.9; FORCE=1 replaces it\n"
+    )
+    done = script("vendoring", tmp_path, tree=tree, FORCE="1")
+    assert done.stdout.startswith(f"{copy}: ytmusic_oauth {version()} -> 0.0.9, ")
+    assert version(copy) == "0.0.9"
+
+
+@pytest.mark.parametrize("command", [["sha256sum"], ["busybox", "sha256sum"], ["shasum", "-a", "256"]], ids=" ".join)
+def test_the_sums_can_be_checked_with_the_tool_of_the_system(tmp_path: Path, command: list[str]) -> None:
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"there is no {command[0]} on this machine")
+    copy = new_copy(tmp_path)
+
+    def check() -> int:
+        return subprocess.run([*command, "-c", MANIFEST], cwd=copy, capture_output=True, check=False).returncode
+
+    assert check() == 0
+    (copy / "token.py").write_text("# patched\n")
+    assert check() != 0
+
+
+MAKE: Final = pytest.mark.skipif(os.name == "nt" or shutil.which("make") is None, reason="needs make and a shell")
+ODD: Final = (
+    "a b", "x'; touch pwned; '", 'x"; touch pwned; "', "$(shell touch pwned)", "$$(touch pwned)", "`touch pwned`",
+    "$HOME", "a~b", "~", "höhe", "a,b)", "a#b", "-n", "a\\b",
+)  # fmt: skip
+
+
+def make(*arguments: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    outside_make = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    command = ["make", *map(str, arguments), f"PYTHON={sys.executable}"]
+    return subprocess.run(command, cwd=cwd, env=outside_make, capture_output=True, text=True, timeout=60, check=False)
+
+
+@MAKE
+@pytest.mark.parametrize("name", ODD)
+def test_a_folder_may_have_any_name_and_nothing_in_it_is_executed(tmp_path: Path, name: str) -> None:
+    tree = checkout(tmp_path / "tree")
+    shutil.copy(ROOT / "Makefile", tree)
+    done = make("vendor", f"DEST={tmp_path / name}", cwd=tree)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / name / "ytmusic_oauth" / MANIFEST).is_file()
+    # The name of a copy that is missing: it is in the error.
+    missing = tmp_path / name / "missing"
+    done = make("test", f"PACKAGE={missing}", f"VENV={tmp_path / 'venv'}", "-o", tmp_path / "venv" / "ready", cwd=tree)
+    assert done.returncode != 0
+    assert f"{missing} is not a copy of the package" in done.stderr
+    assert not list(tmp_path.rglob("pwned"))
+    assert not (ROOT / "pwned").exists()
+
+
+@MAKE
+def test_make_n_runs_nothing(tmp_path: Path) -> None:
+    tree = checkout(tmp_path / "tree")
+    shutil.copy(ROOT / "Makefile", tree)
+    before = contents(tree)
+    for target in sorted(set(re.findall(r"^([a-z-]+):(?!=)", MAKEFILE, re.MULTILINE)) - {"export"}):
+        for variables in ([], ["PACKAGE=x"]):
+            done = make("-n", target, "SKIP=", *variables, cwd=tree)
+            assert contents(tree) == before, target
+            assert "is not a copy" not in done.stderr
 
 
 def other_package(target: Path) -> None:
@@ -241,7 +337,7 @@ def test_a_renamed_copy_is_updated_in_place(older: Path) -> None:
     renamed = older.rename(older.parent / "login")
     vendor(renamed)
     assert not (renamed / "gone.py").exists()
-    assert f"ytmusic_oauth {version()}" in (renamed / MANIFEST).read_text("utf-8")
+    assert version(renamed) == version()
     assert [path.name for path in renamed.iterdir() if path.is_dir()] == []
 
 
@@ -324,7 +420,7 @@ BREAKS: Final = [
 
 def suite(copy: Path, tree: Path, *tests: str) -> subprocess.CompletedProcess[str]:
     """Run some tests on a copy. `make test PACKAGE=...` runs them all."""
-    done = script("suite", copy, tree)
+    done = script("suite", tree, copy)
     assert (done.returncode, done.stderr) == (0, "")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
     return subprocess.run(command, cwd=tree, capture_output=True, text=True, timeout=300, check=False)
@@ -357,7 +453,7 @@ def test_the_suite_fails_on_a_broken_copy(renamed: Path, tmp_path: Path) -> None
 
 
 def test_a_folder_that_is_not_a_copy_is_rejected(tmp_path: Path) -> None:
-    done = script("suite", tmp_path, tmp_path / "tree")
+    done = script("suite", tmp_path / "tree", tmp_path)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert f"{tmp_path} is not a copy of the package" in done.stderr
     assert list(tmp_path.iterdir()) == []
@@ -365,7 +461,7 @@ def test_a_folder_that_is_not_a_copy_is_rejected(tmp_path: Path) -> None:
 
 def test_the_tests_never_delete_the_copy_under_test(renamed: Path, tmp_path: Path) -> None:
     before = contents(renamed)
-    done = script("suite", renamed, tmp_path)
+    done = script("suite", tmp_path, renamed)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert contents(renamed) == before
 

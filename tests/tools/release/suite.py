@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: MIT
 """Copy the tests around a vendored copy of the package: `make test PACKAGE=path/to/the/copy`.
 
-    python -m tests.tools.release.suite path/to/app/_vendor/oauth build/suite
+    python -m tests.tools.release.suite build/suite path/to/app/_vendor/oauth
 
 makes a project like this one, in which `ytmusic_oauth` is that copy, whatever its own name is. There, the tests cannot
-find another copy by mistake, neither in the processes that they start nor in the sources that they read.
+find another copy by mistake, neither in the processes that they start nor in the sources that they read. Without the
+second argument, the copy is in the variable YTMUSIC_OAUTH_PACKAGE.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -40,7 +42,7 @@ def lay_out(package: Path, tree: Path) -> None:
 
 
 def main(argv: Sequence[str]) -> int:
-    package, tree = map(Path, argv)
+    tree, package = Path(argv[0]), Path(*argv[1:] or [os.environ["YTMUSIC_OAUTH_PACKAGE"]])
     try:
         lay_out(package, tree)
         found = version(package)
