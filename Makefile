@@ -155,13 +155,15 @@ define environment
 		{ echo 'make: $(PYTHON) lacks venv. On Debian and Ubuntu: apt install $(notdir $(PYTHON))-venv' >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(@D)
 	$(@D)/bin/python $(PIP_INSTALL) -r $<
+	@for packages in $(@D)/lib/python*/site-packages; do \
+		cp tests/offline.py $$packages && echo 'import offline' >$$packages/offline.pth; done
 	@touch $@
 endef
 
-$(VENV)/ready: tests/requirements/test.txt
+$(VENV)/ready: tests/requirements/test.txt tests/offline.py
 	$(environment)
 
-.venv-%$(SUFFIX)/ready: tests/requirements/%.txt tests/requirements/test.txt
+.venv-%$(SUFFIX)/ready: tests/requirements/%.txt tests/requirements/test.txt tests/offline.py
 	$(environment)
 
 # atheris has wheels for few machines. Without it, `make fuzz` is not guided by coverage.

@@ -15,6 +15,7 @@ from typing import Final
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.offline import guard
 from tests.porting.fake_google import FakeGoogle
 from tests.shell import Shell
 from tests.support import Clock, logged_in
@@ -50,6 +51,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    guard()
     # A shell starts background jobs with SIGINT ignored, which the children that tests interrupt would inherit.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line(

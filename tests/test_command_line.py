@@ -1347,7 +1347,7 @@ def test_a_fresh_token_loads_nothing_heavy(stored: OAuthToken, tmp_path: Path, c
     assert loaded & HEAVY == set()
 
 
-IN_A_TERMINAL: Final = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
+IN_A_TERMINAL: Final = "import os, pty, sys; sys.exit(os.WEXITSTATUS(pty.spawn(sys.argv[1:])))"
 
 
 @POSIX_SHELL
@@ -1367,7 +1367,8 @@ def test_a_user_at_a_real_terminal_logs_in(tmp_path: Path) -> None:
             shown = b""
             for question, value in ((b"Client id: ", CLIENT_ID), (b"Client secret (not shown): ", CLIENT_SECRET)):
                 while not shown.endswith(question):
-                    shown += terminal.stdout.read(1)
+                    shown += (part := terminal.stdout.read(1))
+                    assert part, shown
                 terminal.stdin.write(f"{value}\n".encode())
                 terminal.stdin.flush()
             shown += terminal.stdout.read()

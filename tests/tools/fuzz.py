@@ -165,7 +165,7 @@ def command_line(data: bytes) -> None:
         tempfile.TemporaryDirectory() as folder,
         contextlib.redirect_stdout(io.StringIO()),
         contextlib.redirect_stderr(io.StringIO()) as errors,
-        patch("socket.create_connection", _refuse),
+        patch("socket.getaddrinfo", _refuse),
         patch("webbrowser.open", _refuse),
         patch.dict(os.environ, YTMUSIC_OAUTH_CLIENT_ID="id", YTMUSIC_OAUTH_CLIENT_SECRET="secret"),
         Clock().installed(),
