@@ -30,6 +30,7 @@ from tests.tools.release.package import LICENSE, PACKAGE, ROOT, runtime_files, v
 from tests.tools.release.release import problems_of_tree
 from tests.tools.release.single_file import is_docstring, single_file, without_comments
 from tests.tools.release.vendoring import MANIFEST, vendor
+from ytmusic_oauth._command_line import main
 
 NAMES: Final = {path.name for path in runtime_files()}
 VENDORED: Final = NAMES | {"LICENSE", MANIFEST}
@@ -503,6 +504,11 @@ def test_the_files_to_pack_exist() -> None:
         assert (ROOT / name).exists()
     assert "Typing :: Typed" in strings(project["classifiers"])
     assert "py.typed" in NAMES
+
+
+def test_the_installed_command_is_the_one_of_the_module() -> None:
+    module, _, function = str(table("project", "scripts")["ytmusic-oauth"]).partition(":")
+    assert getattr(importlib.import_module(module), function) is main
 
 
 def test_the_package_has_no_dependencies() -> None:

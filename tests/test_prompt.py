@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import os
 import subprocess
@@ -14,11 +15,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.porting.fake_google import FakeGoogle, Reply
+from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FakeGoogle, Reply
 from tests.support import Clock, client
-from ytmusic_oauth import AccessDenied, OAuthToken, RefreshingToken, TokenFileError
+from ytmusic_oauth import (
+    YOUTUBE,
+    AccessDenied,
+    OAuthToken,
+    RefreshingToken,
+    TokenFileError,
+    UrllibSession,
+    setup_oauth,
+)
 from ytmusic_oauth._keyboard import Keyboard
 from ytmusic_oauth._terminal import _BROWSE, open_browser
+from ytmusic_oauth.session import Response
 
 if TYPE_CHECKING:
     from typing import TypeAlias  # Python 3.10
@@ -234,6 +244,23 @@ def test_a_denied_login_leaves_no_file(server: FakeGoogle, until_enter: UserActi
     with pytest.raises(AccessDenied):
         RefreshingToken.prompt_for_token(client(server), to_file=str(tmp_path / "oauth.json"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_setup_oauth_is_ytmusicapis(server: FakeGoogle, clock: Clock, tmp_path: Path) -> None:
+    """Called with a session, as a program that already calls ytmusicapi's does."""
+    urls = {YOUTUBE.device_code_url: server.device_code_url, YOUTUBE.token_url: server.token_url}
+
+    class Session:
+        def post(self, url: str, *, data: Mapping[str, str], headers: Mapping[str, str], timeout: float) -> Response:
+            return UrllibSession().post(urls[url], data=data, headers=headers, timeout=timeout)
+
+    server.approve_after = 0
+    path = tmp_path / "oauth.json"
+    token = setup_oauth(CLIENT_ID, CLIENT_SECRET, filepath=str(path), session=Session(), proxies=None)
+    assert token.local_cache == path
+    assert server.is_live(OAuthToken.from_json(path).access_token)
+    parameters = "client_id, client_secret, filepath, session, proxies, open_browser"
+    assert list(inspect.signature(setup_oauth).parameters) == parameters.split(", ")
 
 
 class MinimalStream:

@@ -45,7 +45,7 @@ from .exceptions import (
 )
 from .protocol import GOOGLE, YOUTUBE, Endpoints
 from .store import TokenStore
-from .token import OAuthToken, RefreshingToken
+from .token import OAuthToken, RefreshingToken, setup_oauth
 from .transport import UrllibSession
 
 # fmt: off
@@ -54,7 +54,7 @@ __all__ = [
     "DeviceCodeExpired", "Endpoints", "FileStore", "InvalidGrant", "LoginCancelled", "MalformedResponse",
     "OAuthCredentials", "OAuthError", "OAuthToken", "RateLimited", "RefreshingToken", "ServerError", "SlowDown",
     "TokenFileError", "TokenFileNotFound", "TokenStore", "TokenStoreError", "TransportError",
-    "UnauthorizedOAuthClient", "UrllibSession",
+    "UnauthorizedOAuthClient", "UrllibSession", "setup_oauth",
 ]
 # fmt: on
 

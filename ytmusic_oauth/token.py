@@ -29,13 +29,13 @@ from ._validation import stored_token, token_dict
 from .credentials import Credentials, OAuthCredentials
 from .exceptions import TokenFileNotFound
 from .models import BaseTokenDict, Bearer, DefaultScope, RefreshableTokenDict
-from .session import Signable, SupportsSetHeader
+from .session import Session, Signable, SupportsSetHeader
 from .store import TokenStore
 
 if sys.version_info >= (3, 10):
     from dataclasses import KW_ONLY
 
-__all__ = ["OAuthToken", "RefreshingToken", "Token"]
+__all__ = ["OAuthToken", "RefreshingToken", "Token", "setup_oauth"]
 
 _T = TypeVar("_T")
 _Request = TypeVar("_Request", bound=Signable)
@@ -363,6 +363,19 @@ class RefreshingToken(OAuthToken):
             return snapshot
         self._refresher.ensure_valid(self.credentials)
         return state.snapshot
+
+
+def setup_oauth(
+    client_id: str,
+    client_secret: str,
+    filepath: str | None = None,
+    session: Session | None = None,
+    proxies: dict[str, str] | None = None,
+    open_browser: bool = False,
+) -> RefreshingToken:
+    """Log in at the terminal, as ytmusicapi's function of this name does: see `RefreshingToken.prompt_for_token`."""
+    credentials = OAuthCredentials(client_id, client_secret, session, proxies)
+    return RefreshingToken.prompt_for_token(credentials, open_browser, filepath)
 
 
 def _state(values: RefreshableTokenDict, last_read: RefreshableTokenDict | None = None) -> State:

@@ -42,6 +42,7 @@ from ytmusic_oauth import (
     device,
     protocol,
     session,
+    setup_oauth,
 )
 from ytmusic_oauth._command_line import main
 from ytmusic_oauth._messages import HttpResponse, Request
@@ -120,6 +121,7 @@ def tokens(client: OAuthCredentials, path: Path) -> None:
     assert_type(token, RefreshingToken)
     assert_type(RefreshingToken.load(client, "oauth.json"), RefreshingToken)
     assert_type(RefreshingToken.prompt_for_token(client, open_browser=True, to_file="oauth.json"), RefreshingToken)
+    assert_type(setup_oauth("id", "secret", "oauth.json", UrllibSession(), None, True), RefreshingToken)
     assert_type(RefreshingToken.from_json(path), OAuthToken)
     assert_type(OAuthToken.from_json(path), OAuthToken)
     assert_type(token.access_token, str)
@@ -264,3 +266,4 @@ def entry_points() -> None:
     assert_type(main(["status"]), int)
     assert_type(ytmusic_oauth.__version__, str)
     assert_type(ytmusic_oauth.UrllibSession(), UrllibSession)
+    assert_type(ytmusic_oauth.setup_oauth("id", "secret"), RefreshingToken)

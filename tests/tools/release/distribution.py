@@ -90,14 +90,16 @@ def _tracked_files() -> Collection[str]:
 
 def _problems_of_wheel(wheel: Path, folder: Path) -> Sequence[str]:
     name = f"{PACKAGE.name}-{version()}"
-    info = {f"{name}.dist-info/{each}" for each in ("METADATA", "RECORD", "WHEEL", "licenses/LICENSE")}
+    info = {
+        f"{name}.dist-info/{each}" for each in ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")
+    }
     with zipfile.ZipFile(wheel) as archive:
         found = set(archive.namelist())
         metadata = archive.read(f"{name}.dist-info/METADATA").decode()
     shutil.unpack_archive(wheel, folder, "zip")
     problems = _differences("the wheel", found, info | {f"{PACKAGE.name}/{path.name}" for path in runtime_files()})
     problems += [f"the wheel requires {each}" for each in re.findall("^Requires-Dist: (.*)", metadata, re.MULTILINE)]
-    # Unpacking is all that an installation does: the wheel has no scripts.
+    # An installation unpacks it, and makes a script that does the same as this one.
     script = f"import sys; sys.path.insert(0, {str(folder)!r}); from ytmusic_oauth.__main__ import main; main()"
     done = subprocess.run(
         [sys.executable, "-IS", "-c", script, "--version"], capture_output=True, text=True, check=False
