@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -154,7 +155,8 @@ def test_a_slow_response_is_followed_by_a_whole_interval() -> None:
         BadOAuthClient(),
         UnauthorizedOAuthClient(),
         ServerError(error="admin_policy_enforced"),
-        TransportError("The certificate has expired", retryable=False),
+        TransportError("The certificate has expired", retryable=False, reason="clock"),
+        TransportError("The proxy is wrong", retryable=False, reason="proxy"),
         MalformedResponse(has_token=True),
         MalformedResponse(status=404),
         MalformedResponse(status=405),
@@ -176,10 +178,13 @@ def test_an_error_that_is_not_retryable_ends_the_login(final: Exception) -> None
 
 REDIRECT: Final = redirected(302, "http://portal.example/")
 HTML: Final = MalformedResponse("The response (HTTP 200, text/html) is not a JSON object", status=200)
+INSPECTED: Final = TransportError("The certificate is self-signed", retryable=False, reason="tls")
 FORBIDDEN: Final = MalformedResponse("The response (HTTP 403, text/html) is neither", status=403)
 
 
-@pytest.mark.parametrize("strange", [REDIRECT, HTML, FORBIDDEN, MalformedResponse("The response is not HTTP")], ids=str)
+@pytest.mark.parametrize(
+    "strange", [REDIRECT, HTML, FORBIDDEN, INSPECTED, MalformedResponse("It is not HTTP")], ids=str
+)
 def test_a_login_survives_nine_strange_responses_in_a_row(strange: OAuthError) -> None:
     """A captive portal or an inspecting proxy responds in the server's place for a while."""
     server = Server(*[strange] * 9, PENDING, *[strange] * 9, OFFLINE, *[strange] * 9)
@@ -211,7 +216,7 @@ def test_the_code_expires_during_strange_responses() -> None:
     [
         pytest.param(12, [PENDING] * 9, [5, 5], id="pending until it expires"),
         pytest.param(4, [], [], id="shorter than the interval"),
-        pytest.param(30, [OFFLINE] * 9, [5, 10], id="network failures until it expires"),
+        pytest.param(14, [PENDING, OFFLINE, OFFLINE], [5, 5], id="a failure with less than the interval left"),
         pytest.param(100, [RateLimited(retry_after=3600)], [5], id="Retry-After beyond its expiry"),
     ],
 )
@@ -244,7 +249,7 @@ def test_a_retry_after_beyond_the_expiry_is_told_as_such(error: OAuthError) -> N
     [
         pytest.param(12, [PENDING, PENDING], id="pending"),
         pytest.param(12, [RateLimited(retry_after=2), PENDING], id="short Retry-After"),
-        pytest.param(29, [RateLimited(retry_after=15), PENDING], id="Retry-After that has passed"),
+        pytest.param(29, [RateLimited(retry_after=15), PENDING, PENDING], id="Retry-After that has passed"),
         pytest.param(4, [], id="no poll"),
     ],
 )
@@ -252,6 +257,53 @@ def test_a_code_that_expires_is_told_as_such(expires_in: int, errors: list[OAuth
     with pytest.raises(DeviceCodeExpired, match=r"^The code expired before it was confirmed") as raised:
         Server(*errors).poll(code(expires_in=expires_in))
     assert raised.value.retry_after is None
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "errors", "polled_at"),
+    [
+        pytest.param(30, [OFFLINE] * 9, [5, 15, 30], id="network failures"),
+        pytest.param(30, [RateLimited()] * 9, [5, 15, 30], id="too many requests"),
+        pytest.param(30, [OFFLINE, OFFLINE, PENDING], [5, 15, 30], id="the server is back"),
+        pytest.param(70, [OFFLINE, OFFLINE, PENDING, PENDING], [5, 15, 35, 55, 70], id="the interval is still long"),
+        pytest.param(30, [slow_down(), OFFLINE], [5, 15, 30], id="slow_down"),
+        pytest.param(24, [slow_down(), OFFLINE], [5, 15], id="less than the server's interval is left"),
+        pytest.param(24, [OFFLINE, RateLimited(retry_after=8)], [5, 15, 24], id="Retry-After"),
+        pytest.param(24, [OFFLINE, RateLimited(retry_after=10)], [5, 15], id="Retry-After beyond its expiry"),
+    ],
+)
+def test_after_failures_the_last_poll_comes_as_the_code_expires(
+    expires_in: int, errors: list[OAuthError], polled_at: list[float]
+) -> None:
+    """The user may have confirmed during a long wait."""
+    server = Server(*errors, *[PENDING] * 9)
+    with pytest.raises(DeviceCodeExpired):
+        server.poll(code(expires_in=expires_in))
+    assert server.polled_at == polled_at
+    if len(polled_at) > len(errors):
+        assert Server(*errors).poll(code(expires_in=expires_in)) == TOKEN
+
+
+def test_a_poll_that_is_due_as_the_code_expires_is_sent_although_a_sleep_ends_late() -> None:
+    schedule = DevicePoll(code(expires_in=30), sent=SENT)
+    schedule.failed(OFFLINE, now=SENT + 22)
+    assert schedule.delay(SENT + 30.1) == 0
+    with pytest.raises(DeviceCodeExpired):
+        schedule.delay(SENT + 30.4)
+
+
+@pytest.mark.parametrize(
+    ("last", "problem"),
+    [
+        (RateLimited(), "confirmed, and the last poll failed: The server is limiting requests. Log in again"),
+        (HTML, "confirmed, and the last poll failed: The response (HTTP 200, text/html) is not a JSON object. Log in"),
+        (PENDING, "The code expired before it was confirmed. Log in again"),
+    ],
+    ids=repr,
+)
+def test_a_code_that_expires_after_a_failure_says_so(last: OAuthError, problem: str) -> None:
+    with pytest.raises(DeviceCodeExpired, match=re.escape(problem)):
+        Server(OFFLINE, last).poll(code(expires_in=10))
 
 
 def test_a_code_that_expired_during_a_long_wait_has_expired() -> None:

@@ -352,6 +352,14 @@ def resolve_to(monkeypatch: pytest.MonkeyPatch) -> Callable[[Mapping[str, bool |
     return resolve_to
 
 
+def test_a_failure_without_words_is_told_by_its_name(
+    resolve_to: Callable[[Mapping[str, bool | None]], list[Dialled]],
+) -> None:
+    resolve_to({"192.0.2.1": False})
+    with pytest.raises(TransportError, match=r"^oauth\.example cannot be reached: ConnectionRefusedError\. Try"):
+        post(PATIENT, "https://oauth.example/token")
+
+
 def test_each_address_gets_half_of_the_time_that_is_left(
     server: FakeGoogle, resolve_to: Callable[[Mapping[str, bool | None]], list[Dialled]]
 ) -> None:

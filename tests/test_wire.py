@@ -397,6 +397,10 @@ ERRORS: Final[list[tuple[tuple[str, ...], int, str, type[OAuthError]]]] = [
     (ALL, 400, "deleted_client", BadOAuthClient),
     (ALL, 200, "incorrect_client_credentials", BadOAuthClient),
     (ALL, 400, "disabled_client", BadOAuthClient),
+    (("poll",), 400, "invalid device code", InvalidGrant),
+    (("refresh",), 400, "Invalid refresh token", InvalidGrant),
+    (ALL, 400, "invalid client", BadOAuthClient),
+    (ALL, 403, "invalid client secret", BadOAuthClient),
     (ALL, 401, "unauthorized_client", UnauthorizedOAuthClient),
     (ALL, 400, "unauthorized_client", UnauthorizedOAuthClient),
     (ALL, 403, "unauthorized_client", UnauthorizedOAuthClient),
@@ -441,6 +445,17 @@ def test_the_error_in_the_body_decides_and_not_the_status(
 
 def test_every_error_code_has_a_row() -> None:
     assert ERROR_CLASSES.keys() - {error for _, _, error, _ in ERRORS} == {"rate_limit_exceeded"}
+
+
+@pytest.mark.parametrize("beside", [{}, {"error": "Bad Request"}, {"error": None}, {"error": {"code": 400}}], ids=str)
+@pytest.mark.parametrize("code", [code for code, error in ERROR_CLASSES.items() if error is not RateLimited])
+def test_a_code_may_come_as_a_message(code: str, beside: dict[str, object]) -> None:
+    """Twitch sends it so. Its error, if it sends one, is the reason phrase of the status."""
+    [(kinds, expected), *_] = [(kinds, expected) for kinds, _, error, expected in ERRORS if error == code]
+    with pytest.raises(OAuthError) as raised:
+        PARSE[kinds[0]](HttpResponse(400, {**beside, "status": 400, "message": code}))
+    assert type(raised.value) is expected
+    assert (raised.value.error, raised.value.error_description) == (code, None)
 
 
 # Responses without an error code; what they mean to each kind of request, if not malformed.

@@ -271,7 +271,7 @@ def _unreachable(error: Exception, name: str, *, sent: bool = False, reason: str
         reason = "dns"
     elif isinstance(error, ConnectionRefusedError):
         reason = "refused"
-    words = sanitized(getattr(error, "strerror", None) or str(error))
+    words = sanitized(getattr(error, "strerror", None) or str(error) or type(error).__name__)
     return TransportError(f"{name} cannot be reached: {words}", sent=sent, reason=reason)
 
 

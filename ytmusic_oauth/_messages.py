@@ -119,11 +119,15 @@ _ANSWERS: Final[Mapping[str, Sequence[Kind]]] = MappingProxyType(
             (
                 "authorization_pending", "slow_down", "access_denied", "authorization_declined", "expired_token",
                 "code_expired", "token_expired", "bad_verification_code", "incorrect_device_code",
+                "invalid device code",
             ),
             ("device grant",),
         ),
         **dict.fromkeys(
-            ("bad_refresh_token", "interaction_required", "consent_required", "login_required"),
+            (
+                "bad_refresh_token", "interaction_required", "consent_required", "login_required",
+                "Invalid refresh token",
+            ),
             ("refresh",),
         ),
         "invalid_grant": ("device grant", "refresh"),
@@ -169,13 +173,14 @@ def raise_for_error(request: Request, response: HttpResponse) -> None:
     body: Mapping[str, object] = response.body if is_object(response.body) else {}
     if 300 <= status < 400:
         raise redirected(status, response.location)
-    code = body.get("error")
+    code, message = body.get("error"), body.get("message")
     # RFC 7009 2.2: a revocation is confirmed by the status alone. Some servers send 204.
     if code is None and (status == 200 or (request.kind == "revocation" and 200 <= status < 300)):
         return
-    if code is None and isinstance(body.get("error_code"), str):
-        code = body["error_code"]  # Google's quota errors are {"error_code": "rate_limit_exceeded"}
-    name = code if isinstance(code, str) else ""  # Google's gateways send an object
+    # Google's gateways send an object as `error`, and its quota errors have `error_code`. Twitch sends a `message`.
+    names = [each for each in (code, body.get("error_code")) if isinstance(each, str)] or [""]
+    known = (each for each in (*names, message) if isinstance(each, str) and each in ERROR_CLASSES)
+    name = next(known, names[0])
     is_transient = status == 408 or status >= 500 or name in _TRANSIENT_CODES
     error_class: type[OAuthError] | None
     if name in ERROR_CLASSES and request.kind in {"", *_ANSWERS.get(name, {request.kind})}:
@@ -191,10 +196,11 @@ def raise_for_error(request: Request, response: HttpResponse) -> None:
     problem, advice = _WORDS.get((request.kind, error_class), ("", ""))
     if request.is_google:
         advice = advice or _GOOGLE_ADVICE.get(error_class, "")
+    explanation = None if message == name != code else message
     error = error_class(
         problem,
         error=request.redacted(name, body),
-        error_description=request.redacted(body.get("error_description") or body.get("message"), body),
+        error_description=request.redacted(body.get("error_description") or explanation, body),
         error_uri=request.redacted(body.get("error_uri"), body),
         status=status,
         retry_after=response.retry_after,

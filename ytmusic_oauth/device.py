@@ -32,6 +32,8 @@ _MAX_BACKOFF: Final = 60
 _MAX_STRANGE: Final = 10
 # Statuses that say that this URL does not take polls at all.
 _WRONG_URL: Final = frozenset({404, 405, 410, 415})
+# Seconds by which a sleep may end late: a poll that was due at the deadline is still sent.
+_LATE: Final = 0.25
 # Seconds between two checks of `cancelled`.
 _CANCEL_CHECK: Final = 0.25
 
@@ -41,7 +43,8 @@ class DevicePoll:
 
     Wait for `delay()` seconds and poll. If that raises, pass the error to `failed()` and repeat. `sent` and `received`
     are the monotonic times at which the code was requested and came: it expires relative to the request. The first poll
-    is due one interval after the response: no user is faster.
+    is due one interval after the response: no user is faster. After failures the polls become rarer, but the last one
+    comes when the code expires.
     """
 
     def __init__(self, code: AuthCodeDict, sent: float, received: float | None = None) -> None:
@@ -53,7 +56,8 @@ class DevicePoll:
         # The interval that the server asked for, and from when on it allows a poll.
         self._server_interval: float = self.interval
         self._allowed = sent
-        # How long the server asked to wait, if that is longer than the interval.
+        # The failure of the last poll, and how long the server asked to wait, if that is longer than the code is valid.
+        self._failure: OAuthError | None = None
         self._retry_after: float | None = None
         self._strange = 0
 
@@ -62,21 +66,22 @@ class DevicePoll:
 
         Raises `DeviceCodeExpired` if the code expires first.
         """
-        if max(now, self._next_poll) <= self.deadline:
+        if self._next_poll <= self.deadline and now <= self.deadline + _LATE:
             return max(0.0, self._next_poll - now)
-        if self._retry_after is None or now > self.deadline:
-            raise DeviceCodeExpired
-        raise DeviceCodeExpired(
-            "The server asks to wait longer than the code is valid",
-            retry_after=self._retry_after,
-            advice="Wait, then log in again to get a new code.",
-        )
+        if self._retry_after is not None and now <= self.deadline:
+            raise DeviceCodeExpired(
+                "The server asks to wait longer than the code is valid",
+                retry_after=self._retry_after,
+                advice="Wait, then log in again to get a new code.",
+            )
+        failure = "" if self._failure is None else f", and the last poll failed: {self._failure.problem}"
+        raise DeviceCodeExpired(f"{DeviceCodeExpired.summary}{failure}")
 
     def failed(self, error: OAuthError, now: float) -> None:
         """Record the error of a poll and schedule the next one. Re-raises an error that ends the login."""
         self._strange = self._strange + 1 if _is_strange(error) else 0
         if isinstance(error, SlowDown):
-            self.interval = max(self.interval + _SLOW_DOWN, error.interval or self.interval)
+            self.interval = max(self.interval + _SLOW_DOWN, error.interval or 0)
             self._server_interval = self.interval
         elif self._strange:
             if self._strange == _MAX_STRANGE:
@@ -85,10 +90,11 @@ class DevicePoll:
             raise error
         elif not isinstance(error, AuthorizationPending):
             self.interval = max(self.interval, min(2 * self.interval, max(_MAX_BACKOFF, 1.5 * self.interval)))
-        is_longer = error.retry_after is not None and error.retry_after > self.interval
-        self._retry_after = error.retry_after if is_longer else None
-        self._next_poll = now + max(self.interval, error.retry_after or self.interval)
-        self._allowed = now + max(self._server_interval, error.retry_after or self._server_interval)
+        asked = error.retry_after or 0
+        self._allowed = now + max(self._server_interval, asked)
+        self._next_poll = max(self._allowed, min(now + self.interval, self.deadline))
+        self._retry_after = asked if now + asked > self.deadline else None
+        self._failure = None if isinstance(error, AuthorizationPending) else error
 
     def hurry(self, now: float) -> None:
         """Poll as soon as the server allows it: the user says that the code is confirmed."""
@@ -99,7 +105,8 @@ def _is_strange(error: OAuthError) -> bool:
     """Whether the response probably did not come from the server."""
     if isinstance(error, MalformedResponse):
         return not error.has_token and error.status not in _WRONG_URL
-    return error.reason == "redirect"
+    # Certificate errors have the reason "tls" or "clock" and are not retryable.
+    return error.reason == "redirect" or (error.reason == "tls" and not error.retryable)
 
 
 def poll(

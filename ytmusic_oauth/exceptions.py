@@ -339,6 +339,11 @@ ERROR_CLASSES: Final[Mapping[str, type[OAuthError]]] = MappingProxyType(
         "incorrect_device_code": InvalidGrant,
         "bad_refresh_token": InvalidGrant,
         "incorrect_client_credentials": BadOAuthClient,
+        # Twitch, as `message`
+        "invalid device code": InvalidGrant,
+        "Invalid refresh token": InvalidGrant,
+        "invalid client": BadOAuthClient,
+        "invalid client secret": BadOAuthClient,
         # other servers
         "disabled_client": BadOAuthClient,
     }

@@ -153,7 +153,8 @@ def parse_device_authorization(request: Request, response: HttpResponse) -> Auth
 
 def _codes(body: Mapping[str, object]) -> AuthCodeDict:
     # RFC 8628 says verification_uri, Google verification_url.
-    link = "verification_uri" if body.get("verification_url") is None else "verification_url"
+    is_url = optional(body, "verification_url", web_link, "") or body.get("verification_uri") is None
+    link = "verification_url" if is_url and body.get("verification_url") is not None else "verification_uri"
     expires_in = optional(body, "expires_in", wire_seconds, _ASSUMED_CODE_LIFETIME)
     interval = optional(body, "interval", wire_seconds, _INTERVAL)
     code: AuthCodeDict = {

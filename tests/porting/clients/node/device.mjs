@@ -15,6 +15,8 @@ const MAX_BACKOFF = 60;
 const MAX_STRANGE = 10;
 // Statuses that say that this URL does not take polls at all.
 const WRONG_URL = new Set([404, 405, 410, 415]);
+// Seconds by which a sleep may end late: a poll that was due at the deadline is still sent.
+const LATE = 0.25;
 // Seconds between two checks of `cancelled`.
 const CANCEL_CHECK = 0.25;
 
@@ -24,7 +26,9 @@ const CANCEL_CHECK = 0.25;
  */
 export class DevicePoll {
   #nextPoll;
-  // How long the server asked to wait, if that is longer than the interval.
+  // The interval that the server asked for, without the backoff after failures.
+  #serverInterval;
+  // How long the server asked to wait, if that is longer than the code is valid.
   #retryAfter = null;
   #strange = 0;
 
@@ -36,11 +40,12 @@ export class DevicePoll {
     this.interval = code.interval;
     this.deadline = sent + code.expires_in;
     this.#nextPoll = received + this.interval;
+    this.#serverInterval = this.interval;
   }
 
   /** The seconds until the next poll, 0 if it is due. Throws if the code expires first. */
   delay(now) {
-    if (Math.max(now, this.#nextPoll) <= this.deadline) return Math.max(0, this.#nextPoll - now);
+    if (this.#nextPoll <= this.deadline && now <= this.deadline + LATE) return Math.max(0, this.#nextPoll - now);
     if (this.#retryAfter === null || now > this.deadline) throw new OAuthError("expired_token");
     throw new OAuthError("expired_token", {
       problem: "The server asks to wait longer than the code is valid",
@@ -52,14 +57,18 @@ export class DevicePoll {
   /** Record the error of a poll and schedule the next one. Throws an error that ends the login again. */
   failed(error, now) {
     this.#strange = isStrange(error) ? this.#strange + 1 : 0;
-    if (error.type === "slow_down") this.interval = Math.max(this.interval + SLOW_DOWN, error.interval ?? 0);
-    else if (this.#strange > 0 ? this.#strange === MAX_STRANGE : !error.retryable) throw error;
+    if (error.type === "slow_down") {
+      this.interval = Math.max(this.interval + SLOW_DOWN, error.interval ?? 0);
+      this.#serverInterval = this.interval;
+    } else if (this.#strange > 0 ? this.#strange === MAX_STRANGE : !error.retryable) throw error;
     else if (this.#strange === 0 && error.type !== "authorization_pending") {
       const longest = Math.max(MAX_BACKOFF, 1.5 * this.interval);
       this.interval = Math.max(this.interval, Math.min(2 * this.interval, longest));
     }
-    this.#retryAfter = error.retryAfter > this.interval ? error.retryAfter : null;
-    this.#nextPoll = now + Math.max(this.interval, error.retryAfter ?? 0);
+    const asked = error.retryAfter ?? 0;
+    const earliest = now + Math.max(this.#serverInterval, asked);
+    this.#nextPoll = Math.max(earliest, Math.min(now + this.interval, this.deadline));
+    this.#retryAfter = now + asked > this.deadline ? asked : null;
   }
 }
 

@@ -81,6 +81,10 @@ export const ERROR_NAMES = new Map([
   // GitHub
   ["token_expired", "expired_token"],
   ["incorrect_device_code", "invalid_grant"],
+  ["invalid device code", "invalid_grant"],
+  ["Invalid refresh token", "invalid_grant"],
+  ["invalid client", "invalid_client"],
+  ["invalid client secret", "invalid_client"],
   ["bad_refresh_token", "invalid_grant"],
   ["incorrect_client_credentials", "invalid_client"],
   // other servers

@@ -35,9 +35,9 @@ const SECRET_KEY = /(token|secret|password|assertion|device_?code)$/i;
 const ANSWERS = new Map([
   ...[
     "authorization_pending", "slow_down", "access_denied", "authorization_declined", "expired_token", "code_expired",
-    "token_expired", "bad_verification_code", "incorrect_device_code",
+    "token_expired", "bad_verification_code", "incorrect_device_code", "invalid device code",
   ].map((code) => /** @type {[string, Kind[]]} */ ([code, ["device grant"]])),
-  ...["bad_refresh_token", "interaction_required", "consent_required", "login_required"].map(
+  ...["bad_refresh_token", "interaction_required", "consent_required", "login_required", "Invalid refresh token"].map(
     (code) => /** @type {[string, Kind[]]} */ ([code, ["refresh"]])),
   ["invalid_grant", ["device grant", "refresh"]],
 ]);
@@ -101,12 +101,12 @@ export function raiseForError(/** @type {Request} */ request, /** @type {HttpRes
     const problem = `The server sent a redirect${target}, which is never followed with secrets`;
     throw new OAuthError("transport", { problem, status, retryable: false });
   }
-  let code = body.error ?? null;
+  const code = body.error ?? null;
   // RFC 7009 2.2: a revocation is confirmed by the status alone. Some servers send 204.
   if (code === null && (status === 200 || (request.kind === "revocation" && status >= 200 && status < 300))) return;
-  // Google's quota errors are {"error_code": "rate_limit_exceeded"}
-  if (code === null && typeof body.error_code === "string") code = body.error_code;
-  const name = typeof code === "string" ? code : ""; // Google's gateways send an object
+  // Google's gateways send an object as `error`, and its quota errors have `error_code`. Twitch has codes as `message`.
+  const names = [code, body.error_code].filter((each) => typeof each === "string");
+  const name = [...names, body.message].find((each) => ERROR_NAMES.has(each)) ?? names[0] ?? "";
   const isTransient = status === 408 || status >= 500 || TRANSIENT_CODES.has(name);
   let type = null;
   if (ERROR_NAMES.has(name) && (ANSWERS.get(name)?.includes(request.kind) ?? true)) type = ERROR_NAMES.get(name);
@@ -117,11 +117,12 @@ export function raiseForError(/** @type {Request} */ request, /** @type {HttpRes
     throw malformed(response, "is neither a success nor an OAuth error", code === null ? null : "error");
   }
   const words = WORDS.get(`${request.kind} ${type}`);
+  const explanation = body.message === name && code !== name ? null : body.message;
   throw new OAuthError(type, {
     problem: words?.problem,
     advice: words?.advice ?? (request.isGoogle ? GOOGLE_ADVICE.get(type) : undefined),
     error: shown(request, name, body),
-    errorDescription: shown(request, body.error_description || body.message, body),
+    errorDescription: shown(request, body.error_description || explanation, body),
     errorUri: shown(request, body.error_uri, body),
     status,
     retryAfter,

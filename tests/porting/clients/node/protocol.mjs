@@ -88,7 +88,8 @@ export function deviceAuthorizationRequest(at, client, scope, parameters = {}) {
 export function parseDeviceAuthorization(/** @type {Request} */ request, /** @type {HttpResponse} */ response) {
   return parse(request, response, (body) => {
     // RFC 8628 says verification_uri, Google verification_url.
-    const link = (body.verification_url ?? null) === null ? "verification_uri" : "verification_url";
+    const isUrl = optional(body, "verification_url", webLink, "") || (body.verification_uri ?? null) === null;
+    const link = isUrl && (body.verification_url ?? null) !== null ? "verification_url" : "verification_uri";
     const expires_in = optional(body, "expires_in", wireSeconds, ASSUMED_CODE_LIFETIME);
     const interval = optional(body, "interval", wireSeconds, INTERVAL);
     const code = {
