@@ -54,6 +54,9 @@ class OAuthError(Exception):
         retryable: bool | None = None,
         reason: str | None = None,
         advice: str | None = None,
+        key: str | None = None,
+        path: str = "",
+        sent: bool = True,
     ) -> None:
         super().__init__(problem or self.summary)
         self.problem: str = problem or self.summary
@@ -68,8 +71,12 @@ class OAuthError(Exception):
         """The status of the HTTP response."""
         self.retry_after = retry_after
         """The seconds that the server asked to wait (RFC 9110 10.2.3)."""
-        if retryable is not None:
-            self.retryable = retryable
+        self.key = key
+        """The key of the JSON object that is missing or invalid."""
+        self.path = path
+        """The path of the token file, as the caller gave it, if the error is about the file; else empty."""
+        self.retryable = self.retryable if retryable is None else retryable
+        self.lost = self.lost and sent
         self.reason = reason or self.reason
         self.advice = advice or self.advice
 
@@ -108,21 +115,12 @@ class TransportError(OAuthError):
     advice = "Check the connection: URL, proxies, certificates."
     retry_advice = "Try again later. If that does not help, check the connection: URL, proxies, certificates."
     retryable = True
+    lost = True
 
-    def __init__(
-        self,
-        problem: str = "",
-        *,
-        sent: bool = True,
-        status: int | None = None,
-        retryable: bool = True,
-        reason: str | None = None,
-        advice: str | None = None,
-    ) -> None:
-        super().__init__(problem, status=status, retryable=retryable, reason=reason, advice=advice)
-        self.sent = sent
+    @property
+    def sent(self) -> bool:
         """Whether the request may have reached the server, which then may have acted on it."""
-        self.lost: bool = sent
+        return self.lost
 
 
 class RateLimited(OAuthError):
@@ -226,13 +224,6 @@ class TokenStoreError(OAuthError):
     advice = "Check the store. If it holds something else, move that away and log in again."
     retry_advice = "Try again later. If that does not help, check the store."
 
-    def __init__(
-        self, problem: str = "", *, key: str | None = None, retryable: bool | None = None, advice: str = ""
-    ) -> None:
-        super().__init__(problem, retryable=retryable, advice=advice)
-        self.key = key
-        """The key of the JSON object that is missing or invalid."""
-
 
 class TokenFileError(TokenStoreError):
     """The token file cannot be read, written or locked, or is not a token file."""
@@ -242,19 +233,6 @@ class TokenFileError(TokenStoreError):
     advice = (
         "Check the path, the permissions and the disk. If the file is something else, move it away and log in again."
     )
-
-    def __init__(
-        self,
-        problem: str = "",
-        *,
-        path: str = "",
-        key: str | None = None,
-        retryable: bool | None = None,
-        advice: str = "",
-    ) -> None:
-        super().__init__(problem, key=key, retryable=retryable, advice=advice)
-        self.path = path
-        """The path of the file, as the caller gave it."""
 
     def __str__(self) -> str:
         return f"{self.path}: {super().__str__()}" if self.path else super().__str__()
@@ -301,10 +279,8 @@ class MalformedResponse(OAuthError):
         refresh_token: str | None = None,
     ) -> None:
         super().__init__(
-            problem, status=status, advice="Report it to the operator of the server." if has_token else None
+            problem, status=status, key=key, advice="Report it to the operator of the server." if has_token else None
         )
-        self.key = key
-        """The key of the JSON object that is missing or invalid."""
         self.has_token = has_token
         """Whether a token came with it. Then a device code is used up."""
         self.refresh_token: str | None = refresh_token

@@ -89,7 +89,7 @@ def tokens(client: OAuthCredentials, token: RefreshingToken, fresh: BaseTokenDic
 
 def errors(error: OAuthError) -> None:
     print(error.status + 1)  # refused: operator
-    print(error.path)  # refused: attr-defined
+    print(error.has_token)  # refused: attr-defined
     ERROR_CLASSES["fake"] = OAuthError  # refused: index
 
 
