@@ -8,6 +8,7 @@ import logging
 import re
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NoReturn
@@ -17,7 +18,9 @@ import pytest
 from tests.porting.fake_google import FAULTS, FakeGoogle
 from tests.support import Clock, logged_in
 from tests.test_stores import LATER_LOGIN, VALUES, Memory, Server
-from ytmusic_oauth import InvalidGrant, RefreshingToken, TransportError
+from ytmusic_oauth import InvalidGrant, MalformedResponse, RefreshingToken, TransportError, _log, _refresher
+from ytmusic_oauth._state import State
+from ytmusic_oauth.models import BaseTokenDict
 
 DOCUMENTED: Final = set(re.findall(r"^ *\| `(\w+)` \| [A-Z]+ \|", RefreshingToken.__doc__ or "", re.MULTILINE))
 PARTS: Final = ("event", "store", "seconds", "rotated", "taken", "what", "error", "reason")
@@ -57,10 +60,10 @@ def test_a_refresh_is_logged_with_what_a_metric_needs(
 
 def test_a_rotation_is_logged(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     server = Server()
-    server.meanwhile = lambda: clock.sleep(2.5)
+    server.meanwhile = lambda: clock.sleep(1 / 3)
     token = RefreshingToken(server, **VALUES)
     token.refresh()
-    assert events(caplog) == [{"event": "refreshed", "seconds": 2.5, "rotated": True}]
+    assert events(caplog) == [{"event": "refreshed", "seconds": 0.333, "rotated": True}]
     assert vars(caplog.records[0])["store"] == "memory"
 
 
@@ -98,6 +101,65 @@ def test_a_transient_failure_is_logged_with_the_time_of_the_next_try(
     caplog.clear()
     token.as_auth()
     assert events(caplog) == []
+
+
+def test_a_malformed_response_is_logged_also_if_its_refresh_token_is_kept(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Malformed(Server):
+        def refresh_token(self, refresh_token: str) -> BaseTokenDict:
+            return {"access_token": "", "expires_in": 1, "scope": "", "token_type": "Bearer"}
+
+    for server in (Malformed(), Server()):
+        server.problems = [MalformedResponse(refresh_token="r9")]
+        caplog.clear()
+        with pytest.raises(MalformedResponse):
+            RefreshingToken(server, **VALUES).refresh()
+        assert events(caplog) == [
+            {"event": "refused", "error": "MalformedResponse", "reason": "malformed"},
+            {"event": "will_retry", "what": "server", "seconds": 1.0},
+        ]
+
+
+def test_a_next_try_is_logged_once(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    token, server = loaded(Memory(VALUES))
+    server.problems = [TransportError()]
+    with pytest.raises(TransportError):
+        token.refresh()
+    caplog.clear()
+    token.store_token()
+    assert events(caplog) == []
+    clock.sleep(2)
+    token.refresh()
+    assert [event["event"] for event in events(caplog)] == ["refreshed"]
+
+
+def test_a_thread_that_waits_for_anothers_refresh_logs_nothing(
+    clock: Clock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = threading.Semaphore(0)
+
+    class Counted(_log.Log):
+        def __init__(self, state: State, store: str) -> None:
+            super().__init__(state, store)
+            waiting.release()
+
+    class Failing(Server):
+        def refresh_token(self, refresh_token: str) -> NoReturn:
+            monkeypatch.setattr(_refresher, "Log", Counted)
+            threads.append(pool.submit(token.as_auth))
+            assert waiting.acquire(timeout=10)
+            raise TransportError
+
+    token = RefreshingToken(Failing(), **VALUES)
+    clock.sleep(HOUR)
+    threads: list[Future[str]] = []
+    with ThreadPoolExecutor(1) as pool:
+        with pytest.raises(TransportError):
+            token.as_auth()
+        with pytest.raises(TransportError):
+            threads[0].result()
+    assert [event["event"] for event in events(caplog)] == ["failed", "will_retry"]
 
 
 def test_a_conflict_is_logged(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
