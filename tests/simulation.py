@@ -444,6 +444,12 @@ def set_a_field(machine: Machine, actor: Actor) -> str:
     return read(machine, actor)
 
 
+def set_and_store(machine: Machine, actor: Actor) -> None:
+    """Store a field that was set, without reading the access token."""
+    actor.process.token.scope = "set by hand"
+    actor.process.token.store_token()
+
+
 def set_a_login(machine: Machine, actor: Actor) -> str:
     """Set the fields of a new login by hand, one after the other."""
     login = machine.server.log_in()
@@ -522,6 +528,7 @@ ACTIONS: Final[dict[str, Callable[[Machine, Actor], str | None]]] = {
     "ahead": refresh_ahead,
     "store": store_by_hand,
     "set": set_a_field,
+    "set and store": set_and_store,
     "set login": set_a_login,
     "update": update,
     "log in": log_in,

@@ -438,3 +438,118 @@ def test_no_client_can_prevent(loss: str) -> None:
 
 
 # ---- schedules to remember -----------------------------------------------------------------------
+
+# By the mistake that each of them finds: it fails if the refresh cycle makes it.
+FOUND: Final[Mapping[str, tuple[Setup, str]]] = {
+    "a process that does not get the lock goes on without it": (
+        Setup(["read"] * 2, rounds=ONCE, fault=STOP),
+        "0a.begin 0a.lock 0a.read 0a.ask 0a.answer 0a.replace! 1a.begin 1a.lock 0a.replaced 0a.unlock",
+    ),
+    "the store is not read before the refresh token is sent": (
+        Setup(["read"] * 2, rounds=ONCE),
+        """0a.begin 0a.lock 0a.read 0a.ask 0a.answer 0a.replace 0a.replaced 0a.unlock 1a.begin 1a.lock 1a.read
+        1a.unlock""",
+    ),
+    "a refresh token that rotates is sent although the store cannot be read": (
+        Setup(["read"] * 2, rounds=ONCE, fault=NO_READ),
+        """0a.begin 0a.lock 0a.read 0a.ask 0a.answer 0a.replace 0a.replaced 0a.unlock 1a.begin 1a.lock 1a.read!
+        1a.pause 1a.read 1a.pause 1a.read 1a.pause 1a.read 1a.pause 1a.read 1a.pause 1a.read 1a.pause 1a.read
+        1a.pause 1a.read 1a.pause 1a.read 1a.pause 1a.read 1a.pause 1a.read 1a.unlock""",
+    ),
+    "a token that is gone counts as one that was never there": (
+        Setup(["read", "remove"], rounds=ONCE),
+        """0a.begin 0a.lock 1a.begin 1a.write 0a.read 0a.pause 0a.read 0a.pause 0a.read 0a.pause 0a.read 0a.pause
+        0a.read 0a.pause 0a.read 0a.pause 0a.read 0a.pause 0a.read 0a.pause 0a.read 0a.pause 0a.read 0a.pause
+        0a.read 0a.unlock""",
+    ),
+    "a request is sent although the lease ends before it could": (
+        Setup(["read"] * 2, lock="lease", rounds=ONCE, fault=STOP),
+        """0a.begin 0a.lock 0a.read! 0a.unlock 1a.begin 1a.lock 1a.read 1a.ask 1a.answer 1a.replace 1a.replaced
+        1a.unlock""",
+    ),
+    "a request is sent under a lock that the save before it has released": (
+        Setup(["set, read", "read"]),
+        """0a.begin 0a.clock 0a.lock 0a.read 0a.replace 0a.replaced 1a.begin 1a.lock 1a.read 1a.ask 1a.answer
+        1a.replace 1a.replaced 1a.unlock 0a.unlock 0a.lock 0a.read 0a.unlock 0a.begin 0a.lock 0a.read 0a.ask
+        0a.answer 0a.replace 0a.replaced 0a.unlock 1a.begin 1a.lock 1a.read 1a.unlock""",
+    ),
+    "Ctrl-C during the save takes the only copy of the new token with it": (
+        Setup(["read"] * 2, rounds=ONCE, fault=INTERRUPT),
+        """0a.begin 0a.lock 0a.read 0a.ask 0a.answer 0a.replace! 0a.replace 0a.replaced 0a.unlock 1a.begin 1a.lock
+        1a.read 1a.unlock""",
+    ),
+    "the store is not read again after a refusal": (
+        Setup(["read"] * 2, "refuses", "no lock", rounds=ONCE),
+        "0a.begin 0a.lock 0a.read 1a.begin 1a.lock 1a.read 1a.ask 1a.answer 1a.replace 1a.replaced 0a.ask 0a.read",
+    ),
+    "a machine that slept hands out what has expired meanwhile": (
+        Setup(["read"], rounds=ONCE, fault=SLEEP),
+        """0a.begin 0a.lock 0a.read 0a.ask 0a.answer 0a.replace 0a.replaced! 0a.unlock 0a.lock 0a.read 0a.ask
+        0a.answer 0a.replace 0a.replaced 0a.unlock""",
+    ),
+    "a store that another program is writing is read only once": (
+        Setup(["read", "write"], rounds=ONCE),
+        "1a.begin 1a.write 1a.write 0a.begin 0a.lock 0a.read 1a.write 0a.pause 0a.read 0a.unlock",
+    ),
+    "a response replaces the login that was set during the request": (
+        Setup(["read | set login, read"]),
+        """0a.begin 0a.turn 0a.lock 0a.read 0a.ask 0b.begin 0b.clock 0b.clock 0b.clock 0b.turn 0a.answer 0a.replace
+        0a.replaced 0a.unlock 0a.begin 0a.turn 0a.lock 0a.read 0a.ask 0a.answer 0a.replace 0a.replaced 0a.unlock
+        0b.begin""",
+    ),
+    "a new login is not looked for during the backoff": (
+        Setup(["read", "nothing, log in"], rounds=[EXPIRED, 0], fault=NO_SERVER),
+        """0a.begin 0a.lock 0a.read 0a.ask! 0a.unlock 1a.begin 1a.begin 1a.lock 1a.read 1a.replace 1a.replaced
+        1a.unlock 0a.begin 0a.read""",
+    ),
+    "a server that fails makes a valid token an error": (
+        Setup(["read"], rounds=[DUE], fault=NO_SERVER),
+        "0a.begin 0a.lock 0a.read 0a.ask! 0a.unlock",
+    ),
+    "a login that could not be saved yet gives way to the refresh of the old one": (
+        Setup(["read", "log in, read"], fault=NO_SAVE),
+        """0a.begin 0a.lock 0a.read 0a.ask 0a.answer 0a.replace! 0a.read 0a.unlock 1a.begin 1a.lock 1a.read
+        1a.replace 1a.read 1a.unlock 0a.begin 0a.lock 0a.read 0a.replace 0a.replaced 0a.unlock 0a.lock 0a.read
+        0a.ask 0a.answer 0a.replace 0a.replaced 0a.unlock 1a.begin 1a.lock 1a.read 1a.replace 1a.replaced
+        1a.unlock 1a.lock 1a.read 1a.ask 1a.answer 1a.replace 1a.replaced 1a.unlock""",
+    ),
+    "a refresh token that ours replaced is adopted, because another process stored it again": (
+        Setup(["read", "nothing, set and store, read"], rounds=[EXPIRED, 1, EXPIRED], fault=NO_SAVE),
+        """0a.begin 0a.lock 0a.read 0a.ask 0a.answer 0a.replace! 0a.read 0a.unlock 1a.begin 0a.begin 1a.begin
+        1a.lock 1a.read 1a.replace 1a.replaced 1a.unlock 0a.lock 0a.read 0a.replace 0a.replaced 0a.unlock
+        0a.begin 0a.lock 0a.read 0a.ask 0a.answer 0a.replace 0a.replaced 0a.unlock 1a.begin 1a.lock 1a.read
+        1a.unlock""",
+    ),
+    "a conflict with the rotation of another process is won": (
+        Setup(["read"] * 2, "tolerates", "no lock", rounds=ONCE),
+        """0a.begin 0a.lock 0a.read 0a.ask 0a.answer 1a.begin 1a.lock 1a.read 1a.ask 1a.answer 1a.replace
+        1a.replaced 0a.replace 0a.read""",
+    ),
+    "an access token replaces one that was issued later": (
+        Setup(["read"] * 2, "never rotates", "no lock", rounds=ONCE),
+        "0a.begin 0a.lock 0a.read 0a.ask 0a.answer 0a.replace 0a.replaced 1a.begin 1a.lock 1a.read",
+    ),
+    "a login that was set by hand gives way to the refresh of the old one": (
+        Setup(["read", "set login"]),
+        """0a.begin 0a.lock 0a.read 0a.ask 0a.answer 1a.begin 1a.clock 1a.clock 1a.clock 1a.lock 0a.replace
+        0a.replaced 0a.unlock 0a.begin 0a.lock 0a.read 0a.ask 0a.answer 0a.replace 0a.replaced 0a.unlock
+        1a.begin 1a.clock 1a.clock 1a.clock 1a.lock 1a.read 1a.replace 1a.replaced 1a.unlock""",
+    ),
+    "a field that is set while a refresh ends brings back the old token": (
+        Setup(["read | set"], rounds=ONCE),
+        """0b.begin 0a.begin 0a.turn 0b.clock 0a.mutex 0a.lock 0a.read 0a.replace 0a.replaced 0a.unlock 0a.lock
+        0a.read 0a.ask 0a.answer 0a.replace 0a.replaced 0a.unlock 0b.turn""",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", FOUND)
+def test_a_schedule_that_finds_a_mistake(mistake: str) -> None:
+    """Without the search, which finds it only in some of its setups."""
+
+    def is_served(machine: Machine) -> None:
+        promises(machine)
+        errors = [each for each in machine.outcomes if isinstance(each.result, InvalidGrant)]
+        assert not errors, f"a login is lost: {errors}"
+
+    replay(*FOUND[mistake], is_served)
