@@ -6,10 +6,12 @@ from __future__ import annotations
 import json
 import multiprocessing
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from tests.porting.fake_google import Exchange, FakeGoogle
@@ -28,6 +30,25 @@ if sys.platform == "win32":  # for type checkers: nothing here runs there
 else:
     _context: Final = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["tests.tools.engines.worker", "tests.tools.engines.servers"])
+
+
+class _NoMain:
+    """Hides the main program, pytest or all of `make engines`, which each child would import."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._main = sys.modules["__main__"]
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        sys.modules["__main__"] = ModuleType("__main__")
+
+    def __exit__(self, *_: object) -> None:
+        sys.modules["__main__"] = self._main
+        self._lock.release()
+
+
+_no_main: Final = _NoMain()
 
 
 class _Orders(Protocol):
@@ -49,11 +70,12 @@ class Kill(NamedTuple):
 class Worker:
     """A process, from outside."""
 
-    def __init__(self, log: Path, store: TokenStore, url: str) -> None:
+    def __init__(self, log: Path, store: TokenStore, url: str, threads: int) -> None:
         self._orders: _Orders
         self._orders, theirs = _context.Pipe()
-        self._process = _context.Process(target=run, args=(theirs, log, store, url), daemon=True)
-        self._process.start()
+        self._process = _context.Process(target=run, args=(theirs, log, store, url, threads), daemon=True)
+        with _no_main:
+            self._process.start()
         theirs.close()
         pid = self._process.pid
         assert pid is not None
@@ -70,6 +92,10 @@ class Worker:
             return self._orders.recv() if self._orders.poll(seconds) else "no response"
         except (EOFError, ConnectionResetError):
             return "no response"
+
+    def has_responded(self) -> bool:
+        """Whether there is something to hear."""
+        return self._orders.poll(0)
 
     def kill(self) -> Kill:
         """Kill it, and wait until it is gone."""
@@ -100,6 +126,8 @@ class Account:
         self.outages: list[tuple[float, float]] = []
         #: the access tokens of the logins
         self.logins: list[str] = []
+        #: whether each refresh should come only when the last token is due
+        self.is_paced = True
         #: what went wrong that is no loss
         self.problems: list[str] = []
 
@@ -122,9 +150,9 @@ class Account:
         self.logins.append(token["access_token"])
         RefreshingToken(credentials, **token).keep_in(self.store)
 
-    def hire(self, count: int = CREW) -> list[Worker]:
+    def hire(self, count: int = CREW, threads: int = 1) -> list[Worker]:
         """Start processes, and wait until they have loaded the token."""
-        hired = [Worker(self.log, self.store, self.server.url) for _ in range(count)]
+        hired = [Worker(self.log, self.store, self.server.url, threads) for _ in range(count)]
         self.crew += hired
         for worker in hired:
             if worker.hear() != "ready":
@@ -159,6 +187,11 @@ class Account:
         for worker in self.crew:
             worker.tell("read")
         return [worker.hear() for worker in self.crew]
+
+    def note(self, worker: Worker, step: str) -> None:
+        """Note in the log that a process is stopped, or goes on."""
+        with self.log.open("a", encoding="utf-8") as log:
+            log.write(f'[{worker.pid}, {time.monotonic()}, "{step}"]\n')
 
     # ---- what happened ----
 
@@ -202,6 +235,13 @@ class Account:
     def is_logged_in(self) -> bool:
         """Whether the refresh token in the store is good."""
         return self.server.can_refresh(self.refresh_token())
+
+    def lost_logins(self) -> int:
+        """Return how many logins the server has ended, or will end when the refresh token in the store is used."""
+        grants = {id(each): each for each in self.server._grants.values()}
+        ended = sum(each.revoked for each in grants.values())
+        left = self.server._grants[self.refresh_token()]
+        return ended + (not left.revoked and not self.is_logged_in())
 
     def _values(self) -> dict[str, object]:
         values: dict[str, object] = json.loads(self.store.read() or "{}")

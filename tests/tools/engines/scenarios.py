@@ -10,7 +10,7 @@ from functools import partial
 from typing import Final
 
 from tests.porting.fake_google import FAULTS
-from tests.tools.engines.account import Account, Worker, wait_for
+from tests.tools.engines.account import Account, wait_for
 from tests.tools.engines.worker import LEASE, STEPS
 
 __all__ = ["OUTAGES", "SCENARIOS", "after_outage", "before_outage"]
@@ -123,7 +123,7 @@ def stopped(account: Account, short: bool, step: str) -> None:
             holder.tell("read")
             account.wait_for_request(asked)
             holder.send_signal("SIGSTOP")
-            _note(account, holder, "stop")
+            account.note(holder, "stop")
     else:
         holder.tell("stop at", step)
         holder.tell("read")
@@ -133,17 +133,12 @@ def stopped(account: Account, short: bool, step: str) -> None:
         other.tell("on")
     time.sleep(LEASE + 2.5)
     if step == "in flight":
-        _note(account, holder, "go on")
+        account.note(holder, "go on")
     holder.send_signal("SIGCONT")
     holder.hear()
     account.switch_on()
     time.sleep(2)
     account.switch_off()
-
-
-def _note(account: Account, worker: Worker, step: str) -> None:
-    with account.log.open("a", encoding="utf-8") as log:
-        log.write(f'[{worker.pid}, {time.monotonic()}, "{step}"]\n')
 
 
 #: Those that need a running engine, and can happen to different accounts at the same time.

@@ -57,7 +57,8 @@ class _Cycle(NamedTuple):
 
 def judge(account: Account) -> Verdict:
     """Compare what the server has seen with what the processes have logged."""
-    requests, cycles = account.requests(), list(_cycles(account.records()))
+    requests, records = account.requests(), account.records()
+    cycles = list(_cycles(records))
     acted = {each.form["refresh_token"]: each for each in requests if each.status == 200}
     used = Counter(each.form["refresh_token"] for each in requests if each.status)
     suspects = {token: "was used again" for token in acted if used[token] > 1}
@@ -66,36 +67,37 @@ def judge(account: Account) -> Verdict:
     if left in acted and left not in suspects:
         suspects[left] = "is in the store, and its successor is nowhere"
     explained: list[str] = []
-    faults = [*account.problems, *_early(account, acted)]
+    faults = [*account.problems, *(_early(records, acted) if account.is_paced else ())]
     for token, what in suspects.items():
-        events = [event for cycle in cycles if cycle.refresh_token == token for event in _events(account, cycle)]
+        events = [
+            event for cycle in cycles if cycle.refresh_token == token for event in _events(account, records, cycle)
+        ]
         line = f"{account.name}: refresh token {_number(token)} {what}"
         if events:
             explained.append(f"{line}: {'; '.join(dict.fromkeys(events))}")
         else:
             faults.append(f"{line}, and no event explains it")
-    lost = len(account.logins) - 1 + (not account.is_logged_in())
+    lost = account.lost_logins()
     if lost > len(suspects):
         faults.append(f"{lost} logins were lost, but only {len(suspects)} refresh tokens")
-    expired = [each for each in account.records() if each.step == "served" and _had_expired(account, each)]
+    expired = [each for each in records if each.step == "served" and _had_expired(account, records, each)]
     faults += [f"an expired token was handed out: {each.value}" for each in expired]
     return Verdict(len(acted), len(account.kills), lost, reused, len(expired), explained, faults)
 
 
-def _early(account: Account, acted: Mapping[str, Exchange]) -> Iterator[str]:
+def _early(records: list[Record], acted: Mapping[str, Exchange]) -> Iterator[str]:
     """Refreshes of a token that was fresh: a second one for the same expiry."""
-    records = account.records()
     sent = {each.value: each for each in reversed(records) if each.step == "asking"}
     done = [(token, sent[token]) for token in acted if token in sent]
     for (_, before), (token, after) in pairwise(done):
         # A process that slept between reading the clock and the response believes that the new token is older.
-        if after.at < before.at + _FRESH and not _stops(account, before.pid):
+        if after.at < before.at + _FRESH and not _stops(records, before.pid):
             yield f"refresh token {_number(token)} was fresh: used {after.at - before.at:.2f} s after the one before"
 
 
-def _had_expired(account: Account, served: Record) -> bool:
+def _had_expired(account: Account, records: list[Record], served: Record) -> bool:
     _, end = account.server._access[served.value]
-    return served.when > end or (served.at > end + _SLACK and not _stops(account, served.pid))
+    return served.when > end or (served.at > end + _SLACK and not _stops(records, served.pid))
 
 
 def _cycles(records: list[Record]) -> Iterator[_Cycle]:
@@ -110,12 +112,12 @@ def _cycles(records: list[Record]) -> Iterator[_Cycle]:
             yield _Cycle(pid, own[start].value, locked.at, locked.when or math.inf, min(ends, default=math.inf))
 
 
-def _events(account: Account, cycle: _Cycle) -> Iterator[str]:
+def _events(account: Account, records: list[Record], cycle: _Cycle) -> Iterator[str]:
     process = f"process {cycle.pid}"
     for kill in account.kills:
         if kill.pid == cycle.pid and cycle.locked_at <= kill.at <= cycle.ended_at:
             yield f"{process} was killed before it saved, {kill.at - cycle.locked_at:.2f} s after it took the lock"
-    for stop, go_on in _stops(account, cycle.pid):
+    for stop, go_on in _stops(records, cycle.pid):
         if cycle.locked_at <= stop <= cycle.ended_at and go_on > cycle.lock_ends:
             yield f"{process} was stopped before it saved, for {go_on - stop:.1f} s, longer than its lease"
     for down, up in account.outages:
@@ -123,8 +125,8 @@ def _events(account: Account, cycle: _Cycle) -> Iterator[str]:
             yield f"the engine was down for {up - down:.1f} s before {process} had saved"
 
 
-def _stops(account: Account, pid: int) -> list[tuple[float, float]]:
-    own = [each for each in account.records() if each.pid == pid]
+def _stops(records: list[Record], pid: int) -> list[tuple[float, float]]:
+    own = [each for each in records if each.pid == pid]
     ends = [each.at for each in own if each.step == "go on"]
     return list(zip((each.at for each in own if each.step == "stop"), ends, strict=False))
 

@@ -8,6 +8,7 @@ process did last is in it. The times are those of `time.monotonic`, which all pr
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import signal
@@ -22,7 +23,16 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET
-from ytmusic_oauth import YOUTUBE, Endpoints, OAuthCredentials, OAuthError, RefreshingToken, TokenStore, _cycle
+from ytmusic_oauth import (
+    YOUTUBE,
+    Endpoints,
+    FileStore,
+    OAuthCredentials,
+    OAuthError,
+    RefreshingToken,
+    TokenStore,
+    _cycle,
+)
 from ytmusic_oauth.models import BaseTokenDict
 
 __all__ = ["LEASE", "LOCK_WAIT", "STEPS", "TIMEOUT", "Record", "client", "parse_log", "run", "send_signal"]
@@ -118,6 +128,35 @@ class _TracedStore:
                 self._trace("release")
 
 
+class _TracedFile(FileStore):
+    """A file, with all that the package does for files alone."""
+
+    __slots__ = ("_trace",)
+
+    def __init__(self, path: str, trace: _Trace) -> None:
+        super().__init__(path)
+        self._trace = trace
+
+    def read(self) -> str | None:
+        text = super().read()
+        self._trace("read")
+        return text
+
+    def replace(self, before: str | None, after: str) -> bool:
+        swapped = super().replace(before, after)
+        self._trace("saved" if swapped else "conflict")
+        return swapped
+
+    @contextmanager
+    def lock(self, timeout: float) -> Generator[float, None, None]:
+        with super().lock(timeout) as until:
+            self._trace("locked", when=1e12)
+            try:
+                yield until
+            finally:
+                self._trace("release")
+
+
 class _TracedClient(OAuthCredentials):
     def __init__(self, url: str, trace: _Trace) -> None:
         super().__init__(CLIENT_ID, CLIENT_SECRET, endpoints=_endpoints(url))
@@ -137,8 +176,8 @@ class _TracedClient(OAuthCredentials):
 class _Reader:
     """Reads the access token, again and again, in a thread of its own."""
 
-    def __init__(self, token: RefreshingToken, trace: _Trace) -> None:
-        self._token, self._trace = token, trace
+    def __init__(self, token: RefreshingToken, trace: _Trace, pause: tuple[float, float] = (0.01, 0.06)) -> None:
+        self._token, self._trace, self._pause = token, trace, pause
         self._is_on = threading.Event()
         self._reading = threading.Lock()
 
@@ -170,23 +209,60 @@ class _Reader:
         self._trace("served", served, began)
         return served
 
+    def use(self, operation: str) -> str:
+        """Do something else with the token; return what came of it."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self._use(operation)
+        except OAuthError as error:
+            self._trace("failed" if error.retryable else "failed for good", f"{type(error).__name__}: {error}")
+            return f"{type(error).__name__}?"
+        return operation
+
+    def _use(self, operation: str) -> None:
+        token = self._token
+        if operation == "store":
+            token.store_token()
+        elif operation == "refresh":
+            token.refresh()
+        elif operation == "reject":
+            token.refresh(rejected=token.as_dict()["access_token"])
+        elif operation == "ahead":
+            token.refresh_ahead(3600)
+        elif operation == "set":
+            token.scope = f"set at {time.monotonic()}"
+        elif operation == "update":  # with what it has
+            now = token.as_dict()
+            response: BaseTokenDict = {
+                "access_token": now["access_token"],
+                "expires_in": max(0, now["expires_at"] - math.ceil(time.time())),
+                "scope": now["scope"],
+                "token_type": now["token_type"],
+            }
+            token.update(response)
+        else:  # move: to the same file, by another name
+            token.keep_in(_TracedFile(operation, self._trace))
+
     def _loop(self) -> None:
-        dice = random.Random(os.getpid())
+        dice = random.Random()
         while self._is_on.wait():
             with self._reading:
                 if self._is_on.is_set():
                     self.read()
-            time.sleep(dice.uniform(0.01, 0.06))
+            time.sleep(dice.uniform(*self._pause))
 
 
-def run(orders: Connection[str, tuple[str, str]], log: Path, store: TokenStore, url: str) -> None:
+def run(orders: Connection[str, tuple[str, str]], log: Path, store: TokenStore, url: str, threads: int) -> None:
     """Do what is said, until the other end hangs up: an order is a word and its argument."""
     vars(_cycle).update(TIMEOUT=TIMEOUT, LOCK_WAIT=LOCK_WAIT)
     warnings.simplefilter("ignore", DeprecationWarning)  # threads and forks together are what is tried
     trace = _Trace(log)
-    token = RefreshingToken.load(_TracedClient(url, trace), _TracedStore(store, trace))
-    reader = _Reader(token, trace)
-    reader.start()
+    traced = _TracedFile(store.path, trace) if isinstance(store, FileStore) else _TracedStore(store, trace)
+    token = RefreshingToken.load(_TracedClient(url, trace), traced)
+    readers = [_Reader(token, trace, (0.01, 0.06 * threads**2)) for _ in range(threads)]
+    for reader in readers:
+        reader.start()
     orders.send("ready")
     while True:
         try:
@@ -194,11 +270,15 @@ def run(orders: Connection[str, tuple[str, str]], log: Path, store: TokenStore, 
         except EOFError:
             os._exit(0)
         if order == "read":
-            orders.send(reader.read())
+            orders.send(readers[0].read())
+        elif order == "use":
+            orders.send(readers[0].use(argument))
         elif order == "on":
-            reader.switch_on()
+            for reader in readers:
+                reader.switch_on()
         elif order == "off":
-            reader.switch_off()
+            for reader in readers:
+                reader.switch_off()
             orders.send("off")
         elif order == "stop at":
             trace.stop_at = argument
