@@ -269,7 +269,7 @@ def test_its_end_is_told_with_what_to_ask_for(server: FakeGoogle, clock: Clock, 
     message = str(raised.value)
     assert message.startswith("The server gave no refresh token, so the login ends with its access token")
     assert "offline_access" in message
-    assert ("3600 s: assumed" in message) is (expires_in == 3600), "3600 s may be what was assumed"
+    assert ("3600 s, assumed" in message) is (expires_in == 3600), "3600 s may be what was assumed"
     assert raised.value.reason == "no_refresh_token"
     assert "Google" not in message
 
