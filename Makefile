@@ -104,7 +104,7 @@ kit:  ## build the porting kit as one file, dist/oauth-device-kit.pyz
 kit-bites:  ## check that the porting kit catches a hundred known bugs
 	@$(PYTHON) -m tests.porting.clients.python.bites
 
-interop: $(INTEROP)/ready $(INTEROP)/node_modules  ## test with third-party software: ytmusicapi, requests, httpx, OAuth servers, a proxy, a browser
+interop: $(INTEROP)/ready $(INTEROP)/node_modules  ## test with third-party software: ytmusicapi, HTTP clients, OAuth servers, a proxy, a browser
 	$(INTEROP)/bin/python -m pytest tests/interop
 
 engines: $(ENGINES)/ready  ## try the recipes for token stores on real servers, with kills, stops and forks; SHORT=1 takes 3 minutes

@@ -231,6 +231,19 @@ def test_another_server_gets_no_token_from_an_asynchronous_request(server: FakeG
     assert refreshes_of(server) == 0
 
 
+@pytest.mark.beside("httpx")
+def test_the_wrong_kind_of_httpx_client_is_an_error(server: FakeGoogle, token: RefreshingToken) -> None:
+    async def send() -> None:
+        async with httpx.AsyncClient(auth=httpx_auth.TokenAuth(token)) as client:
+            await client.post(server.api_url, data=FORM)
+
+    with pytest.raises(TypeError, match="needs AsyncTokenAuth"):
+        asyncio.run(send())
+    with pytest.raises(TypeError, match="needs TokenAuth"):
+        httpx.post(server.api_url, auth=httpx_auth.AsyncTokenAuth(AsyncToken(token)))
+    assert server.requests_to("api") == []
+
+
 # ---- google-api-python-client --------------------------------------------------------------------
 
 

@@ -2,7 +2,7 @@
 """asyncio: a login that does not block the event loop, and a header for each request.
 
 Requests to the OAuth server run in a worker thread. Waiting needs no thread. `clients/` has recipes for httpx and
-aiohttp.
+aiohttp. Python 3.9 or later.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ Both read the body of a request into memory, to be able to send it again.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator
+from typing import NoReturn
 
 import httpx
 
@@ -32,6 +33,10 @@ class TokenAuth(httpx.Auth):
             self._token.refresh(rejected)
             yield self._token.sign(request)
 
+    def auth_flow(self, request: httpx.Request) -> NoReturn:
+        """Raise an error in an `AsyncClient`, which would send the request unsigned."""
+        raise TypeError("an AsyncClient needs AsyncTokenAuth")
+
 
 class AsyncTokenAuth(httpx.Auth):
     """The same for an `AsyncClient`."""
@@ -47,3 +52,7 @@ class AsyncTokenAuth(httpx.Auth):
         if response.status_code == 401 and rejected is not None:
             await self._token.refresh(rejected)
             yield await self._token.sign(request)
+
+    def auth_flow(self, request: httpx.Request) -> NoReturn:
+        """Raise an error in a `Client`."""
+        raise TypeError("a Client needs TokenAuth")
