@@ -23,8 +23,10 @@ import pytest
 from tests.posix import alarm, fork
 from tests.support import NOON, Clock
 from ytmusic_oauth import (
+    BadOAuthClient,
     Credentials,
     InvalidGrant,
+    MalformedResponse,
     OAuthError,
     OAuthToken,
     RateLimited,
@@ -844,6 +846,32 @@ def test_an_expired_token_asks_a_server_once_that_asked_to_wait(server: Server, 
             token.as_auth()
         clock.advance(1)
     assert server.refreshes == 1
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        RateLimited(),
+        BadOAuthClient(),
+        MalformedResponse("a captive portal"),
+        ServerError(status=503, retryable=True),
+        TransportError(),
+        OAuthError(),
+    ],
+    ids=lambda problem: type(problem).__name__,
+)
+def test_whatever_fails_an_expired_token_asks_the_server_at_most_once_a_second_at_first(
+    server: Server, store: Memory, clock: Clock, problem: OAuthError
+) -> None:
+    """200 reads in two minutes: after 0, 1, 3, 7, 15, 31 and 63 s."""
+    token = RefreshingToken.load(server, store)
+    clock.advance(HOUR)
+    server.problems = [problem.copy() for _ in range(200)]
+    for _ in range(200):
+        with pytest.raises(type(problem)):
+            token.as_auth()
+        clock.advance(0.6)
+    assert server.refreshes == 7
 
 
 def test_a_new_login_in_the_store_is_taken_up_while_a_server_asks_to_wait(
