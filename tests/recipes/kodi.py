@@ -53,7 +53,7 @@ REASONS: Final[Mapping[str, int]] = {
     **dict.fromkeys(("invalid_grant", "unauthorized_client", "no_refresh_token", "token_file_not_found"), 30010),
     **dict.fromkeys(("access_denied", "cancelled"), 30011),
     "expired_token": 30012,
-    "network": 30013,
+    **dict.fromkeys(("network", "dns", "timeout", "refused", "cut_short", "tls", "proxy", "redirect", "url"), 30013),
     **dict.fromkeys(("rate_limited", "server_error", "malformed"), 30014),
     **dict.fromkeys(("token_store", "token_file"), 30015),
     "invalid_client": 30016,
