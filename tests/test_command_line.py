@@ -33,6 +33,7 @@ from tests.support import NOON, Clock, client, logged_in
 from ytmusic_oauth import GOOGLE, YOUTUBE, Endpoints, OAuthToken, RefreshingToken, __version__
 from ytmusic_oauth._command_line import DONE, FIX_FIRST, INTERRUPTED, LOG_IN_AGAIN, TRY_LATER, main
 from ytmusic_oauth._file_store import FileStore
+from ytmusic_oauth._keyboard import Keyboard
 from ytmusic_oauth._refresher import load_token
 from ytmusic_oauth._terminal import local_time
 from ytmusic_oauth.models import RefreshableTokenDict
@@ -117,6 +118,44 @@ def test_a_terminal_shows_a_countdown_on_one_line(
     assert "\x1b" not in screen.getvalue()
 
 
+def test_enter_opens_the_browser_and_the_next_one_asks_the_server(
+    shell: Shell, server: FakeGoogle, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Keys(Keyboard):
+        def pressed(self, seconds: float) -> bool:
+            clock.sleep(seconds / 2)
+            return len(clock.slept) > 1
+
+    opened: list[str] = []
+
+    def open_browser(link: str) -> Callable[[], bool]:
+        opened.append(link)
+        return lambda: True
+
+    monkeypatch.setattr("ytmusic_oauth._login.open_browser", open_browser)
+    monkeypatch.setattr("ytmusic_oauth._login.keyboard", lambda: Keys(0))
+    monkeypatch.setattr(sys, "stderr", screen := Terminal())
+    server.approve_after = 0
+    assert shell("login").status == DONE
+    assert len(opened) == 1
+    assert "Press Enter to open the link in a browser on this machine, or Ctrl-C to stop.\n" in screen.getvalue()
+    assert screen.getvalue().count("No browser could be opened on this machine: open the link yourself.\n") == 1
+    [poll] = server.requests_to("token")
+    assert poll.at - server.requests_to("code")[0].at == 1.5, "not 5"
+
+
+def test_an_error_is_wrapped_between_words(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "get_terminal_size", lambda file: os.terminal_size((40, 24)))
+    with open(os.devnull, "w+", encoding="utf-8") as screen:
+        lines: list[str] = []
+        monkeypatch.setattr(screen, "write", lines.append)
+        monkeypatch.setattr(sys, "stderr", screen)
+        assert main(["token", "--file", "missing.json"]) == LOG_IN_AGAIN
+    assert len(lines) > 3
+    assert all(len(line) <= 41 or " " not in line for line in lines), "a path or a link stays whole"
+    assert "".join(lines).replace("\n", " ").endswith("login` with the same options. ")
+
+
 def test_a_failed_poll_is_told(shell: Shell, server: FakeGoogle) -> None:
     server.script("token", *[Reply(503)] * 2, Reply(400, {"error": "authorization_pending"}), Reply(503))
     server.approve_after = 300
@@ -135,7 +174,7 @@ def test_login_says_what_the_server_did_not_grant(shell: Shell, server: FakeGoog
 def test_a_second_login_says_what_becomes_of_the_first(shell: Shell, server: FakeGoogle, file: Path) -> None:
     server.approve_after = 0
     done = shell("login", "--client-secrets", str(client_file(file.parent)), "--no-remember")
-    assert "The login that was in this file before stays valid at Google. `revoke` ends both" in done.err
+    assert "The login that was in this file before stays valid at Google.\n`revoke` ends both: every" in done.err
     options = f"--client-secrets {file.parent / 'client.json'} {' '.join(shell.endpoints[:4])}\n"
     assert f"    {PROGRAM} header --file {file} {options}" in done.err, "nothing was kept"
     shell.endpoints[-1] = "no"

@@ -51,12 +51,15 @@ def disk(
 
     def unplug(seconds: float, then: Callable[[], object] | None = None) -> Path:
         sleep = clock.sleep
+        is_over = False
 
         def sleeping(length: float) -> None:
+            nonlocal is_over
             sleep(length)
             if folder.exists() and CONFIRMED - 1 < clock.wall < CONFIRMED + seconds:
                 folder.rmdir()
-            if not folder.exists() and clock.wall >= CONFIRMED + seconds:
+            if not is_over and clock.wall >= CONFIRMED + seconds:
+                is_over = True
                 (then or folder.mkdir)()
 
         monkeypatch.setattr(clock, "sleep", sleeping)
@@ -177,8 +180,13 @@ def test_a_place_where_the_login_cannot_be_saved_is_passed_over(
     assert done.status == FIX_FIRST
     assert server.is_live(rescued(home, done.err).access_token)
     assert [*full.iterdir(), *shared.iterdir()] == []
-    monkeypatch.setattr("ytmusic_oauth._login._places", lambda: iter(places[:3]))
-    done = shell("login", "--file", str(tmp_path / "disk" / "oauth.json"))
+
+
+def test_without_any_place_the_error_is_told(
+    shell: Shell, server: FakeGoogle, disk: Disk, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ytmusic_oauth._login._places", lambda: iter([str(home / "missing")]))
+    done = shell("login", "--file", str(disk(600)))
     assert done.status == FIX_FIRST
     assert "The login is kept" not in done.err
 

@@ -305,7 +305,7 @@ def test_the_status_line_erases_itself(monkeypatch: pytest.MonkeyPatch, term: st
     line.show("x" * 100)
     assert screen.getvalue().endswith(f"\r{'x' * 79}\r")
     line.close()
-    line.show("more")
+    line.show("not shown")
     assert screen.getvalue().endswith(f"\r{' ' * 79}\r")
 
 

@@ -20,7 +20,7 @@ from . import __version__
 from ._commands import header, refresh, revoke, status, token
 from ._login import login
 from ._options import Options
-from ._terminal import write_event, write_message, write_paragraph
+from ._terminal import write_event, write_message
 from .exceptions import AccessDenied, DeviceCodeExpired, InvalidGrant, OAuthError, TokenFileNotFound
 
 DONE: Final = 0
@@ -40,20 +40,12 @@ _SERVER_OPTIONS: Final[Mapping[str, tuple[str, Sequence[str] | None, str]]] = {
     "client_authentication": (
         "METHOD",
         ("post", "basic", "none"),
-        "post (default): secret in the form; basic: HTTP Basic; none: a public client, no secret",
+        "post (default), basic (HTTP Basic) or none (no secret)",
     ),
     "device_grant": ("TEXT", None, "the grant_type of a token request (default: that of RFC 8628)"),
     "device_code_parameter": ("NAME", None, "the name of the device code in a token request (default: device_code)"),
-    "authenticate_everywhere": (
-        "yes|no",
-        _YES_OR_NO,
-        "whether the client authenticates at every endpoint (default: yes), or at the token endpoint only",
-    ),
-    "rotates_refresh_tokens": (
-        "yes|no",
-        _YES_OR_NO,
-        "whether a refresh may return a new refresh token (default: yes)",
-    ),
+    "authenticate_everywhere": ("yes|no", _YES_OR_NO, "whether the client does that at every endpoint (default: yes)"),
+    "rotates_refresh_tokens": ("yes|no", _YES_OR_NO, "whether a refresh may return a new one (default: yes)"),
     "is_google": ("yes|no", _YES_OR_NO, "whether it is Google's server (default: no)"),
 }
 _EPILOG: Final = (
@@ -188,7 +180,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _run(argv, program)
         finally:
             for warning in caught:
-                write_paragraph(f"ytmusic_oauth: {warning.message}")
+                write_message(f"ytmusic_oauth: {warning.message}")
             _flush(sys.stdout)
             _flush(sys.stderr)
 
@@ -227,7 +219,7 @@ def _failed(arguments: _Arguments, error: str, message: str, exit_status: int) -
     if arguments.json:
         with suppress(OSError):
             write_event("error", error=error, message=message, exit_status=exit_status)
-    write_paragraph(f"ytmusic_oauth: {message}")
+    write_message(f"ytmusic_oauth: {message}")
     return exit_status
 
 

@@ -16,17 +16,7 @@ from ._file_store import FileStore
 from ._keyboard import keyboard
 from ._options import Options
 from ._refresher import load_token
-from ._terminal import (
-    StatusLine,
-    can_ask,
-    duration,
-    local_time,
-    open_browser,
-    wait,
-    write_event,
-    write_message,
-    write_paragraph,
-)
+from ._terminal import StatusLine, can_ask, duration, local_time, open_browser, wait, write_event, write_message
 from .credentials import OAuthCredentials
 from .exceptions import AuthorizationPending, OAuthError, TokenFileNotFound, TokenStoreError
 from .models import AuthCodeDict
@@ -56,12 +46,12 @@ def login(options: Options) -> None:
         line.erase()
         conversation = _Conversation(options, code, line)
         conversation.begin()
-        granted = wait(client, code, conversation.sleep, conversation.on_wait)
+        token = RefreshingToken(client, **wait(client, code, conversation.sleep, conversation.on_wait))
+        line.erase()
+        kept = Client(client.client_id, client.client_secret, client.endpoints, client.scope, client.parameters)
+        _save(token, options, client_document(kept) if options.remember else None)
     finally:
         line.close()
-    token = RefreshingToken(client, **granted)
-    kept = Client(client.client_id, client.client_secret, client.endpoints, client.scope, client.parameters)
-    _save(token, options, client_document(kept) if options.remember else None)
     if options.json:
         ends = {"expires_at": token.expires_at, "login_ends_at": client.login_ends_at}
         write_event("token", file=os.path.abspath(options.file), **ends)
@@ -78,8 +68,7 @@ class _Conversation:
         self._link = verification_link(code)
         self._line = line
         self._keyboard = keyboard() if line.is_shown else None
-        self._has_failed: Callable[[], bool] | None = None  # the browser
-        self._is_opened = False
+        self._has_browser_failed: Callable[[], bool] | None = None
         self._told = ""
 
     def begin(self) -> None:
@@ -89,29 +78,22 @@ class _Conversation:
             write_event("code", link=self._link, **{key: value for key, value in code.items() if key != "device_code"})
             write_event("waiting", seconds_left=code["expires_in"])
         else:
-            write_message("")
-            write_paragraph("On your phone or computer, go to")
-            for each in ("", f"    {code['verification_url']}", ""):
+            text = f"\nOn your phone or computer, go to\n\n    {code['verification_url']}\n\nand enter the code\n\n    "
+            text += f"{code['user_code']}\n\nOr open this link, which has the code in it:\n{self._link}\n"
+            text += "" if self._line.is_shown else f"\nWaiting; the code expires in {duration(code['expires_in'])}"
+            for each in text.split("\n"):
                 write_message(each)
-            write_paragraph("and enter the code")
-            for each in ("", f"    {code['user_code']}", ""):
-                write_message(each)
-            write_paragraph("Or open this link, which has the code in it:")
-            for each in (self._link, ""):
-                write_message(each)
-            if not self._line.is_shown:
-                write_message(f"Waiting; the code expires in {duration(code['expires_in'])}")
         if self._options.open_browser:
-            self._open_browser()
+            self._has_browser_failed = open_browser(self._link)
         elif self._keyboard is not None:
-            write_paragraph("Press Enter to open the link in a browser on this machine, or Ctrl-C to stop.")
+            write_message("Press Enter to open the link in a browser on this machine, or Ctrl-C to stop.")
 
     def sleep(self, seconds: float, deadline: float) -> bool:
         """Count down; open the browser when Enter is pressed first, and return True when it is pressed again."""
         give_up_at = time.monotonic() + seconds
         while (left := give_up_at - time.monotonic()) > 0:
-            if self._has_failed is not None and self._has_failed():
-                self._has_failed = None
+            if self._has_browser_failed is not None and self._has_browser_failed():
+                self._has_browser_failed = lambda: False  # told once
                 self._tell("No browser could be opened on this machine: open the link yourself.")
             self._line.show(f"Waiting: {duration(deadline - time.monotonic())} left")
             pause = min(left, _TICK) if self._line.is_shown else left
@@ -119,9 +101,9 @@ class _Conversation:
                 time.sleep(pause)
             elif self._keyboard.pressed(pause):
                 self._line.entered()
-                if self._is_opened:
+                if self._has_browser_failed is not None:
                     return True
-                self._open_browser()
+                self._has_browser_failed = open_browser(self._link)
         return False
 
     def on_wait(self, seconds_left: float, error: OAuthError) -> None:
@@ -133,13 +115,9 @@ class _Conversation:
         if self._options.json:
             write_event("waiting", seconds_left=int(seconds_left))
 
-    def _open_browser(self) -> None:
-        self._is_opened = True
-        self._has_failed = open_browser(self._link)
-
     def _tell(self, text: str) -> None:
         self._line.erase()
-        write_paragraph(text)
+        write_message(text)
 
 
 def _report(options: Options, client: OAuthCredentials, token: RefreshingToken, *, replaced: bool) -> None:
@@ -147,32 +125,26 @@ def _report(options: Options, client: OAuthCredentials, token: RefreshingToken, 
     from shlex import quote
 
     file, ends_at = os.path.abspath(options.file), client.login_ends_at
-    write_paragraph(f"Logged in. The token is in {file}, readable only by you.")
+    write_message(f"Logged in. The token is in {file}, readable only by you.")
     refused = [each for each in client.scope.split() if each not in token.scope.split()]
     if refused:
-        write_paragraph(f"The server did not grant all that was asked for. Missing: {' '.join(refused)}")
+        write_message(f"The server did not grant all that was asked for. Missing: {' '.join(refused)}")
     if not token.refresh_token:
-        write_paragraph(
-            f"The server gave no refresh token: this login ends on {local_time(token.expires_at)}. For a longer one, "
-            "ask for it: many servers want the scope offline_access."
-        )
+        write_message(f"The server gave no refresh token: this login ends on {local_time(token.expires_at)}.")
+        write_message("For a longer one, ask for it: many servers want the scope offline_access.")
     if ends_at is not None:
-        write_paragraph(f"The server ends this login on {local_time(ends_at)}.")
+        write_message(f"The server ends this login on {local_time(ends_at)}.")
     if client.endpoints.is_google and ends_at is not None and ends_at - time.time() <= _WEEK:
-        write_paragraph(
-            'Google ends a login after 7 days while the consent screen of the OAuth app is in "Testing". To keep a '
-            "login for longer, publish the app and log in again."
-        )
+        write_message('Google ends a login after 7 days while the consent screen of the OAuth app is in "Testing".')
+        write_message("To keep a login for longer, publish the app and log in again.")
     if client.endpoints.is_google and replaced:
-        write_paragraph(
-            "The login that was in this file before stays valid at Google. `revoke` ends both: every grant that you "
-            "gave to the Cloud project."
-        )
+        write_message("The login that was in this file before stays valid at Google.")
+        write_message("`revoke` ends both: every grant that you gave to the Cloud project.")
     words = [options.program, "header", "--file", quote(file)]
     if not options.remember:
         words += ["--client-secrets", quote(options.client_secrets)] if options.client_secrets else []
         words += ["--endpoints", *map(quote, options.endpoints)] if options.endpoints else []
-    write_paragraph("Next, to print a header for curl -H @-:")
+    write_message("Next, to print a header for curl -H @-:")
     write_message(f"    {' '.join(words)}")
 
 
@@ -196,7 +168,7 @@ def _save(token: RefreshingToken, options: Options, client: str | None) -> None:
                         raise
                     if str(error) != told:
                         how_long = "until you press Ctrl-C" if has_user else f"for {_PATIENCE:.0f} s"
-                        write_paragraph(f"{error} The login is confirmed; trying to save it {how_long}.")
+                        write_message(f"{error} The login is confirmed; trying to save it {how_long}.")
                     told = str(error)
                 else:
                     break
@@ -208,7 +180,7 @@ def _save(token: RefreshingToken, options: Options, client: str | None) -> None:
         if client is not None and client != before:
             options.client_store().for_login().replace(None, client)
     except TokenStoreError as error:
-        write_paragraph(f"{error} The OAuth client is not kept: pass it to each command.")
+        write_message(f"{error} The OAuth client is not kept: pass it to each command.")
 
 
 def _stoppable() -> ExitStack:
@@ -236,7 +208,7 @@ def _rescue(token: RefreshingToken, path: str) -> None:
             except TokenStoreError:
                 os.rmdir(folder)
                 continue
-            write_paragraph(f"The login is kept in {file}, readable only by you. Move that file to {path}.")
+            write_message(f"The login is kept in {file}, readable only by you. Move that file to {path}.")
             return
 
 

@@ -51,23 +51,21 @@ def write_event(name: str, **parts: object) -> None:
     write_result(json.dumps({"event": name, **parts}))
 
 
-def write_message(line: str, *, end: str = "\n") -> None:
-    """Print a message on standard error. Never fails."""
-    if sys.stderr is not None:
-        # ValueError: it is closed. RuntimeError: Ctrl-Z came while it was written to.
-        with suppress(OSError, ValueError, RuntimeError):
-            _write(line, sys.stderr, end)
+def write_message(text: str, *, end: str = "\n") -> None:
+    """Print a message on standard error. Never fails.
 
-
-def write_paragraph(text: str) -> None:
-    """Print a message, wrapped at the terminal's width; words stay whole, so that links can be opened."""
-    lines = [text]
-    if width := _columns():
+    At a terminal, wraps it between words, so that a link stays whole. What is indented stays as it is, to be copied.
+    """
+    width, lines = _columns(), [text]
+    if end == "\n" and len(text) > width > 0 and not text.startswith(" "):
         from textwrap import wrap
 
         lines = wrap(text, width, break_long_words=False, break_on_hyphens=False)
-    for line in lines:
-        write_message(line)
+    if sys.stderr is not None:
+        # ValueError: it is closed. RuntimeError: Ctrl-Z came while it was written to.
+        with suppress(OSError, ValueError, RuntimeError):
+            for line in lines:
+                _write(line, sys.stderr, end)
 
 
 def _columns() -> int:
@@ -112,7 +110,7 @@ class StatusLine:
 
     def close(self) -> None:
         """Erase it, with the ^C that may have been typed over it, and show nothing more."""
-        if self.is_shown:
+        if self.is_shown and sys.exc_info()[0] is KeyboardInterrupt:
             time.sleep(_ECHO)
         self.erase()
         self._on_ctrl_z(None)
