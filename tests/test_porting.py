@@ -453,6 +453,27 @@ def test_guide_covers_every_module_and_every_kind_of_vectors() -> None:
     assert all(f"`{kind}`" in order for kind in {vector.kind for vector in read_vectors()})
 
 
+def test_every_rule_where_languages_differ_has_a_vector() -> None:
+    """A rule without one is known to the reference alone."""
+    section = PORTING[PORTING.index("## Rules where languages differ") : PORTING.index("## What the kit cannot test")]
+    rows = re.findall(r"^\| (?!what )(?!-)(.*) \|$", section.replace("|---", "|-"), re.MULTILINE)
+    ids = {each.id for each in EVERYTHING}
+    assert len(rows) >= 12
+    for row in rows:
+        assert set(re.findall(r"`([a-z0-9-]+/[a-z0-9-]+)`", row)) & ids, row
+
+
+def test_key_of_a_malformed_body_may_be_told_or_not(tmp_path: Path) -> None:
+    """Some parsers can name it, and others cannot."""
+    name = "malformed-responses/number-of-a-million-digits"
+    body = (
+        'for line in sys.stdin: print(json.dumps({"id": json.loads(line)["id"], '
+        '"result": {"raises": "malformed", "status": 200, "key": "expires_in"}}), flush=True)'
+    )
+    [result] = certify(shlex.split(driver(tmp_path, body)), only=(name,))
+    assert result.verdict == "passed"
+
+
 def test_guide_names_existing_scenarios_and_vectors() -> None:
     named: set[str] = set(re.findall(r"`([a-z-]+/[a-z0-9-]+)`", PORTING))
     assert len(named) > 10

@@ -272,8 +272,8 @@ def stored_token(raw: Mapping[str, object]) -> RefreshableTokenDict:
     Times may be floats or text; without them, the token has expired. A list of scopes is joined.
     """
     missing = [key for key in ("scope", "token_type", "access_token", "refresh_token") if raw.get(key) is None]
-    if len(missing) > 1:
-        error = FieldError(", ".join(missing), "are missing")
+    if missing:
+        error = FieldError(", ".join(missing), "is missing" if len(missing) == 1 else "are missing")
         error.key = missing[0]
         raise error
     times = {key: _as_int(raw.get(key)) for key in ("expires_at", "expires_in")}

@@ -17,6 +17,8 @@ const (
 	// Captive portals and inspecting proxies respond in the server's place for a while. So many strange responses in a
 	// row are no accident.
 	maxStrange = 10
+	// Seconds by which a sleep may end late: a poll that was due at the deadline is still sent.
+	late = 0.25
 )
 
 // Statuses that say that this URL does not take polls at all.
@@ -26,7 +28,8 @@ var wrongURL = map[int]bool{404: true, 405: true, 410: true, 415: true}
 // `failed` and repeat.
 type DevicePoll struct {
 	interval, deadline, nextPoll float64
-	retryAfter                   *float64 // how long the server asked to wait, if that is longer than the interval
+	serverInterval               float64  // the interval that the server asked for, without the backoff after failures
+	retryAfter                   *float64 // how long the server asked to wait, if that is longer than the code is valid
 	strange                      int
 }
 
@@ -34,12 +37,13 @@ type DevicePoll struct {
 // poll is due one interval after the response: no user is faster.
 func newDevicePoll(code DeviceCode, sent, received float64) *DevicePoll {
 	interval := float64(code.Interval)
-	return &DevicePoll{interval: interval, deadline: sent + float64(code.ExpiresIn), nextPoll: received + interval}
+	deadline := sent + float64(code.ExpiresIn)
+	return &DevicePoll{interval: interval, serverInterval: interval, deadline: deadline, nextPoll: received + interval}
 }
 
 // delay is the time until the next poll, 0 if it is due. Returns an error if the code expires first.
 func (p *DevicePoll) delay(now float64) (float64, *OAuthError) {
-	if math.Max(now, p.nextPoll) <= p.deadline {
+	if p.nextPoll <= p.deadline && now <= p.deadline+late {
 		return math.Max(0, p.nextPoll-now), nil
 	}
 	if p.retryAfter == nil || now > p.deadline {
@@ -62,18 +66,20 @@ func (p *DevicePoll) failed(err *OAuthError, now float64) *OAuthError {
 	switch {
 	case err.Name == "slow_down":
 		p.interval = math.Max(p.interval+slowDown, float64(err.Interval))
+		p.serverInterval = p.interval
 	case isOdd && p.strange == maxStrange, !isOdd && !err.Retryable:
 		return err
 	case !isOdd && err.Name != "authorization_pending":
 		atMost := math.Max(maxBackoff, 1.5*p.interval)
 		p.interval = math.Max(p.interval, math.Min(2*p.interval, atMost))
 	}
-	wait := p.interval
+	asked := valueOr(err.RetryAfter, 0)
+	earliest := now + math.Max(p.serverInterval, asked)
+	p.nextPoll = math.Max(earliest, math.Min(now+p.interval, p.deadline))
 	p.retryAfter = nil
-	if err.RetryAfter != nil && *err.RetryAfter > p.interval {
-		p.retryAfter, wait = err.RetryAfter, *err.RetryAfter
+	if now+asked > p.deadline {
+		p.retryAfter = &asked
 	}
-	p.nextPoll = now + wait
 	return nil
 }
 

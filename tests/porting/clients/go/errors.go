@@ -101,6 +101,11 @@ var errorNames = map[string]string{
 	"incorrect_device_code":        "invalid_grant",
 	"bad_refresh_token":            "invalid_grant",
 	"incorrect_client_credentials": "invalid_client",
+	// Twitch, which has codes as `message`
+	"invalid device code":   "invalid_grant",
+	"Invalid refresh token": "invalid_grant",
+	"invalid client":        "invalid_client",
+	"invalid client secret": "invalid_client",
 	// other servers
 	"disabled_client": "invalid_client",
 }

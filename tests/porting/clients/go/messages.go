@@ -79,6 +79,8 @@ var answers = map[string]map[string]bool{
 	"token_expired":          set(deviceGrantKind),
 	"bad_verification_code":  set(deviceGrantKind),
 	"incorrect_device_code":  set(deviceGrantKind),
+	"invalid device code":    set(deviceGrantKind),
+	"Invalid refresh token":  set(refreshKind),
 	"bad_refresh_token":      set(refreshKind),
 	"interaction_required":   set(refreshKind),
 	"consent_required":       set(refreshKind),
@@ -179,10 +181,7 @@ func errorIn(request Request, response Response) *OAuthError {
 	if code == nil && (status == 200 || request.kind == revocationKind && status >= 200 && status < 300) {
 		return nil
 	}
-	if other, ok := body["error_code"].(string); ok && code == nil { // Google's quota errors
-		code = other
-	}
-	name, _ := code.(string) // Google's gateways send an object
+	name := codeIn(body)
 	isTransient := status == 408 || status >= 500 || transientCodes[name]
 	kind, known := errorNames[name]
 	if kinds, limited := answers[name]; limited && !kinds[request.kind] {
@@ -206,9 +205,8 @@ func errorIn(request Request, response Response) *OAuthError {
 		}
 		return malformed(response, "is neither a success nor an OAuth error", key)
 	}
-	description, _ := body["error_description"].(string)
-	var explanation any = description
-	if body["error_description"] == nil || body["error_description"] == "" {
+	explanation := body["error_description"]
+	if (explanation == nil || explanation == "") && (body["message"] != name || code == name) {
 		explanation = body["message"]
 	}
 	said := meaningIn[request.kind+" "+kind]
@@ -233,6 +231,23 @@ func errorIn(request Request, response Response) *OAuthError {
 		parts.Interval = optional(body, "interval", wireSeconds, 0)
 	}
 	return failure(kind, parts)
+}
+
+// codeIn returns the error code. Google's gateways send an object as `error`, and its quota errors have `error_code`.
+// Twitch has codes as `message`.
+func codeIn(body object) string {
+	for _, key := range []string{"error", "error_code", "message"} {
+		text, _ := body[key].(string)
+		if _, known := errorNames[text]; known {
+			return text
+		}
+	}
+	for _, key := range []string{"error", "error_code"} {
+		if text, ok := body[key].(string); ok {
+			return text
+		}
+	}
+	return ""
 }
 
 // withoutCode returns what a response without an error code means; "": nothing that we know.

@@ -116,7 +116,7 @@ func parseDeviceAuthorization(request Request, response Response) (DeviceCode, *
 	return parse(request, response, func(body object) (DeviceCode, *FieldError) {
 		// RFC 8628 says verification_uri, Google verification_url.
 		link := "verification_url"
-		if body[link] == nil {
+		if body["verification_uri"] != nil && optional(body, link, webLink, "") == "" || body[link] == nil {
 			link = "verification_uri"
 		}
 		f := &fields{raw: body}
