@@ -78,11 +78,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "beside(name): the third-party software that a test needs, a key of SHOWN")
 
 
-def is_there(name: str) -> bool:
-    """Whether it is installed. Without npm, its packages are missing."""
-    return name not in _NPM or _npm(name) != "missing"
-
-
 def version_of(name: str) -> str:
     """The version that is installed."""
     return _npm(name) if name in _NPM else version(name)
