@@ -865,7 +865,8 @@ class Played(NamedTuple):
 
 def explore(setup: Setup, check: Callable[[Machine], None]) -> Played:
     """Play every schedule, and check what came of each."""
-    schedules, struck = 0, set[str]()
+    schedules = 0
+    struck: set[str] = set()
     choices: list[int] | None = []
     with Stage().set(setup) as play:
         while choices is not None:

@@ -428,7 +428,8 @@ def test_the_end_of_a_login_is_replaced_by_the_next_login(server: FakeGoogle) ->
     body = {"access_token": "ya29.fake", "refresh_token": "1//fake"}
     server.script("token", Reply(200, {**body, "refresh_token_expires_in": 604799}))
     server.script("token", Reply(428, {"error": "authorization_pending"}), Reply(200, body))
-    credentials, ends_at = client(server), list[int | None]()
+    credentials = client(server)
+    ends_at: list[int | None] = []
     for _ in range(3):
         with contextlib.suppress(AuthorizationPending):
             credentials.token_from_code("AH-1Ng")
@@ -555,7 +556,8 @@ def test_a_refresh_that_a_gateway_answered_is_retried_only_if_tokens_do_not_rota
 
 def test_on_wait_gets_the_seconds_until_the_code_expires(server: FakeGoogle, clock: Clock) -> None:
     credentials = client(server)
-    code, calls = credentials.get_code(), list[float]()
+    code = credentials.get_code()
+    calls: list[float] = []
 
     def on_wait(seconds_left: float) -> None:
         calls.append(seconds_left)

@@ -443,7 +443,7 @@ def test_polls_are_never_closer_than_the_server_asks(
         assert len(server.polled_at) == len(errors) + 1
     minimum = float(interval)
     previous = 0.0
-    for at, responded, error in zip(server.polled_at, server.responded_at, [*errors, PENDING], strict=False):
+    for at, responded, error in zip(server.polled_at, server.responded_at, [*errors, PENDING]):
         assert at - previous >= minimum - 1e-6
         assert at <= expires_in
         interval += 5 if isinstance(error, SlowDown) else 0

@@ -446,7 +446,7 @@ def test_two_writers_that_both_have_the_lock_leave_a_whole_token(file: Path, mon
     writers = [threading.Thread(target=write_often) for _ in range(2)]
     for writer in writers:
         writer.start()
-    seen = set[str | None]()
+    seen: set[str | None] = set()
     while any(writer.is_alive() for writer in writers):
         seen.add(FileStore(file).read())
     assert seen <= set(texts)
@@ -861,9 +861,9 @@ def in_a_user_namespace(mapped: str, *command: str) -> Iterator[subprocess.Popen
     if unshare is None:
         pytest.skip("unshare(1) is not installed")
     waiting = [unshare, "--user", "sh", "-c", 'read _ && exec "$@"', "sh", *command]  # root's rights come with `exec`
-    pipe, own = subprocess.PIPE, Path("/proc/self/ns/user").readlink()
+    pipe, own = subprocess.PIPE, os.readlink("/proc/self/ns/user")
     with subprocess.Popen(waiting, stdin=pipe, stderr=pipe, cwd=ROOT, text=True) as child:
-        while child.poll() is None and Path(f"/proc/{child.pid}/ns/user").readlink() == own:
+        while child.poll() is None and os.readlink(f"/proc/{child.pid}/ns/user") == own:
             time.sleep(0.01)
         if child.poll() is not None:
             pytest.skip("no user namespace can be created here")

@@ -192,7 +192,7 @@ class Unread(Reply):
         self.is_closed = False
         self.content = b""
         self.raw: object = self
-        self.sizes = set[int]()
+        self.sizes: set[int] = set()
         self._pieces, self._seconds, self._clock = iter(pieces), seconds, clock
 
     def read1(self, amount: int, /, *, decode_content: bool) -> bytes:
@@ -227,7 +227,8 @@ class Requests(LikeRequests):
 
     def __init__(self, response: Unread) -> None:
         super().__init__()
-        self.response, self.options = response, dict[str, object]()
+        self.response = response
+        self.options: dict[str, object] = {}
 
     def post(self, url: str, **options: object) -> Unread:  # type-checked against requests itself by `typed/`
         self.options = options
@@ -240,7 +241,8 @@ class Httpx:
     follow_redirects = True
 
     def __init__(self, response: Unread, *limits: float | None) -> None:
-        self.response, self.options = response, dict[str, object]()
+        self.response = response
+        self.options: dict[str, object] = {}
         self.timeout = SimpleNamespace(**dict(zip(("connect", "read", "write", "pool"), limits, strict=False)))
 
     def post(self, url: str, *, data: Mapping[str, str], headers: Mapping[str, str], timeout: float) -> Response:

@@ -111,7 +111,7 @@ class Watch(logging.Handler):
         try:
             call()
         except (OAuthError, ValueError, KeyboardInterrupt) as error:
-            self.see("".join(traceback.format_exception(error)), error, vars(error))
+            self.see("".join(traceback.format_exception(type(error), error, error.__traceback__)), error, vars(error))
             return True
         return False
 

@@ -674,7 +674,8 @@ def test_saves_to_a_full_disk_back_off_to_one_a_minute_and_warn_once(
 
 
 def test_an_execution_is_shared_by_the_callers_that_found_the_same_work() -> None:
-    flight, done = SingleFlight(), list[str]()
+    flight = SingleFlight()
+    done: list[str] = []
     seen = flight.generation
     assert flight.run(seen, lambda: done.append("first"))
     assert not flight.run(seen, lambda: done.append("second"))
@@ -723,7 +724,8 @@ def test_an_interrupted_execution_is_taken_over_by_the_next_caller() -> None:
 
 
 def test_an_execution_knows_its_own_thread() -> None:
-    flight, own = SingleFlight(), list[bool]()
+    flight = SingleFlight()
+    own: list[bool] = []
 
     def work() -> None:
         own.append(flight.is_own())

@@ -323,7 +323,8 @@ def resolve_to(monkeypatch: pytest.MonkeyPatch) -> Callable[[Mapping[str, bool |
     """
 
     def resolve_to(addresses: Mapping[str, bool | None]) -> list[Dialled]:
-        clock, dialled = Clock(), list[Dialled]()
+        clock = Clock()
+        dialled: list[Dialled] = []
 
         class Socket(socket.socket):
             def connect(self, address: object, /) -> None:
@@ -394,7 +395,7 @@ def test_a_silent_address_is_tried_last_until_it_responds(
 
 
 def test_an_ipv6_address_is_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    families = list[object]()
+    families: list[object] = []
 
     class Socket(socket.socket):
         def connect(self, address: object, /) -> None:
