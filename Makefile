@@ -65,13 +65,8 @@ types: $(VENV)/ready  ## type-check for every platform and every Python version
 			--platform $$platform --python-version $$version; \
 	done; done
 
-test-all:  ## run `make test` with every installed Python from 3.10 on, pyenv's included
-	@set -e; seen=" "; for python in $(PYTHONS); do \
-		version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue; \
-		case "$$seen" in *" $$version "*) continue;; esac; seen="$$seen$$version "; \
-		echo "== Python $$version"; \
-		$(submake) test PYTHON=$$python VENV=.venv-$$version; \
-	done; echo "== passed on:$$seen"
+test-all:  ## run the tests with every installed Python from 3.8 on, pyenv's and PyPy included; SHORT=1 runs some of them; ONLY="3.8 3.13"
+	@$(PYTHON) -m tests.tools.versions $(if $(SHORT),--short) $(call given,ONLY)
 
 test-wasm: $(VENV)/ready  ## run the tests in WebAssembly: Pyodide in Node
 	@if node --version >/dev/null 2>&1; then \

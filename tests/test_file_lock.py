@@ -136,7 +136,7 @@ while len(caught) < int(sys.argv[2]):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            sys.exit("".join(traceback.format_exception(caught[-1])))
+            sys.exit("".join(traceback.format_exception(None, caught[-1], caught[-1].__traceback__)))
 """
 
 

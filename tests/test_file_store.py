@@ -200,7 +200,7 @@ def test_an_invalid_file_is_rejected_by_path_and_key_and_not_touched(
     assert sentence.startswith(f"{file}: ")
     assert key is None or f" {key} " in sentence
     for secret in ("fake-old", "fake-refresh", "17000", "3155760000"):
-        assert secret not in "".join(traceback.format_exception(refused.value))
+        assert secret not in "".join(traceback.format_exception(refused.type, refused.value, refused.tb))
     after = file.stat()
     assert file.read_bytes() == content
     assert (after.st_ino, after.st_mtime_ns, after.st_mode) == (before.st_ino, before.st_mtime_ns, before.st_mode)

@@ -328,7 +328,7 @@ def test_an_exception_of_a_third_party_client_is_named_and_not_quoted(
     monkeypatch.setattr(Server, "refresh_token", fail)
     with pytest.raises(TransportError, match=r"credentials\.refresh_token failed with RuntimeError") as caught:
         token.as_auth()
-    assert CANARY not in "".join(traceback.format_exception(caught.value))
+    assert CANARY not in "".join(traceback.format_exception(caught.type, caught.value, caught.tb))
     monkeypatch.undo()
 
 

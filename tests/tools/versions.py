@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+"""Run the tests with every Python of this machine: `make test-all`.
+
+    python -m tests.tools.versions            # all tests
+    python -m tests.tools.versions --short    # those of `SHORT`, in a minute or two for each Python
+    python -m tests.tools.versions 3.8 3.13   # with these
+
+From Python 3.10 on, that is `make test`. An older one, and PyPy, runs what an older pytest can run there, and the
+porting kit certifies the library with it. The last lines are a table of what was run.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from time import monotonic
+from typing import Final, NamedTuple
+
+from tests.tools.pythons import pythons
+
+__all__ = ["NOT_OLD", "SHORT", "main"]
+
+ROOT: Final = Path(__file__).parents[2]
+# About the sources or the tools, which are written for Python 3.10.
+NOT_OLD: Final = frozenset({
+    "api", "bench", "certify", "distribution", "fuzz", "house", "kit", "mutants", "old_pythons", "offline", "porting",
+    "prose", "readme", "recipes", "recipes_stores", "release", "typed",
+})  # fmt: skip
+# Debian's PyPy has no tracemalloc.
+NOT_PYPY: Final = frozenset({"transport"})
+# What differs in an old Python, and does not matter: a negative size of a chunk counts as the end of the response, and
+# argparse has another heading. The others time what Python does, or wait for its signals.
+DESELECTED: Final = (
+    "tests/test_transport.py::test_each_fault_raises_the_expected_error[negative-chunk-size]",
+    "tests/test_command_line.py::test_the_help_describes_every_command_and_option",
+    "tests/test_file_store.py::test_two_writers_that_both_have_the_lock_leave_a_whole_token",
+    "tests/test_file_store.py::test_a_file_is_private_before_its_first_byte",
+    "tests/test_file_store.py::test_ctrl_c_during_a_write_in_place_leaves_a_whole_token",
+)
+SHORT: Final = ("import", "token", "cycle", "vectors", "wire", "file_store", "transport", "old_pythons")
+
+
+class Result(NamedTuple):
+    name: str
+    what: str
+    is_passed: bool
+    seconds: float
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the tests; return 0 if all have passed."""
+    is_short, names = "--short" in argv, {each for each in argv if not each.startswith("-")}
+    results = [result for name, path in pythons().items() for result in _run(name, path, names, is_short=is_short)]
+    print(f"\n{'Python':10} {'result':8} {'seconds':>8}  what was run")
+    for each in results:
+        print(f"{each.name:10} {'passed' if each.is_passed else 'FAILED':8} {each.seconds:8.0f}  {each.what}")
+    return 0 if results and all(each.is_passed for each in results) else 1
+
+
+def _run(name: str, path: str, names: set[str], *, is_short: bool) -> Iterator[Result]:
+    implementation, _, version = name.rpartition("-")
+    major_minor = tuple(map(int, version.split(".")))
+    if (names and name not in names) or major_minor < (3, 8):
+        return
+    is_old = major_minor < (3, 10) or implementation != ""
+    print(f"== Python {name}: {path}", flush=True)
+    python = ROOT / f".venv-{name}" / "bin" / "python"
+    if not is_old and not is_short:
+        yield _result(name, "make test", [["make", "test", f"PYTHON={path}", f"VENV=.venv-{name}"]])
+        return
+    files = [f"tests/test_{each}.py" for each in SHORT] if is_short else sorted(map(str, ROOT.glob("tests/test_*.py")))
+    left_out = (NOT_OLD if is_old else frozenset()) | (NOT_PYPY if implementation else frozenset())
+    chosen = [file for file in files if Path(file).stem[5:] not in left_out]
+    install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    requirements = str(ROOT / "tests" / "requirements" / f"{'old' if is_old else 'test'}.txt")
+    options = [option for test in DESELECTED for option in ("--deselect", test)] if is_old else []
+    yield _result(
+        name,
+        f"{len(chosen)} of {len(list(ROOT.glob('tests/test_*.py')))} files of tests",
+        [
+            [path, "-m", "venv", "--clear", str(python.parents[1])],
+            [*install, "-r", requirements],
+            [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, *chosen],
+        ],
+    )
+    client = f"'{python}' -m tests.porting.clients.python"
+    yield _result(name, "the porting kit", [[sys.executable, "-m", "tests.porting", "--client", client]])
+
+
+def _result(name: str, what: str, commands: Sequence[Sequence[str]]) -> Result:
+    begun = monotonic()
+    is_passed = all(subprocess.run(command, cwd=ROOT, check=False).returncode == 0 for command in commands)
+    return Result(name, what, is_passed, monotonic() - begun)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
