@@ -498,6 +498,14 @@ def remove(machine: Machine, actor: Actor) -> None:
     machine.texts[0] = None
 
 
+def hide(machine: Machine, actor: Actor) -> None:
+    """Another program moves the token away, and back."""
+    machine.step("write")
+    hidden, machine.texts[0] = machine.texts[0], None
+    machine.step("write")
+    machine.texts[0] = hidden
+
+
 def move(machine: Machine, actor: Actor) -> None:
     """Keep the token in another store from now on."""
     store = Store(machine, 1)
@@ -534,6 +542,7 @@ ACTIONS: Final[dict[str, Callable[[Machine, Actor], str | None]]] = {
     "log in": log_in,
     "write": write_in_place,
     "remove": remove,
+    "hide": hide,
     "move": move,
     "move in vain": move_in_vain,
     "nothing": do_nothing,

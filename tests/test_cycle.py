@@ -360,11 +360,21 @@ def test_of_two_access_tokens_with_one_refresh_token_the_one_issued_later_is_kep
 def test_a_token_that_disappears_during_the_request_is_not_put_back(content: str | None) -> None:
     """The user has logged out: the new token is used, but only the caller may store it."""
     state, script = conflict(content)
+    script += [(Wait(0.1), at(3601.1)), found(3602, content)]
     steps = cycle(state, EXPIRED).refresh()
     warning = warned(steps, script)
     assert warning.consequence == IN_MEMORY
     assert state.snapshot.access_token == "a2"
     assert state.is_dirty
+
+
+def test_a_token_that_disappears_for_a_moment_during_the_request_is_replaced() -> None:
+    """Another program writes the file, or moves it away and back. The next process must find the new refresh token."""
+    state, script = conflict(None)
+    after = token("a2", "r2", 3600)
+    script += [(Wait(0.1), at(3601.1)), found(3601.1, OURS), saved(3601.1, OURS, after)]
+    assert play(cycle(state, EXPIRED).refresh(), script) is None
+    assert not state.is_dirty
 
 
 def test_a_store_that_keeps_changing_does_not_keep_the_caller() -> None:
@@ -383,7 +393,7 @@ def test_a_store_that_keeps_changing_does_not_keep_the_caller() -> None:
 
 def test_a_store_that_cannot_be_read_after_a_conflict_is_a_failed_save() -> None:
     state, script = conflict(None)
-    script[-1] = (Read(), at(3601, error=UNREADABLE))
+    script[-1] = (Read(), at(3602, error=UNREADABLE))
     assert warned(cycle(state, EXPIRED).refresh(), script) == Warn(UNREADABLE, IN_MEMORY)
     assert state.is_dirty
 

@@ -345,6 +345,11 @@ def test_a_new_login_is_taken_up_after_the_old_one_was_removed(lock: Locking) ->
     explore(Setup(["read", "remove, write, read"], "never rotates", lock, rounds, preemptions=0), promises)
 
 
+def test_a_token_that_is_moved_away_and_back_loses_no_rotation() -> None:
+    """Between the response and the save, by a program that takes no lock."""
+    explore(Setup(["read", "hide, read", "read"], preemptions=2), promises)
+
+
 def test_a_login_that_the_user_ended_is_refused_once_and_a_new_one_taken_up() -> None:
     def check(machine: Machine) -> None:
         promises(machine)

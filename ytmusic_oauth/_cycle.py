@@ -225,9 +225,9 @@ class Cycle:
         if failure is not None:
             raise failure
 
-    def _reload(self) -> Generator[Step, Event, OAuthError | None]:
+    def _reload(self, patience: float = READ_PATIENCE) -> Generator[Step, Event, OAuthError | None]:
         """Read the store and adopt a newer token. Returns the problem, if there is one."""
-        give_up_at = self._now.monotonic + READ_PATIENCE
+        give_up_at = self._now.monotonic + patience
         while True:
             self._now = yield Read()
             problem = self._now.error or self._reconcile()
@@ -358,8 +358,8 @@ class Cycle:
                 state.saved_as(token)
                 return None
             failure = self._now.error
-            self._now = yield Read()  # even after a failure: the store may have the token anyway
-            problem = self._now.error or self._reconcile()
+            # Another program may be writing; and after a failure, the store may have the token anyway.
+            problem = yield from self._reload(READ_PATIENCE if failure is None else 0.0)
             if problem is None and not state.is_dirty:
                 return None
             if failure is not None or problem is not None:

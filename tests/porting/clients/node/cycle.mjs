@@ -175,8 +175,8 @@ export class Cycle {
   }
 
   /** Read the store and adopt what is newer. Returns what is wrong with the store, or null. */
-  *#reload() {
-    const giveUpAt = this.#now.monotonic + READ_PATIENCE;
+  *#reload(patience = READ_PATIENCE) {
+    const giveUpAt = this.#now.monotonic + patience;
     for (;;) {
       this.#now = yield read();
       const problem = this.#now.error ?? this.#reconcile();
@@ -306,8 +306,8 @@ export class Cycle {
         return null;
       }
       const failure = this.#now.error;
-      this.#now = yield read(); // also after a failure: the store may have the token all the same
-      const problem = this.#now.error ?? this.#reconcile();
+      // Another program may be writing; and after a failure, the store may have the token anyway.
+      const problem = yield* this.#reload(failure === null ? READ_PATIENCE : 0);
       if (problem === null && !state.isDirty) return null;
       if (failure !== null || problem !== null) return failure ?? problem;
     }
