@@ -62,13 +62,16 @@ SHOWN: Final[Mapping[str, str]] = {
     "oidc-provider": "a certified server: a login with each outcome, a refresh, a revocation",
     "Authlib": "a server made with it: the same",
     "django-oauth-toolkit": "a server made with it: the same, except what it leaves to its clients",
+    "django-allauth": "its OpenID Connect provider, with a public client and one that posts its secret: the same",
+    "@better-auth/oauth-provider": "Better Auth with a public client, one that posts its secret, one that uses Basic",
+    "glewlwyd": "Debian's package, with the same three clients",
     "proxy.py": "a proxy with CONNECT and a password",
     "playwright-core": "Chromium confirms the code that `login --open-browser` opens",
     "pyright": "every public name has a type",
     "mypy": "the stubs in `typings/` match the real packages",
 }
 HEAD: Final = ("| software | version | what its tests show |", "|---|---|---|")
-_NPM: Final = frozenset({"oidc-provider", "playwright-core", "pyright"})
+_NPM: Final = frozenset({"@better-auth/oauth-provider", "oidc-provider", "playwright-core", "pyright"})
 _passed: Final[Counter[str]] = Counter()
 _failed: Final[set[str]] = set()
 _left_out: Final[Counter[str]] = Counter()
@@ -80,6 +83,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def version_of(name: str) -> str:
     """The version that is installed."""
+    if name == "glewlwyd":
+        return _says(name)
     return _npm(name) if name in _NPM else version(name)
 
 
