@@ -62,10 +62,6 @@ examples:
 _FORMAT: Final = partial(argparse.HelpFormatter, width=78)
 
 
-class _Arguments(Options):
-    run: Callable[[Options], None]
-
-
 def _path(value: str) -> str:
     if not value:
         raise argparse.ArgumentTypeError("the file name is empty")
@@ -186,7 +182,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None, program: str) -> int:
-    arguments, words = _Arguments(), sys.argv[1:] if argv is None else argv
+    arguments, words = Options(), sys.argv[1:] if argv is None else argv
     arguments.program = program
     arguments.json = "--json" in words  # for an error in the words themselves
     try:
@@ -215,7 +211,7 @@ def _run(argv: Sequence[str] | None, program: str) -> int:
     return DONE
 
 
-def _failed(arguments: _Arguments, error: str, message: str, exit_status: int) -> int:
+def _failed(arguments: Options, error: str, message: str, exit_status: int) -> int:
     if arguments.json:
         with suppress(OSError):
             write_event("error", error=error, message=message, exit_status=exit_status)

@@ -9,7 +9,7 @@ not at all, so that no token and no client secret is sent to a server other than
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -32,6 +32,8 @@ _NOT_SENT: Final = Client("not-sent", "not-sent")
 class Options:
     """The options of a command, as the parser sets them."""
 
+    #: the function of the command
+    run: Callable[[Options], None]
     #: how to call the command line
     program: str
     #: the path of the token file

@@ -91,20 +91,23 @@ class StatusLine:
         """Show a text in place of the last one."""
         if self.is_shown:
             # Not in the last column: some terminals would begin a new line.
-            text = text[: (_columns() or 80) - 1]
-            self._length = max(self._length, len(text), 2)  # room for ^C
-            write_message("", end=f"\r{text.ljust(self._length)}\r")
+            width = (_columns() or 80) - 1
+            text = text[:width].ljust(min(self._length, width))
+            self._length = max(len(text), 2)  # room for ^C
+            write_message("", end=f"\r{text}\r")
 
     def erase(self) -> None:
         """Leave an empty line, with the cursor at its beginning."""
         if self._length:
-            write_message("", end=f"\r{' ' * self._length}\r")
+            self.show("")
             self._length = 0
 
     def entered(self) -> None:
-        """Erase it after Enter was pressed, which moved the cursor to the next line."""
-        if os.environ.get("TERM", "dumb") != "dumb":
-            write_message("", end="\x1b[A")
+        """Erase it after Enter was pressed."""
+        if sys.platform == "win32":  # there, it is not echoed
+            self.erase()
+        elif os.environ.get("TERM", "dumb") != "dumb":
+            write_message("", end="\x1b[A")  # up, from the next line
             self.erase()
         self._length = 0
 
