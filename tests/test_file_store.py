@@ -1029,11 +1029,11 @@ def shared() -> Iterator[Path]:
 
 def refuses_a_new_login(path: Path, match: str) -> None:
     store = FileStore(path)
-    text = store.read()
     with pytest.raises(TokenFileError, match=match):
         store.check_writable()
-    with pytest.raises(TokenFileError, match=match):
-        store.for_login().replace(text, token_text(NEW))
+    for text in (None, OLD_BYTES.decode()):
+        with pytest.raises(TokenFileError, match=match):
+            store.for_login().replace(text, token_text(NEW))
 
 
 @needs_root
@@ -1132,6 +1132,82 @@ def test_a_refresh_is_saved_in_the_file_of_another_user(shared: Path) -> None:
     write(file)
     assert file.stat().st_uid == 4242
     assert load(file) == NEW
+
+
+def link_of(user: int, folder: Path, target: Path) -> Path:
+    """Return a link of this user to a token file."""
+    target.write_bytes(OLD_BYTES)
+    link = folder / "link.json"
+    link.symlink_to(target)
+    lchown(link, user, user)
+    return link
+
+
+@needs_root
+@pytest.mark.parametrize("folder_mode", [OPEN, GROUPS], ids=oct)  # Linux may refuse to follow it in a sticky one
+def test_a_refresh_follows_the_link_of_another_user(shared: Path, tmp_path: Path, folder_mode: int) -> None:
+    """Programs that use the file itself would send the old refresh token if the new one replaced the link."""
+    shared.chmod(folder_mode)
+    target = tmp_path / "oauth.json"
+    link = link_of(4242, shared, target)
+    old = leftover(target, seconds_old=7200)
+    write(link)
+    assert link.is_symlink()
+    assert not target.is_symlink()
+    assert target.read_bytes() == NEW_BYTES
+    assert list(shared.iterdir()) == [link]
+    assert not old.exists()
+
+
+@needs_root
+def test_the_file_is_removed_to_which_the_link_of_another_user_leads(shared: Path, tmp_path: Path) -> None:
+    shared.chmod(OPEN)
+    target = tmp_path / "oauth.json"
+    link = link_of(4242, shared, target)
+    assert FileStore(link).remove(OLD_BYTES.decode())
+    assert link.is_symlink()
+    assert not target.exists()
+
+
+@needs_root
+def test_the_link_of_another_user_is_followed_from_a_folder_that_we_cannot_write(shared: Path) -> None:
+    """It is no circle."""
+    (shared / "theirs").mkdir()
+    target = shared / "oauth.json"
+    link = link_of(4343, shared / "theirs", target)
+    chown(target, 4242, 4242)
+    (shared / "theirs").chmod(GROUPS)
+    child = write_in_a_child(link, "os.setgroups([]); os.setgid(4242); os.setuid(4242)")
+    assert child.stderr == ""
+    assert link.is_symlink()
+    assert target.read_bytes() == NEW_BYTES
+    assert sorted(shared.iterdir()) == [target, shared / "theirs"]
+
+
+@needs_root
+def test_a_new_login_follows_the_link_of_root(shared: Path) -> None:
+    """As in the image of a container, where root has made the links. Root does not need a trap."""
+    private = shared / "private"
+    private.mkdir(mode=0o700)
+    target = private / "oauth.json"
+    link = link_of(0, shared, target)
+    for each in (private, target):
+        chown(each, 4242, 4242)
+    child = write_in_a_child(link, "os.setuid(4242); store.check_writable(); store = store.for_login()")
+    assert child.stderr == ""
+    assert link.is_symlink()
+    assert target.read_bytes() == NEW_BYTES
+    assert target.stat().st_uid == 4242
+
+
+@needs_root
+def test_a_circle_of_another_users_links_is_not_followed_forever(shared: Path) -> None:
+    link = shared / "oauth.json"
+    link.symlink_to(link)
+    lchown(link, 4242, 4242)
+    for use in (load, write, lambda path: FileStore(path).check_writable()):
+        with pytest.raises(TokenFileError):
+            use(link)
 
 
 @needs_root

@@ -35,9 +35,13 @@ def keep_owner(file: int, before: os.stat_result) -> None:
     raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
 
-def is_planted(folder: str, status: os.stat_result) -> bool:
-    """Whether a file or link in the folder may have been put there by another user."""
-    if sys.platform != "win32" and status.st_uid != os.geteuid():
+def may_be_planted(folder: str, status: os.stat_result) -> bool:
+    """Whether another user may have put this file or link into the folder.
+
+    Root's links are trusted. Root's files are not: a hard link can bring one that everyone may read into any folder.
+    """
+    is_roots_link = status.st_uid == 0 and stat.S_ISLNK(status.st_mode)
+    if sys.platform != "win32" and status.st_uid != os.geteuid() and not is_roots_link:
         around = os.stat(folder)
         by_group = around.st_mode & stat.S_IWGRP and status.st_uid != around.st_uid
         return bool(around.st_mode & stat.S_IWOTH or by_group)
@@ -68,7 +72,7 @@ def follow_links(path: str) -> tuple[str, str | None]:
 
 
 def _follow_links(path: str) -> tuple[str, str | None]:
-    at, links, names = "/", 0, path.split("/")[::-1]
+    at, links, names, planted = "/", 0, path.split("/")[::-1], None
     while names:
         name = names.pop()
         if name in {"", "."}:
@@ -77,12 +81,12 @@ def _follow_links(path: str) -> tuple[str, str | None]:
         if not os.path.islink(here):
             at = here
             continue
-        if is_planted(at, os.lstat(here)):
-            return path, here
+        if planted is None and may_be_planted(at, os.lstat(here)):
+            planted = here
         links += 1
         if links > _MOST_LINKS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         leads_to = os.readlink(here)
         names += leads_to.split("/")[::-1]
         at = "/" if os.path.isabs(leads_to) else at
-    return at, None
+    return at, planted

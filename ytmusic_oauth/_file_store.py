@@ -18,7 +18,7 @@ from typing import Final
 
 from . import _file_write
 from ._file_lock import FileLock
-from ._file_owner import follow_links, is_planted
+from ._file_owner import follow_links, may_be_planted
 from ._file_write import NO_RENAME, temporary_file, temporary_name
 from .exceptions import TokenFileError, TokenFileNotFound
 
@@ -225,7 +225,7 @@ class FileStore:
             target, planted_link = follow_links(self._absolute)
             with suppress(FileNotFoundError):
                 status = os.stat(target)
-            is_trap = status is not None and is_planted(os.path.dirname(target), status)
+            is_trap = status is not None and may_be_planted(os.path.dirname(target), status)
         if self._is_for_login and (is_trap or planted_link is not None):
             what = "file" if planted_link is None else "link"
             raise TokenFileError(
