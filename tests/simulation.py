@@ -240,7 +240,7 @@ class Machine:
         self.actors = [
             Actor(f"{process.number}{name}", process, actions)
             for process in self.processes
-            for name, actions in zip("abcd", process.actions, strict=False)
+            for name, actions in zip("abcd", process.actions)
         ]
         self.running = self.actors[0]
 

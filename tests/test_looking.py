@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import pytest
 
@@ -21,9 +21,11 @@ from tests.porting.fake_google import FakeGoogle
 from tests.support import Clock, client, logged_in
 from ytmusic_oauth import OAuthToken, RefreshingToken, TokenFileError, _cycle, _file_lock
 
+if TYPE_CHECKING:
+    #: How a file is spoiled, until the block ends.
+    Trouble = Callable[[Path, pytest.MonkeyPatch], AbstractContextManager[None]]
+
 HOUR: Final = 3600
-#: How a file is spoiled, until the block ends.
-Trouble = Callable[[Path, pytest.MonkeyPatch], AbstractContextManager[None]]
 
 
 @contextmanager

@@ -26,7 +26,7 @@ ROOT: Final = Path(__file__).parents[2]
 # About the sources or the tools, which are written for Python 3.10.
 NOT_OLD: Final = frozenset({
     "api", "bench", "certify", "distribution", "fuzz", "house", "kit", "mutants", "old_pythons", "offline", "porting",
-    "prose", "readme", "recipes", "recipes_stores", "release", "typed",
+    "prose", "readme", "recipes", "recipes_stores", "release", "stress", "typed",
 })  # fmt: skip
 # Debian's PyPy has no tracemalloc.
 NOT_PYPY: Final = frozenset({"transport"})

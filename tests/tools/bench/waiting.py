@@ -70,7 +70,8 @@ def _server(clock: _Clock) -> FakeGoogle:
 
 def waited(case: Waiting, folder: Path, *, delay: float = 1.0, refreshes: int = 5) -> Waited:
     """Let 8 threads read the token in a file at all times, and let it be refreshed so many times."""
-    clock, took = _Clock(), list[float]()
+    clock = _Clock()
+    took: list[float] = []
     is_over = threading.Event()
     with clock.installed(), _server(clock) as server:
         oauth_client = client(server, rotates=True)

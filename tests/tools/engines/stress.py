@@ -50,7 +50,7 @@ class Stress:
     def __init__(self, account: Account, path: Path, other_name: Path, seed: int) -> None:
         self.account: Final = account
         self.path: Final = path
-        self.happened: Final = Counter[str]()
+        self.happened: Final[Counter[str]] = Counter()
         self._names: Final = (str(path), str(other_name))
         self._dice: Final = random.Random(seed)
         self._busy: Final[set[Worker]] = set()
