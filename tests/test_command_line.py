@@ -13,6 +13,7 @@ import os
 import re
 import runpy
 import shlex
+import shutil
 import signal
 import stat
 import subprocess
@@ -1347,6 +1348,25 @@ def test_a_browser_neither_holds_up_a_login_nor_writes_to_its_output(tmp_path: P
         assert (tmp_path / "link").read_text().strip() == done.events[0]["link"]
     with (tmp_path / "never").open("w"):
         pass  # now the browser ends
+
+
+@POSIX_SHELL
+@pytest.mark.skipif(shutil.which("jq") is None, reason="needs jq")
+def test_the_link_can_be_shown_as_a_qr_code(tmp_path: Path) -> None:
+    """While the login waits: `xargs` does not wait for the end of the events."""
+    qrencode = tmp_path / "qrencode"
+    qrencode.write_text('#!/bin/sh\necho "$@" >shown\n')
+    qrencode.chmod(0o700)
+    with FakeGoogle(interval=1, approve_after=0) as server:
+        options = f"--scope a --endpoints {server.device_code_url} {server.token_url}"
+        pipe = "jq --unbuffered -r '.link // empty' | xargs -n 1 qrencode -t ansiutf8"
+        path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+        done = sh(
+            f"oauth login --json {options} | {pipe}", tmp_path, PATH=path, **{ID: CLIENT_ID, SECRET: CLIENT_SECRET}
+        )
+        assert (done.status, done.err) == (DONE, "")
+        link = f"{server.verification_url}?user_code=ABCD-0001"
+        assert (tmp_path / "shown").read_text() == f"-t ansiutf8 {link}\n"
 
 
 @POSIX_SHELL

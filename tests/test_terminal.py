@@ -105,7 +105,7 @@ def test_ctrl_c_leaves_one_line(live: FakeGoogle, tmp_path: Path, browser: Path,
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs a shell with job control")
-@pytest.mark.parametrize("columns", [30, 80])
+@WIDTHS
 def test_ctrl_z_and_back(live: FakeGoogle, tmp_path: Path, browser: Path, columns: int) -> None:
     command = f"{sys.executable} -m ytmusic_oauth login --scope a --endpoints {live.device_code_url} {live.token_url}"
     (tmp_path / "login").write_text(f"exec {command}\n")
