@@ -1261,6 +1261,15 @@ def test_a_result_that_cannot_be_printed_is_an_error(
         assert err.getvalue() == f"ytmusic_oauth: {words}\n"
 
 
+def test_a_program_without_arguments_of_its_own_prints_its_usage(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python inside another program may have an empty `sys.argv`."""
+    monkeypatch.setattr(sys, "argv", [])
+    assert main() == FIX_FIRST
+    assert capsys.readouterr().err.startswith("usage: ytmusic_oauth ")
+
+
 def test_the_package_runs_as_a_module(shell: Shell, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["ytmusic_oauth", "status"])
     with pytest.raises(SystemExit) as ended:

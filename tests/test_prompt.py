@@ -374,13 +374,20 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Sequence[Started]:
 def test_the_browser_has_a_process_of_its_own(
     started: Sequence[Started], monkeypatch: pytest.MonkeyPatch, executable: str, python: str
 ) -> None:
-    """It imports nothing from the current folder (-I), does not use our streams, and Ctrl-C does not reach it."""
+    """It imports nothing from the current folder (-I), does not use our streams, and Ctrl-C does not reach it.
+
+    It does not inherit the client secret.
+    """
     monkeypatch.setattr(sys, "executable", executable)
+    monkeypatch.setenv("YTMUSIC_OAUTH_CLIENT_SECRET", "a secret")
+    monkeypatch.setenv("DISPLAY", ":0")
     has_failed = open_browser("https://a.example/device")
     [browser] = started
     assert (*browser.command[:3], browser.command[4:]) == (python, "-I", "-c", ["https://a.example/device"])
     streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
-    assert browser.options == {**streams, "start_new_session": True}
+    environment = dict(os.environ)
+    del environment["YTMUSIC_OAUTH_CLIENT_SECRET"]
+    assert browser.options == {**streams, "env": environment, "start_new_session": True}
     for ends_with in (None, 0, 1):
         browser.ends_with = ends_with
         assert browser.returncode is not None, "otherwise Python warns that it is still running"

@@ -167,7 +167,7 @@ def _parser(program: str) -> tuple[_Parser, Mapping[str, _Parser]]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command, and return its exit status."""
-    program = os.path.basename(sys.argv[0]).encode("ascii", "backslashreplace").decode()
+    program = os.path.basename((sys.argv or ["ytmusic_oauth"])[0]).encode("ascii", "backslashreplace").decode()
     if program == "__main__.py":
         program = f"python -m {__package__}"
     with warnings.catch_warnings(record=True) as caught:

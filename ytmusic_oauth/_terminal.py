@@ -215,6 +215,7 @@ def open_browser(link: str) -> Callable[[], bool]:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            env={name: value for name, value in os.environ.items() if name != "YTMUSIC_OAUTH_CLIENT_SECRET"},
             start_new_session=True,
         )
     except (ImportError, OSError):  # a platform without processes
