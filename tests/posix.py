@@ -6,8 +6,8 @@ from __future__ import annotations
 import sys
 
 if sys.platform != "win32":
-    from os import chown, fchown, fork, geteuid, lchown
-    from signal import alarm
+    from os import chown, fchown, fork, geteuid, killpg, lchown
+    from signal import SIGKILL, alarm
 else:
 
     def chown(path: object, user: int, group: int) -> None:
@@ -24,8 +24,13 @@ else:
     def geteuid() -> int:
         raise NotImplementedError
 
+    def killpg(group: int, number: int) -> None:
+        raise NotImplementedError
+
+    SIGKILL = 9
+
     def alarm(seconds: int) -> int:
         raise NotImplementedError
 
 
-__all__ = ["alarm", "chown", "fchown", "fork", "geteuid", "lchown"]
+__all__ = ["SIGKILL", "alarm", "chown", "fchown", "fork", "geteuid", "killpg", "lchown"]

@@ -100,7 +100,7 @@ def _hint(word: str, known: Sequence[str]) -> str:
 
 
 def _parser(program: str) -> tuple[_Parser, Mapping[str, _Parser]]:
-    parent = partial(_Parser, add_help=False, argument_default=argparse.SUPPRESS)
+    parent = partial(_Parser, program, add_help=False, argument_default=argparse.SUPPRESS)
     file = parent()
     file_help = "the token file (default: $YTMUSIC_OAUTH_FILE, or oauth.json)"
     file.add_argument("--file", metavar="FILE", type=_path, help=file_help)

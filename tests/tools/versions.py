@@ -4,6 +4,7 @@
     python -m tests.tools.versions            # all tests
     python -m tests.tools.versions --short    # those of `SHORT`, in a minute or two for each Python
     python -m tests.tools.versions 3.8 3.13   # with these
+    python -m tests.tools.versions --here     # installs pytest into this very Python, and runs all tests that it can
 
 From Python 3.10 on, that is `make test`. An older one, and PyPy, runs what an older pytest can run there, and the
 porting kit certifies the library with it. The last lines are a table of what was run.
@@ -25,8 +26,8 @@ __all__ = ["NOT_OLD", "SHORT", "main"]
 ROOT: Final = Path(__file__).parents[2]
 # About the sources or the tools, which are written for Python 3.10.
 NOT_OLD: Final = frozenset({
-    "api", "bench", "certify", "distribution", "fuzz", "house", "kit", "mutants", "old_pythons", "offline", "porting",
-    "prose", "readme", "recipes", "recipes_stores", "release", "stress", "typed",
+    "api", "bench", "certify", "ci", "distribution", "fuzz", "house", "kit", "mutants", "old_pythons", "offline",
+    "porting", "prose", "readme", "recipes", "recipes_stores", "release", "stress", "typed",
 })  # fmt: skip
 # Debian's PyPy has no tracemalloc.
 NOT_PYPY: Final = frozenset({"transport"})
@@ -52,7 +53,13 @@ class Result(NamedTuple):
 def main(argv: Sequence[str]) -> int:
     """Run the tests; return 0 if all have passed."""
     is_short, names = "--short" in argv, {each for each in argv if not each.startswith("-")}
-    results = [result for name, path in pythons().items() for result in _run(name, path, names, is_short=is_short)]
+    if "--here" in argv:
+        is_pypy = hasattr(sys, "pypy_version_info")
+        results = [
+            _tests("this", sys.executable, [], is_old=sys.version_info < (3, 10), is_pypy=is_pypy, is_short=False)
+        ]
+    else:
+        results = [result for name, path in pythons().items() for result in _run(name, path, names, is_short=is_short)]
     print(f"\n{'Python':10} {'result':8} {'seconds':>8}  what was run")
     for each in results:
         print(f"{each.name:10} {'passed' if each.is_passed else 'FAILED':8} {each.seconds:8.0f}  {each.what}")
@@ -64,29 +71,36 @@ def _run(name: str, path: str, names: set[str], *, is_short: bool) -> Iterator[R
     major_minor = tuple(map(int, version.split(".")))
     if (names and name not in names) or major_minor < (3, 8):
         return
-    is_old = major_minor < (3, 10) or implementation != ""
+    is_pypy = implementation != ""
+    is_old = major_minor < (3, 10) or is_pypy
     print(f"== Python {name}: {path}", flush=True)
-    python = ROOT / f".venv-{name}" / "bin" / "python"
     if not is_old and not is_short:
         yield _result(name, "make test", [["make", "test", f"PYTHON={path}", f"VENV=.venv-{name}"]])
         return
-    files = [f"tests/test_{each}.py" for each in SHORT] if is_short else sorted(map(str, ROOT.glob("tests/test_*.py")))
-    left_out = (NOT_OLD if is_old else frozenset()) | (NOT_PYPY if implementation else frozenset())
-    chosen = [file for file in files if Path(file).stem[5:] not in left_out]
-    install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    requirements = str(ROOT / "tests" / "requirements" / f"{'old' if is_old else 'test'}.txt")
-    options = [option for test in DESELECTED for option in ("--deselect", test)] if is_old else []
-    yield _result(
-        name,
-        f"{len(chosen)} of {len(list(ROOT.glob('tests/test_*.py')))} files of tests",
-        [
-            [path, "-m", "venv", "--clear", str(python.parents[1])],
-            [*install, "-r", requirements],
-            [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, *chosen],
-        ],
-    )
+    folder = ROOT / f".venv-{name}"
+    python = str(folder / "bin" / "python")
+    make = [[path, "-m", "venv", "--clear", str(folder)]]
+    yield _tests(name, python, make, is_old=is_old, is_pypy=is_pypy, is_short=is_short)
     client = f"'{python}' -m tests.porting.clients.python"
     yield _result(name, "the porting kit", [[sys.executable, "-m", "tests.porting", "--client", client]])
+
+
+def _tests(
+    name: str, python: str, before: Sequence[Sequence[str]], *, is_old: bool, is_pypy: bool, is_short: bool
+) -> Result:
+    every = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("tests/test_*.py"))
+    files = [f"tests/test_{each}.py" for each in SHORT] if is_short else every
+    left_out = (NOT_OLD if is_old else frozenset()) | (NOT_PYPY if is_pypy else frozenset())
+    chosen = [file for file in files if Path(file).stem[5:] not in left_out]
+    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    requirements = f"tests/requirements/{'old' if is_old else 'test'}.txt"
+    options = [option for test in DESELECTED for option in ("--deselect", test)] if is_old else []
+    commands = [
+        *before,
+        [*install, "-r", requirements],
+        [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, *chosen],
+    ]
+    return _result(name, f"{len(chosen)} of {len(every)} files of tests", commands)
 
 
 def _result(name: str, what: str, commands: Sequence[Sequence[str]]) -> Result:
