@@ -944,6 +944,21 @@ def test_the_check_leaves_everything_as_it_was(file: Path) -> None:
     assert list(file.parent.iterdir()) == []
 
 
+def test_the_check_keeps_what_another_program_writes_meanwhile(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As ytmusicapi writes it, without the lock: a refresh, whose refresh token may be the only valid one."""
+    real = FileStore._content
+
+    def another_program_writes(store: FileStore) -> bytes | None:
+        content = real(store)
+        file.write_bytes(NEW_BYTES)
+        return content
+
+    monkeypatch.setattr(FileStore, "_content", another_program_writes)
+    FileStore(file).check_writable()
+    assert file.read_bytes() == NEW_BYTES
+    assert is_alone(file)
+
+
 def test_the_check_passes_while_another_thread_has_the_lock(file: Path) -> None:
     """Its refresh is not waited for."""
     checked: list[bool] = []

@@ -66,17 +66,7 @@ class FileStore:
     def read(self) -> str | None:
         """Return the content; None if there is no file, or if it is empty."""
         content = self._content()
-        if content is None:
-            return None
-        try:
-            text = content.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            from ._file_kinds import kind_of_bytes
-
-            problem, advice = kind_of_bytes(content)
-            raise TokenFileError(f"Not a token: {problem}", path=self.path, advice=advice) from None
-        # Blank: created by `touch`, for example to be mounted into a container. Zeros: a power cut.
-        return text if text.strip("\0 \t\r\n") else None
+        return None if content is None else self._text(content)
 
     def replace(self, before: str | None, after: str) -> bool:
         """Compare and swap, mode 0600, all or nothing. Compares just before the rename: see SECURITY.md."""
@@ -129,7 +119,7 @@ class FileStore:
         with suppress(TimeoutError), self.lock(_CHECK_WAIT):
             content = self._content()
             if content is not None:
-                store._swap(self.read(), content)
+                store._swap(self._text(content), content)
 
     def new_warning(self) -> str:
         """Return what is wrong with this file, once; empty if nothing is."""
@@ -198,6 +188,17 @@ class FileStore:
         if len(content) > _LARGEST_FILE:
             raise TokenFileError("Too large to be a token file", path=self.path)
         return content
+
+    def _text(self, content: bytes) -> str | None:
+        try:
+            text = content.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            from ._file_kinds import kind_of_bytes
+
+            problem, advice = kind_of_bytes(content)
+            raise TokenFileError(f"Not a token: {problem}", path=self.path, advice=advice) from None
+        # Blank: created by `touch`, for example to be mounted into a container. Zeros: a power cut.
+        return text if text.strip("\0 \t\r\n") else None
 
     def _swap(self, before: str | None, content: bytes) -> bool:
         target, status = self._target()
