@@ -797,6 +797,32 @@ def test_root_keeps_the_owner_of_the_file(file: Path) -> None:
 
 
 @needs_root
+@pytest.mark.parametrize("user", [0, 4242])
+def test_the_group_of_the_file_is_kept(file: Path, user: int) -> None:
+    """A quota or a backup may go by it."""
+    chown(file, user, 4343)
+    inode = file.stat().st_ino
+    write(file)
+    status = file.stat()
+    assert (status.st_uid, status.st_gid, mode(file)) == (user, 4343, 0o600)
+    assert status.st_ino != inode
+
+
+@needs_root
+def test_a_user_keeps_the_group_of_the_file_if_it_is_one_of_theirs() -> None:
+    for group, kept in ((4343, 4343), (4444, 4242)):
+        with tempfile.TemporaryDirectory() as directory:
+            file = Path(directory, "oauth.json")
+            file.write_bytes(OLD_BYTES)
+            for each, its_group in ((file, group), (file.parent, 4242)):
+                chown(each, 4242, its_group)
+            child = write_in_a_child(file, "os.setgroups([4343]); os.setgid(4242); os.setuid(4242)")
+            assert child.stderr == ""
+            assert (file.stat().st_uid, file.stat().st_gid) == (4242, kept)
+            assert file.read_bytes() == NEW_BYTES
+
+
+@needs_root
 @pytest.mark.parametrize(
     "number", [errno.EINVAL, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EIO], ids=errno.errorcode.get
 )
@@ -825,8 +851,9 @@ def test_a_file_system_that_ignores_a_new_owner_is_written_in_place(
 
 
 @needs_root
-def test_a_group_that_cannot_be_kept_does_not_matter(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    chown(file, 4242, 4343)
+@pytest.mark.parametrize("user", [0, 4242])
+def test_a_group_that_cannot_be_kept_does_not_matter(file: Path, monkeypatch: pytest.MonkeyPatch, user: int) -> None:
+    chown(file, user, 4343)
     inode = file.stat().st_ino
     real = fchown
 
@@ -837,7 +864,7 @@ def test_a_group_that_cannot_be_kept_does_not_matter(file: Path, monkeypatch: py
 
     monkeypatch.setattr(os, "fchown", only_the_user)
     write(file)
-    assert file.stat().st_uid == 4242
+    assert file.stat().st_uid == user
     assert file.stat().st_ino != inode
 
 

@@ -22,17 +22,15 @@ _UNKNOWN_OWNER: Final = 65534
 _MOST_LINKS: Final = 40
 
 
-def keep_owner(file: int, before: os.stat_result) -> None:
-    """Give a new file to the owner of the old one. Raises `PermissionError` if that cannot be done."""
-    if os.fstat(file).st_uid == before.st_uid:
-        return
-    if sys.platform != "win32" and before.st_uid != _UNKNOWN_OWNER:
-        for group in (before.st_gid, -1):
+def keep_owner(file: int, old_status: os.stat_result) -> None:
+    """Give a new file to the group of the old one, if possible, and to its owner. Raises `PermissionError`."""
+    if sys.platform != "win32":
+        for user, group in ((-1, old_status.st_gid), (old_status.st_uid, -1)):
             with suppress(AttributeError, OSError):
-                os.fchown(file, before.st_uid, group)
-                if os.fstat(file).st_uid == before.st_uid:  # some file systems ignore it
-                    return
-    raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+                if _UNKNOWN_OWNER not in {user, group}:
+                    os.fchown(file, user, group)
+    if os.fstat(file).st_uid != old_status.st_uid:  # some file systems ignore a new owner
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
 
 def may_be_planted(folder: str, status: os.stat_result) -> bool:
