@@ -75,8 +75,8 @@ if hasattr(os, "register_at_fork"):
 class FileLock:
     """Hold the lock of the token file at `path`: a context manager, to be used once.
 
-    Its value is False if locking is not possible here. Raises `TimeoutError` if the lock is taken for `timeout`
-    seconds, and another `OSError` on any other failure.
+    Its value is False if locking is not possible here. Raises `TimeoutError` without a number if the lock is taken for
+    `timeout` seconds, and an `OSError` with its number on any other failure: ETIMEDOUT of a network file system, too.
 
     A class, because an interrupt between a generator's `yield` and `with` would keep what the generator holds.
     """

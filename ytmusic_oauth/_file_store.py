@@ -268,9 +268,9 @@ class _StoreLock:
         try:
             if self._lock.__enter__():
                 self._store.remove_leftovers()
-        except TimeoutError:
-            raise
         except OSError as error:
+            if isinstance(error, TimeoutError) and error.errno is None:  # the lock is taken
+                raise
             raise self._store.failed("The token file cannot be locked", error) from error
         except BaseException:
             self._lock.__exit__()
