@@ -902,6 +902,15 @@ def test_the_repr_shows_no_secret() -> None:
     assert repr(credentials) == f"OAuthCredentials(client_id={CLIENT_ID!r}, client_secret='[redacted]')"
 
 
+def test_credentials_of_a_subclass_are_another_clients() -> None:
+    class Own(OAuthCredentials):
+        """A subclass."""
+
+    assert OAuthCredentials("a", "x") != Own("b", "y")
+    assert Own("b", "y") != OAuthCredentials("a", "x")
+    assert Own("b", "y") == Own("b", "y")
+
+
 def test_credentials_of_the_same_client_are_equal() -> None:
     credentials = OAuthCredentials(CLIENT_ID, CLIENT_SECRET)
     assert credentials == OAuthCredentials(CLIENT_ID, CLIENT_SECRET)

@@ -7,9 +7,10 @@ import time
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Final, final
+from typing import Final
 
 import pytest
 from hypothesis import given
@@ -29,7 +30,7 @@ from ytmusic_oauth.exceptions import (
     ServerError,
     TransportError,
 )
-from ytmusic_oauth.session import Response, Session, send
+from ytmusic_oauth.session import Response, Session, _post, parse_proxy, send
 
 REQUEST: Final = Request("https://example.org/token", {"client_id": "the-id", "refresh_token": "1//s+cret"})
 FORM: Final = REQUEST.form
@@ -183,7 +184,6 @@ def test_a_wrapped_session_is_told_not_to_follow_redirects() -> None:
 TOKEN: Final = b'{"access_token": "ya29.fake"}'
 
 
-@final
 class Unread(Reply):
     """A response of requests or httpx, whose body arrives in pieces; `seconds` pass before each."""
 
@@ -212,12 +212,6 @@ class Unread(Reply):
 
     def close(self) -> None:
         self.is_closed = True
-
-    def __enter__(self) -> Unread:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 class Requests(LikeRequests):
@@ -248,10 +242,10 @@ class Httpx:
     def post(self, url: str, *, data: Mapping[str, str], headers: Mapping[str, str], timeout: float) -> Response:
         raise AssertionError("it would read the whole body")
 
-    def stream(self, method: str, url: str, **options: object) -> Unread:
+    def stream(self, method: str, url: str, **options: object) -> closing[Unread]:
         assert (method, url) == ("POST", REQUEST.url)
         self.options = options
-        return self.response
+        return closing(self.response)
 
 
 STREAMING: Final = pytest.mark.parametrize("make", [Requests, Httpx])
@@ -295,10 +289,53 @@ def test_a_body_is_read_in_small_pieces_where_urllib3_is_old() -> None:
     assert max(session.response.sizes) <= 1024, "a kilobyte may become a megabyte"
 
 
-def test_a_body_that_a_hook_has_read_is_not_lost() -> None:
-    session = Requests(Unread())
+class ReadByAHook(Unread):
+    """The hooks of requests and httpx may read the body first, for example to log it."""
+
+    is_stream_consumed = True
+
+    def iter_raw(self) -> Iterator[bytes]:
+        raise AssertionError("httpx raises StreamConsumed")
+
+
+@STREAMING
+def test_a_body_that_a_hook_has_read_is_not_lost(make: Callable[[Unread], Requests | Httpx]) -> None:
+    session = make(ReadByAHook())
     session.response.content = TOKEN
     assert send(session, REQUEST).body == {"access_token": "ya29.fake"}
+    session.response.content = b" " * (2**20 + 1)
+    with pytest.raises(MalformedResponse, match="longer than 1 MiB"):
+        send(session, REQUEST)
+
+
+class Consumed(Unread):
+    """Requests raises this once `iter_content` has read the body."""
+
+    @property
+    def content(self) -> bytes:
+        raise RuntimeError("The content for this response was already consumed")
+
+    @content.setter
+    def content(self, value: bytes) -> None: ...
+
+
+def test_an_empty_body_is_empty_where_urllib3_is_old() -> None:
+    session = Requests(Consumed())
+    session.response.raw = None
+    assert send(session, REQUEST).is_empty
+
+
+@STREAMING
+def test_only_the_status_of_a_5xx_with_a_huge_body_matters(make: Callable[[Unread], Requests | Httpx]) -> None:
+    session = make(Unread(*[b" " * 2**18] * 6))
+    session.response.status_code = 503
+    assert send(session, REQUEST).status == 503
+
+
+def test_what_was_received_and_a_proxy_show_no_secret() -> None:
+    received = _post(Requests(Unread(TOKEN)), REQUEST, 30)
+    assert "ya29" not in repr(received)
+    assert "Basic" not in repr(parse_proxy("http://user:sesame@127.0.0.1:1"))
 
 
 def test_requests_is_told_to_stream_and_given_the_timeout() -> None:

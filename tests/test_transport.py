@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
 import re
 import select
@@ -392,6 +393,32 @@ def test_a_silent_address_is_tried_last_until_it_responds(
     for _ in range(2):
         assert post(UrllibSession(timeout=8), server.token_url) == 400
     assert [each.address for each in dialled[3:]] == [second, first, first]
+
+
+@pytest.mark.parametrize("addresses", [["192.0.2.1", "2001:db8::1"], ["2001:db8::1", "192.0.2.1"]], ids=str)
+@pytest.mark.parametrize("accepts", [True, False])
+def test_an_address_family_that_this_machine_lacks_hides_no_other_address(
+    server: FakeGoogle,
+    resolve_to: Callable[[Mapping[str, bool | None]], list[Dialled]],
+    monkeypatch: pytest.MonkeyPatch,
+    addresses: list[str],
+    accepts: bool,
+) -> None:
+    resolve_to(dict.fromkeys(addresses, accepts))
+    made = socket.socket
+
+    def without_ipv6(family: int = socket.AF_INET, *arguments: int, **options: int) -> socket.socket:
+        if family == socket.AF_INET6:
+            raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+        return made(family, *arguments, **options)
+
+    monkeypatch.setattr(socket, "socket", without_ipv6)
+    if accepts:
+        assert post(UrllibSession(timeout=8), server.token_url) == 400
+        return
+    with pytest.raises(TransportError) as raised:
+        post(UrllibSession(timeout=8), server.token_url)
+    assert raised.value.reason == "refused", "the other error says nothing about the server"
 
 
 def test_an_ipv6_address_is_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:

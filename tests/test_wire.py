@@ -554,13 +554,13 @@ def test_a_5xx_or_408_is_retryable_with_any_body(status: int, body: object) -> N
         assert "ya29" not in str(raised.value)
 
 
-@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [408, 429, 500, 501, 502, 503, 504, 520, 524, 599])
 @pytest.mark.parametrize("kind", ALL)
 def test_a_gateway_that_got_no_answer_to_a_refresh_counts_as_none(kind: str, status: int) -> None:
     """The server behind it may have rotated the refresh token."""
     with pytest.raises(OAuthError) as raised:
         PARSE[kind](HttpResponse(status, None))
-    assert raised.value.lost is (kind == "refresh" and status in {408, 502, 504})
+    assert raised.value.lost is (kind == "refresh" and status in {408, 502, 504, 520, 524, 599})
 
 
 @pytest.mark.parametrize("error", ["server_error", "temporarily_unavailable", "internal_failure"])

@@ -37,7 +37,7 @@ MAX_INTERIM: Final = 20
 METHOD: Final = "POST"
 _CUT_SHORT: Final = "cut short"
 
-# Addresses that did not respond: tried last from then on.
+# Addresses that did not respond: tried last until they do.
 _silent: Final[set[tuple[str, int]]] = set()
 
 _PROXY_ADVICE: Final = (
@@ -115,6 +115,7 @@ def _verifying_context() -> SSLContext:
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = True, ssl.CERT_REQUIRED
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_default_certs()
     context.set_alpn_protocols(["http/1.1"])
     try:
@@ -194,24 +195,27 @@ def _connect(deadline: float, address: tuple[str, int], *_: object) -> socket.so
     """Connect to the first address that responds. Each but the last gets half of the time that is left."""
     targets = sorted(_addresses(*address), key=lambda target: target in _silent)
     deadline = min(deadline, time.monotonic() + CONNECT_TIMEOUT)
-    while targets:
+    failure = OSError("it has no address")
+    for tried, target in enumerate(targets, 1):
         seconds = _remaining(deadline)
-        target = targets.pop(0)
-        # A literal address is not looked up.
-        connected = socket.socket(socket.AF_INET6 if ":" in target[0] else socket.AF_INET)
-        connected.settimeout(seconds / 2 if targets else seconds)
-        try:
-            connected.connect(target)
-        except OSError as error:
-            connected.close()
-            if _timed_out(error):
-                _silent.add(target)
-            if not targets:
-                raise
-        else:
-            _silent.discard(target)
-            return connected
-    raise OSError("it has no address")
+        with ExitStack() as opened:
+            try:
+                # A literal address is not looked up.
+                connected = socket.socket(socket.AF_INET6 if ":" in target[0] else socket.AF_INET)
+                opened.callback(connected.close)
+                connected.settimeout(seconds if tried == len(targets) else seconds / 2)
+                connected.connect(target)
+            except OSError as error:
+                if _timed_out(error):
+                    _silent.add(target)
+                # An address that refuses or is silent says more than one whose family this machine lacks.
+                if tried == 1 or _timed_out(error) or isinstance(error, ConnectionRefusedError):
+                    failure = error
+            else:
+                _silent.discard(target)
+                opened.pop_all()
+                return connected
+    raise failure
 
 
 def _addresses(host: str, port: int) -> list[tuple[str, int]]:

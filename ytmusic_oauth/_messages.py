@@ -109,8 +109,11 @@ class HttpResponse(NamedTuple):
 
 # OAuth error codes that mean a transient failure of the server (RFC 6749 4.1.2.1; the last one is Google's).
 _TRANSIENT_CODES: Final = frozenset({"server_error", "temporarily_unavailable", "internal_failure"})
-# Statuses of a gateway that got no answer in time: the server behind it may have acted on the request.
-_GATEWAY_STATUSES: Final = frozenset({408, 502, 504})
+# Statuses by which the server itself says that it did not act on the request. Any other 5xx, such as 502, 504 and
+# Cloudflare's 520 to 524, comes from a gateway, and the server behind it may have acted.
+_NOT_DONE: Final = frozenset({500, 501, 503})
+# Seconds. A longer interval would end the login unconfirmed.
+MAX_INTERVAL: Final = 300
 
 # Error code -> the kinds of request that it answers. As the answer to any other it says nothing that we know.
 _ANSWERS: Final[Mapping[str, Sequence[Kind]]] = MappingProxyType(
@@ -208,9 +211,10 @@ def raise_for_error(request: Request, response: HttpResponse) -> None:
         advice=advice,
     )
     if error_class is ServerError and request.kind == "refresh":
-        error.lost = status in _GATEWAY_STATUSES
+        error.lost = status == 408 or (status >= 500 and status not in _NOT_DONE)
     if isinstance(error, SlowDown):
-        error.interval = optional(body, "interval", wire_seconds, 0) or None
+        interval = optional(body, "interval", wire_seconds, 0)
+        error.interval = interval if 0 < interval <= MAX_INTERVAL else None
     raise error
 
 

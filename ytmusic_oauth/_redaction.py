@@ -17,7 +17,7 @@ from typing import Final
 _MAX_SEARCHED: Final = 4000
 _MAX_SHOWN: Final = 300
 # Characters of a secret that are searched for: no header field has room for more.
-_MAX_SECRET: Final = 16_384
+_MAX_SECRET: Final = 65_536
 # Characters of a secret in a row that must not be shown. A shorter secret is hidden where it is a word.
 _RUN: Final = 8
 # More layers of encoding than any server adds by mistake.
@@ -47,11 +47,12 @@ def redacted(text: object, secrets: Iterable[str], public: Iterable[str] = ()) -
     decoded = _decoded(text)
     if decoded is None:
         return _REDACTED
-    runs = set(_runs(_solid(decoded))).difference(*(_runs(_solid(value)) for value in public))
+    # Decoding may take the first characters of a secret that follows a "\\" or a "%" for a part of an escape.
+    runs = {*_runs(_solid(decoded)), *_runs(_solid(text))}.difference(*(_runs(_solid(value)) for value in public))
     for secret in secrets:
         plain = _decoded(secret[:_MAX_SECRET]) or secret
         solid = _solid(plain)
-        if any(run in runs for run in _runs(solid)):
+        if any(run in runs for form in {solid, _solid(secret[:_MAX_SECRET])} for run in _runs(form)):
             return _REDACTED
         if 0 < len(solid) < _RUN:
             text = _as_word(secret).sub(_REDACTED, text)

@@ -67,5 +67,5 @@ def _parse_date(value: str) -> float | None:
     try:
         date = parsedate_tz(value)
         return None if date is None else mktime_tz(date)
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, IndexError, TypeError):  # the last two before Python 3.10
         return None

@@ -176,12 +176,10 @@ def _punycode(host: str) -> str:
 
 
 def _is_ipv6(address: str | None) -> bool:
-    if address is None:
-        return True
     from ipaddress import IPv6Address
 
     try:
-        IPv6Address(address)
+        IPv6Address(address or "::")
     except ValueError:
         return False
     return True

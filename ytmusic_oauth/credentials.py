@@ -111,7 +111,7 @@ class OAuthCredentials(Credentials):
         self._last_code: tuple[str, float, float] = ("", 0.0, 0.0)
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, OAuthCredentials) or not super().__eq__(other):
+        if not isinstance(other, OAuthCredentials) or super().__eq__(other) is not True:
             return False
         return self.endpoints == other.endpoints and self.scope == other.scope
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, TypeVar
 
 from ._expiry import ASSUMED_LIFETIME
-from ._messages import HttpResponse, Kind, Request, malformed, raise_for_error
+from ._messages import MAX_INTERVAL, HttpResponse, Kind, Request, malformed, raise_for_error
 from ._validation import (
     FieldError,
     bearer,
@@ -56,7 +55,6 @@ OAUTH_SCOPE: Final = "https://www.googleapis.com/auth/youtube"
 _ASSUMED_CODE_LIFETIME: Final = 900
 # Seconds between polls, if the server does not say (RFC 8628 3.2), or says what would end the login unconfirmed.
 _INTERVAL: Final = 5
-_MAX_INTERVAL: Final = 300
 
 
 @dataclass(frozen=True)
@@ -161,7 +159,7 @@ def _codes(body: Mapping[str, object]) -> AuthCodeDict:
         "device_code": field(body, "device_code", secret),
         "user_code": field(body, "user_code", user_code),
         "expires_in": expires_in,
-        "interval": interval if interval <= min(_MAX_INTERVAL, expires_in / 2) else _INTERVAL,
+        "interval": interval if interval <= min(MAX_INTERVAL, expires_in / 2) else _INTERVAL,
         "verification_url": field(body, link, web_link),
     }
     if complete := optional(body, "verification_uri_complete", web_link, ""):
@@ -217,10 +215,9 @@ def parse_login_end(response: HttpResponse, *, sent: float) -> int | None:
 
     Google's `refresh_token_expires_in` says so while the consent screen of the OAuth app is in "Testing".
     """
-    with suppress(FieldError):
-        body: Mapping[str, object] = response.body if is_object(response.body) else {}
-        return int(sent) + field(body, "refresh_token_expires_in", wire_seconds)
-    return None
+    body: Mapping[str, object] = response.body if is_object(response.body) else {}
+    seconds = optional(body, "refresh_token_expires_in", wire_seconds, 0)
+    return int(sent) + seconds if seconds else None
 
 
 # ---- refresh: RFC 6749 6 -------------------------------------------------------------------------
@@ -285,14 +282,13 @@ def parse_revocation(request: Request, response: HttpResponse) -> None:
 
 def _request(endpoints: Endpoints, kind: Kind, url: str, form: Mapping[str, str], client: tuple[str, str]) -> Request:
     """Add the client's authentication. RFC 6749 2.3: "MUST NOT use more than one authentication method"."""
-    way = endpoints.client_authentication
-    if not endpoints.authenticate_everywhere and kind in {"device code", "revocation"}:
-        return Request(url, form, None, kind, endpoints.is_google)
-    if way == "basic":
-        return Request(url, form, client, kind, endpoints.is_google)
-    client_id, client_secret = client
-    form = {**form, "client_id": client_id, **({"client_secret": client_secret} if way == "post" else {})}
-    return Request(url, form, None, kind, endpoints.is_google)
+    authenticates = endpoints.authenticate_everywhere or kind in {"device grant", "refresh"}
+    is_basic = authenticates and endpoints.client_authentication == "basic"
+    if authenticates and not is_basic:
+        form = {**form, "client_id": client[0]}
+        if endpoints.client_authentication == "post":
+            form["client_secret"] = client[1]
+    return Request(url, form, client if is_basic else None, kind, endpoints.is_google)
 
 
 _T = TypeVar("_T")

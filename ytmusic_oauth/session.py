@@ -37,7 +37,7 @@ TIMEOUT: Final = 30.0
 LARGEST_BODY: Final = 2**20
 """Bytes; an OAuth response has one or two thousand."""
 
-# The headers that ytmusicapi sends.
+# The User-Agent that ytmusicapi sends.
 _HEADERS: Final[Mapping[str, str]] = {
     "User-Agent": "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:88.0) Gecko/20100101 Firefox/88.0 Cobalt/Version",
     "Accept": "application/json",
@@ -118,6 +118,9 @@ class _Received(NamedTuple):
     content: bytes
     history: object
 
+    def __repr__(self) -> str:
+        return f"_Received(status_code={self.status_code})"
+
     def json(self) -> object:
         return json_object(self.content.decode("utf-8-sig"))  # some servers send a byte order mark
 
@@ -161,6 +164,9 @@ class Proxy(NamedTuple):
     headers: Mapping[str, str]
     """What to send it besides: the user name and the password."""
 
+    def __repr__(self) -> str:
+        return f"Proxy(host={self.host!r}, port={self.port})"
+
 
 def proxy_for_https(proxies: Mapping[str, str]) -> str:
     """Return the URL of the proxy for https, or of the one for every scheme; empty without one."""
@@ -171,8 +177,8 @@ def parse_proxy(url: str) -> Proxy:
     """Parse the URL of a proxy. Raises `ValueError` without quoting it: it may contain a password."""
     if not url:
         raise ValueError("it has no proxy for https")
-    scheme = url.partition("://")[0].lower()
-    if scheme.startswith("socks"):
+    scheme, has_scheme, _ = url.lower().partition("://")
+    if has_scheme and scheme.startswith("socks"):
         raise ValueError("SOCKS proxies are not supported")
     if scheme == "https":
         raise ValueError("a proxy with https:// is not supported; most proxies take http://, for https requests too")
@@ -251,13 +257,14 @@ def _post(session: Session, request: Request, timeout: float) -> Response:
         options["timeout"] = tuple(timeout if step is None else min(step, timeout) for step in steps)
         headers["Accept-Encoding"] = "identity"
         with session.stream("POST", url, data=form, headers=headers, **options) as streamed:
-            return _received(streamed, _inflated(streamed), deadline)
+            # A hook may have read the body.
+            pieces = [streamed.content] if getattr(streamed, "is_stream_consumed", False) else _inflated(streamed)
+            return _received(streamed, pieces, deadline)
     response = session.post(url, data=form, headers=headers, timeout=timeout, **options)
     if not _is_unread(response):
         return response
     with closing(response):
-        received = _received(response, _pieces(response), deadline)
-        return received if received.content else received._replace(content=response.content)  # a hook has read it
+        return _received(response, _pieces(response), deadline)
 
 
 def _is_unread(response: object) -> TypeGuard[_Unread]:
@@ -267,9 +274,13 @@ def _is_unread(response: object) -> TypeGuard[_Unread]:
 def _pieces(response: _Unread) -> Iterator[bytes]:
     if not hasattr(response.raw, "read1"):  # urllib3 before 2.2 does not return what has arrived, but waits for more
         yield from response.iter_content(1024)
-    else:
-        while piece := response.raw.read1(1024, decode_content=True):
-            yield piece
+        return
+    is_empty = True
+    while piece := response.raw.read1(1024, decode_content=True):
+        is_empty = False
+        yield piece
+    if is_empty:
+        yield response.content  # a hook may have read it
 
 
 def _inflated(response: _Unread) -> Iterator[bytes]:
@@ -287,6 +298,8 @@ def _received(response: Response, pieces: Iterable[bytes], deadline: float) -> _
     for piece in pieces:
         content += piece
         if len(content) > LARGEST_BODY:
+            if response.status_code == 408 or response.status_code >= 500:
+                break  # only the status matters
             raise MalformedResponse("The response is longer than 1 MiB", status=response.status_code)
         if time.monotonic() > deadline:
             raise TransportError("The server did not respond in time", reason="timeout")

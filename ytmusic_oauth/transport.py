@@ -37,7 +37,7 @@ class UrllibResponse:
 
 @dataclass(frozen=True)
 class UrllibSession:
-    """A session on top of `urllib`, which threads may share. Raises `ValueError` on an invalid argument.
+    """A session on top of the standard library, which threads may share. Raises `ValueError` on an invalid argument.
 
     Plain http goes to this machine only, and never takes a proxy.
     """

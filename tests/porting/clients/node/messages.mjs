@@ -21,8 +21,11 @@ import { isObject, optional, wireSeconds } from "./validation.mjs";
 
 // OAuth error codes that mean a transient failure of the server (RFC 6749 4.1.2.1; the last one is Google's).
 const TRANSIENT_CODES = new Set(["server_error", "temporarily_unavailable", "internal_failure"]);
-// Statuses of a gateway that got no answer in time: the server behind it may have acted on the request.
-const GATEWAY_STATUSES = new Set([408, 502, 504]);
+// Statuses by which the server itself says that it did not act on the request. Any other 5xx, such as 502, 504 and
+// Cloudflare's 520 to 524, comes from a gateway, and the server behind it may have acted.
+const NOT_DONE = new Set([500, 501, 503]);
+// Seconds. A longer interval would end the login unconfirmed.
+const MAX_INTERVAL = 300;
 // Fields of a form that are not secret.
 const PUBLIC_FIELDS = new Set(["client_id", "scope", "grant_type", "audience", "resource", "response_type"]);
 // The RFCs' own words. A secret that begins with `client-secret` has them in common with many sentences.
@@ -116,6 +119,8 @@ export function raiseForError(/** @type {Request} */ request, /** @type {HttpRes
   if (type === null) {
     throw malformed(response, "is neither a success nor an OAuth error", code === null ? null : "error");
   }
+  const isFromGateway = status === 408 || (status >= 500 && !NOT_DONE.has(status));
+  const interval = type === "slow_down" ? optional(body, "interval", wireSeconds, null) : null;
   const words = WORDS.get(`${request.kind} ${type}`);
   const explanation = body.message === name && code !== name ? null : body.message;
   throw new OAuthError(type, {
@@ -127,8 +132,8 @@ export function raiseForError(/** @type {Request} */ request, /** @type {HttpRes
     status,
     retryAfter,
     retryable: type === "server_error" ? isTransient : null,
-    isLost: type === "server_error" && request.kind === "refresh" && GATEWAY_STATUSES.has(status),
-    interval: type === "slow_down" ? optional(body, "interval", wireSeconds, null) : null,
+    isLost: type === "server_error" && request.kind === "refresh" && isFromGateway,
+    interval: interval !== null && interval <= MAX_INTERVAL ? interval : null,
   });
 }
 

@@ -12,7 +12,7 @@ import { UNPRINTABLE } from "./validation.mjs";
 const MAX_SEARCHED = 4000;
 const MAX_SHOWN = 300;
 // Characters of a secret that are searched for: no header field has room for more.
-const MAX_SECRET = 16_384;
+const MAX_SECRET = 65_536;
 // Characters of a secret in a row that must not be shown. A shorter secret is hidden where it is a word.
 const RUN = 8;
 // More layers of encoding than any server adds by mistake.
@@ -34,12 +34,15 @@ export function redacted(text, secrets, shared = []) {
   if (typeof text !== "string" || text.length === 0 || Array.from(text).length > MAX_SEARCHED) return null;
   const decoded = decode(text);
   if (decoded === null) return REDACTED;
-  const runs = new Set(runsOf(solid(decoded)));
+  // Decoding may take the first characters of a secret that follows a "\\" or a "%" for a part of an escape.
+  const runs = new Set([...runsOf(solid(decoded)), ...runsOf(solid(text))]);
   for (const value of shared) for (const run of runsOf(solid(value))) runs.delete(run);
   for (const secret of secrets) {
     const plain = decode(secret.slice(0, MAX_SECRET)) || secret;
     const compared = solid(plain);
-    for (const run of runsOf(compared)) if (runs.has(run)) return REDACTED;
+    for (const form of new Set([compared, solid(secret.slice(0, MAX_SECRET))])) {
+      for (const run of runsOf(form)) if (runs.has(run)) return REDACTED;
+    }
     if (compared.length > 0 && compared.length < RUN) {
       text = text.replace(asWord(secret), REDACTED);
       if (asWord(plain).test(decode(text) ?? plain)) return REDACTED;

@@ -195,8 +195,8 @@ constant(
 )
 constant(
     _messages,
-    "_GATEWAY_STATUSES",
-    frozenset[int](),
+    "_NOT_DONE",
+    frozenset(range(500, 600)),
     "a refresh that a gateway lost is sent twice, and the login ends",
     caught_by="retries/*-to-a-refresh-is-not-retried",
 )
