@@ -96,8 +96,9 @@ endif
 kit:  ## build the porting kit as one file, dist/oauth-device-kit.pyz
 	@$(PYTHON) -m tests.tools.release.kit dist/oauth-device-kit.pyz
 
-kit-bites:  ## check that the porting kit catches a hundred known bugs
+kit-bites:  ## check that the porting kit catches a hundred known bugs in Python, and more in Node and Go
 	@$(PYTHON) -m tests.porting.clients.python.bites
+	@$(PYTHON) -m tests.porting.clients.planted
 
 interop: $(INTEROP)/ready $(INTEROP)/node_modules  ## test with third-party software: ytmusicapi, HTTP clients, OAuth servers, a proxy, a browser
 	$(INTEROP)/bin/python -m pytest tests/interop

@@ -23,6 +23,9 @@ from typing import Final
 import pytest
 
 from tests.porting import command
+from tests.porting.clients.planted import BREAKS as PLANTED
+from tests.porting.clients.planted import Language, Planted
+from tests.porting.clients.planted.__main__ import caught as planted_caught
 from tests.porting.clients.python.bites import caught, command_of
 from tests.porting.clients.python.breaks import BREAKS, Break
 from tests.porting.report import declaration, is_passed, text_report
@@ -419,6 +422,41 @@ def test_broken_driver_is_caught_and_sound_one_is_not() -> None:
         result = caught(each)
         assert result is not None, means
         assert result.id == by
+
+
+# ---- breaks in other languages -------------------------------------------------------------------
+
+PLANTED_BREAKS: Final = [(language, each) for language, breaks in PLANTED.items() for each in breaks]
+
+
+@pytest.mark.parametrize(("language", "each"), PLANTED_BREAKS, ids=[each.means for _, each in PLANTED_BREAKS])
+def test_planted_break_still_applies(language: Language, each: Planted) -> None:
+    """The function is still there, and the piece of it that is replaced is in it once."""
+    assert language.broken(each) != (language.folder / each.file).read_text("utf-8")
+    assert any(fnmatchcase(known.id, each.caught_by) for known in EVERYTHING)
+
+
+def test_planted_break_of_a_missing_function_fails_loudly() -> None:
+    [node, *_] = PLANTED
+    gone = Planted("cycle.mjs", "gone", "old", "new", means="nothing", caught_by="*")
+    with pytest.raises(LookupError, match="has 0 functions gone"):
+        node.broken(gone)
+    with pytest.raises(LookupError, match="0 times"):
+        node.broken(replace(gone, function="decide"))
+
+
+def test_there_are_enough_planted_breaks() -> None:
+    for breaks in PLANTED.values():
+        assert len({each.means for each in breaks}) == len(breaks) >= 25
+
+
+@pytest.mark.parametrize("language", PLANTED, ids=lambda language: language.name)
+def test_planted_break_is_caught_and_the_sound_client_passes(language: Language, tmp_path: Path) -> None:
+    if language.missing:
+        pytest.skip(f"{language.name} is not installed")
+    each = PLANTED[language][0]
+    assert is_passed(certify(language.plant(None, tmp_path / "sound"), only=(each.caught_by,)))
+    assert fnmatchcase(planted_caught(language, each), each.caught_by)
 
 
 # ---- the documents -------------------------------------------------------------------------------

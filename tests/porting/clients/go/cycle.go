@@ -126,7 +126,7 @@ func (c *Cycle) save() *OAuthError {
 	}
 	problem := c.now.err
 	if problem == nil {
-		problem = c.reload()
+		problem = c.reload(lookAgain)
 	}
 	if c.state.isUnsaved() {
 		c.saveUnless(problem)
@@ -144,7 +144,7 @@ func (c *Cycle) store() *OAuthError {
 	if c.now.taken {
 		return lockTaken()
 	}
-	problem := c.reload()
+	problem := c.reload(lookAgain)
 	if c.now.err == nil && (problem != nil || c.state.isDifferent()) {
 		c.state.saved = c.state.seen // also what was made by hand
 		problem = c.swap()
@@ -186,7 +186,7 @@ func (c *Cycle) refreshOnce() *OAuthError {
 		}
 		c.lockedAt, c.until = c.now.monotonic, c.now.until
 		if problem = c.now.err; problem == nil {
-			problem = c.reload()
+			problem = c.reload(lookAgain)
 		}
 		if problem != nil && c.rotates { // another process may have used our refresh token
 			retryable := *problem
@@ -216,8 +216,8 @@ func (c *Cycle) refreshOnce() *OAuthError {
 }
 
 // reload reads the store and adopts what is newer. Returns what is wrong with the store, or nil.
-func (c *Cycle) reload() *OAuthError {
-	giveUpAt := c.now.monotonic + lookAgain
+func (c *Cycle) reload(patience float64) *OAuthError {
+	giveUpAt := c.now.monotonic + patience
 	for {
 		c.now = c.do(readStep{})
 		problem := c.now.err
@@ -279,7 +279,7 @@ func (c *Cycle) ask(mayLook, mayRepeat bool) (err *OAuthError, isFinal bool) {
 		return err, true
 	}
 	if c.hasStore && mayLook {
-		c.reload()
+		c.reload(lookAgain)
 	}
 	if isEnough(state.snapshot, c.goal, c.now) {
 		return nil, false
@@ -372,11 +372,11 @@ func (c *Cycle) swap() *OAuthError {
 			return nil
 		}
 		failed := c.now.err
-		c.now = c.do(readStep{}) // also after a failure: the store may have the token all the same
-		problem := c.now.err
-		if problem == nil {
-			problem = c.settle()
+		patience := float64(lookAgain)
+		if failed != nil {
+			patience = 0
 		}
+		problem := c.reload(patience) // another program may be writing; and the store may have the token anyway
 		switch {
 		case problem == nil && !c.state.isUnsaved():
 			return nil

@@ -17,7 +17,7 @@ from tests.porting.runner import Result, certify
 
 from .breaks import BREAKS, Break
 
-__all__ = ["caught", "command_of", "main"]
+__all__ = ["caught", "command_of", "first_failure", "main"]
 
 
 def command_of(means: str) -> list[str]:
@@ -31,8 +31,13 @@ def caught(each: Break) -> Result | None:
     Raises `LookupError` if what the break replaces is gone.
     """
     each.check()
-    for only in dict.fromkeys((each.caught_by, "*")):
-        for result in certify(command_of(each.means), only=(only,), stop=True, jobs=8):
+    return first_failure(command_of(each.means), each.caught_by)
+
+
+def first_failure(argv: Sequence[str], caught_by: str) -> Result | None:
+    """Run the kit against a driver, those first that should notice. Returns the first failure, if there is one."""
+    for only in dict.fromkeys((caught_by, "*")):
+        for result in certify(argv, only=(only,), stop=True, jobs=8):
             if result.verdict == "failed":
                 return result
     return None

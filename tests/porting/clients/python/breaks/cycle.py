@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from ytmusic_oauth import _cycle, _state
-from ytmusic_oauth._cycle import Cycle, Task, decide
+from ytmusic_oauth._cycle import READ_PATIENCE, Cycle, Task, decide
 from ytmusic_oauth._snapshot import Snapshot
 from ytmusic_oauth._state import Backoff, State
 from ytmusic_oauth._steps import Event, Goal, Lock, Read, Replace, Step, Steps, Warn
@@ -213,7 +213,7 @@ def _(cycle: Cycle, seconds: float) -> None:
 
 
 @replaces(reload, "a file that is being written stops the refresh", caught_by="cycle-locking/*-for-a-moment")
-def _(cycle: Cycle) -> Generator[Step, Event, OAuthError | None]:
+def _(cycle: Cycle, patience: float = READ_PATIENCE) -> Generator[Step, Event, OAuthError | None]:
     cycle._now = yield Read()
     return cycle._now.error or cycle._reconcile()
 
@@ -221,8 +221,8 @@ def _(cycle: Cycle) -> Generator[Step, Event, OAuthError | None]:
 @replaces(
     reload, "a used refresh token is sent because the store could not be read", caught_by="cycle-locking/*rotate*"
 )
-def _(cycle: Cycle) -> Generator[Step, Event, OAuthError | None]:
-    problem = yield from reload(cycle)
+def _(cycle: Cycle, patience: float = READ_PATIENCE) -> Generator[Step, Event, OAuthError | None]:
+    problem = yield from reload(cycle, patience)
     return problem if not cycle._rotates else None
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 
 from ytmusic_oauth import _cycle, _store_reports
-from ytmusic_oauth._cycle import Cycle
+from ytmusic_oauth._cycle import READ_PATIENCE, Cycle
 from ytmusic_oauth._file_store import FileStore
 from ytmusic_oauth._refresher import Refresher
 from ytmusic_oauth._single_flight import SingleFlight
@@ -119,8 +119,8 @@ def _(cycle: Cycle, problem: OAuthError | None) -> Generator[Step, Event, bool]:
 
 
 @replaces(reload, "a file that is no longer a token file is overwritten", caught_by="file/no-longer-*")
-def _(cycle: Cycle) -> Generator[Step, Event, OAuthError | None]:
-    yield from reload(cycle)
+def _(cycle: Cycle, patience: float = READ_PATIENCE) -> Generator[Step, Event, OAuthError | None]:
+    yield from reload(cycle, patience)
     return None
 
 

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: MIT
+"""Breaks in the client in Go."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .registry import Language, Planted
+
+__all__ = ["BREAKS", "GO"]
+
+GO: Final = Language(
+    "go",
+    r"^(?P<indent>)func (?:\(\w+ \*?\w+\) )?NAME[\[(]",
+    ("FOLDER/client",),
+    ("go", "build", "-trimpath", "-o", "client", "."),
+)
+
+BREAKS: Final = (
+    Planted(
+        "cycle.go", "decide", "if goal.rejected != nil {", "if false {",
+        "after a 401, an earlier failure keeps from asking", "decide/*",
+    ),
+    Planted(
+        "cycle.go", "decide", "isBlocked := now", "isBlocked := false && now",
+        "a failing server is asked at every read", "decide/*",
+    ),
+    Planted(
+        "cycle.go", "isEnough", "ahead = math.Min(ahead, half)", "_ = half",
+        "a timer that refreshes an hour ahead refreshes a short-lived token all the time", "decide/*",
+    ),
+    Planted(
+        "cycle.go", "refreshOnce", "timeout = lockWait", "timeout = 0",
+        "a process whose token has expired does not wait for the one that refreshes", "cycle-*",
+    ),
+    Planted(
+        "cycle.go", "refreshOnce", "if problem != nil && c.rotates {", "if false {",
+        "a refresh token is sent without a look into a store that cannot be read", "cycle-locking/*",
+    ),
+    Planted(
+        "cycle.go", "reload", "giveUpAt := c.now.monotonic + patience", "giveUpAt := c.now.monotonic",
+        "a file that is half written for a moment is given up at once", "cycle-locking/*",
+    ),
+    Planted(
+        "cycle.go", "settle", "c.state.seen == nil || c.state.isNewLogin", "true",
+        "a file that the user has removed is written again", "cycle-*",
+    ),
+    Planted(
+        "cycle.go", "ask", "state.takeOther()", "_ = state",
+        "of two logins, the second one is not tried after the first was refused", "cycle-adopting/*",
+    ),
+    Planted(
+        "cycle.go", "ask", "if c.goal.rejected == nil && state.isRefused()", "if false",
+        "a refresh token that was refused is sent again", "cycle-*",
+    ),
+    Planted(
+        "cycle.go", "allowance", "return 1, seconds", "return mostTries, seconds",
+        "a reader with a valid token waits for three tries", "cycle-asking/*",
+    ),
+    Planted(
+        "cycle.go", "allowance", "left-reserve", "left",
+        "a request ends in the second in which the token does", "cycle-asking/*",
+    ),
+    Planted(
+        "cycle.go", "checkLease", "if c.until-c.now.monotonic >= seconds {", "if true {",
+        "a request outlives the lease, and another process sends the second one", "cycle-locking/*",
+    ),
+    Planted(
+        "cycle.go", "remember", "if c.state.token().RefreshToken != refreshToken {", "if false {",
+        "a login that was set during a request is overwritten by its response", "cycle-asking/*",
+    ),
+    Planted(
+        "cycle.go", "saveUnless", "if c.state.storeBackoff.failures == 0 {", "if true {",
+        "the user gets the same warning at every failed save", "cycle-saving/*",
+    ),
+    Planted(
+        "cycle.go", "swap", "swaps < mostSwaps", "swaps < 1",
+        "a conflict in the store is not tried again", "cycle-saving/*",
+    ),
+    Planted(
+        "cycle.go", "backOff", "if !state.isRefused() {", "if true {",
+        "any later failure makes a refused refresh token good again", "cycle-*",
+    ),
+    Planted(
+        "state.go", "afterFailure", "math.Min(*retryAfter, maxDelay)", "*retryAfter",
+        "a Retry-After of a day keeps a device offline for a day", "cycle-asking/*",
+    ),
+    Planted(
+        "state.go", "supersede", "snapshot.token.RefreshToken != old", "false",
+        "a refresh token that was replaced is adopted again from the file", "cycle-*",
+    ),
+    Planted(
+        "state.go", "rotate", "if err.refreshToken == nil ||", "if true ||",
+        "the new refresh token of a malformed response is lost, and the login with it", "cycle-*",
+    ),
+    Planted(
+        "state.go", "settle", "isNewer = !isChanged", "isNewer = true",
+        "values that were set by hand are overwritten by the file", "cycle-*",
+    ),
+    Planted(
+        "state.go", "settle", "issuedAt(there) == issuedAt(ours) && !isChanged", "issuedAt(there) == issuedAt(ours)",
+        "of two refreshes in one second, the older one wins", "cycle-*",
+    ),
+    Planted(
+        "expiry.go", "validityOf", "ends - lifetime - tolerance", "math.Inf(-1)",
+        "a token that was stored while the clock was ahead is never refreshed", "expiry*",
+    ),
+    Planted(
+        "expiry.go", "covers", "wall < v.notAfter", "wall <= v.notAfter",
+        "a token is used in the second in which it expires", "expiry-times/*",
+    ),
+    Planted(
+        "messages.go", "errorIn", "code == nil && (status == 200", "code == nil && (status < 300",
+        "a body with another status than 200 is taken for a token", "error-responses/*",
+    ),
+    Planted(
+        "messages.go", "shown", 'secretsIn("", body)...', "[]string{}...",
+        "a message shows a token of the response", "redaction/*",
+    ),
+    Planted(
+        "redaction.go", "solid", "strings.ToLower(text)", "text",
+        "a secret in another case is shown", "redaction/*",
+    ),
+    Planted(
+        "protocol.go", "request", "(kind == deviceCodeKind || kind == revocationKind)", "false",
+        "the client secret is sent to Google's open endpoints", "requests/*",
+    ),
+    Planted(
+        "protocol.go", "parseRefresh", 'delete(values, "refresh_token")', "_ = values",
+        "a refresh without a new refresh token loses the old one", "re*",
+    ),
+    Planted(
+        "retries.go", "withRetries", "err.isLost && !limits.repeatable", "false",
+        "a lost refresh is sent again, and the server takes it for theft", "retries/*",
+    ),
+    Planted(
+        "device.go", "failed", "p.interval+slowDown", "p.interval",
+        "slow_down does not slow the polling down", "polling-times/*",
+    ),
+    Planted(
+        "strictjson.go", "valueOf", "if _, ok := members[key]; ok {", "if false {",
+        "of a key that is there twice, the last one is taken", "malformed-responses/*",
+    ),
+    Planted(
+        "filelock.go", "tryLock", "syscall.LOCK_EX", "syscall.LOCK_SH",
+        "two processes have the lock at once", "concurrency/*",
+    ),
+    Planted(
+        "filestore.go", "tryReplace",
+        "return os.Rename(temporary, target)", "return writeInPlace(target, []byte(after))",
+        "the file is written in place: a crash leaves half a token", "file/replaced-*",
+    ),
+    Planted(
+        "filestore.go", "keepOwner", "owner.Uid == 0", "true",
+        "a refresh by root takes the file away from its owner", "file/file-of-another-*",
+    ),
+    Planted(
+        "refresher.go", "ensure", "goal, !isValid)", "goal, true)",
+        "a thread with a valid token waits for a slow server", "concurrency/valid-token-*",
+    ),
+    Planted(
+        "transport.go", "post", "time.Duration(seconds*float64(time.Second))", "time.Hour",
+        "a server that stalls stops the program", "hostile/stalled-server",
+    ),
+)  # fmt: skip

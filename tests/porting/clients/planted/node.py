@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: MIT
+"""Breaks in the client in JavaScript."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .registry import Language, Planted
+
+__all__ = ["BREAKS", "NODE"]
+
+NODE: Final = Language(
+    "node",
+    r"^(?P<indent> *)(?:export )?(?:async )?(?:function\*? |const |get |\*)?NAME(?=[(=] ?| = )",
+    ("node", "FOLDER/client.mjs"),
+)
+
+BREAKS: Final = (
+    Planted(
+        "cycle.mjs", "decide", 'if (goal.rejected !== null) return "refresh";', "",
+        "after a 401, an earlier failure keeps from asking", "decide/*",
+    ),
+    Planted(
+        "cycle.mjs", "decide", "if (isValid && !isRefused) return", "if (isValid) return",
+        "an ended login is reported only when the token has expired", "decide/*",
+    ),
+    Planted(
+        "cycle.mjs", "isEnough", "if (!token.refresh_token) return left > 0;", "",
+        "a token without a refresh token is refreshed in its last minute", "decide/*",
+    ),
+    Planted(
+        "cycle.mjs", "*refresh", "if (!this.#isValid() && this.#goal.rejected === null) yield* this.#refresh();", "",
+        "a machine that slept during a refresh gets an error instead of another try", "cycle-asking/*",
+    ),
+    Planted(
+        "cycle.mjs", "*refresh", "const isNews = this.#backOff(error);", "const isNews = true;",
+        "a failing server is asked again at once", "cycle-*",
+    ),
+    Planted(
+        "cycle.mjs", "*save", "yield lock(0)", "yield lock(LOCK_WAIT)",
+        "a call that only wants to save waits for another process's lock", "cycle-saving/*",
+    ),
+    Planted(
+        "cycle.mjs", "*store", "problem !== null || ", "",
+        "a new login is not saved over a file that is not a token", "cycle-saving/*",
+    ),
+    Planted(
+        "cycle.mjs", "*look", "this.#state.lookedAt = this.#now.monotonic;", "",
+        "after a failure, the store is read at every read of the token", "cycle-*",
+    ),
+    Planted(
+        "cycle.mjs", "*#refresh", "if (problem !== null && this.#rotates) throw", "if (false) throw",
+        "a refresh token is sent without a look into a store that cannot be read", "cycle-locking/*",
+    ),
+    Planted(
+        "cycle.mjs", "*#ask", "if (this.#hasStore && mayLook) yield* this.#reload();", "",
+        "a refused refresh token is final, although the store has another one", "cycle-*",
+    ),
+    Planted(
+        "cycle.mjs", "*#ask", "state.refused = refreshToken;", "",
+        "a refresh token that was refused is sent again", "cycle-*",
+    ),
+    Planted(
+        "cycle.mjs", "*#ask", "else if (mayRepeat)", "else if (true)",
+        "two refused refresh tokens in turn are sent for ever", "cycle-adopting/*",
+    ),
+    Planted(
+        "cycle.mjs", "#allowance", "left >= TIMEOUT || ", "",
+        "after one failure, a token that is valid for minutes is not refreshed", "cycle-*",
+    ),
+    Planted(
+        "cycle.mjs", "#checkLease", "retryable: !isTooShort", "retryable: true",
+        "a lease that is always too short is tried for ever", "cycle-locking/*",
+    ),
+    Planted(
+        "cycle.mjs", "#remember", "sent.wall, sent.monotonic", "wall, monotonic",
+        "a slow response makes a token valid for longer", "cycle-asking/*",
+    ),
+    Planted(
+        "cycle.mjs", "#remember", "if (!covers(state.snapshot.fresh, wall, monotonic)) {", "if (false) {",
+        "a server that repeats itself is asked at every read", "cycle-asking/*",
+    ),
+    Planted(
+        "cycle.mjs", "*#swap", "if (problem === null && !state.isDirty) return null;", "",
+        "a newer token in the store is overwritten after a conflict", "cycle-saving/*",
+    ),
+    Planted(
+        "cycle.mjs", "#backOff", "error.retryAfter", "null",
+        "the next request comes before the time in Retry-After", "cycle-asking/*",
+    ),
+    Planted(
+        "state.mjs", "setByHand", "this.isNewLogin ||= snapshot", "this.isNewLogin = false && snapshot",
+        "a login that was set by hand is replaced by the one in the file", "cycle-*",
+    ),
+    Planted(
+        "state.mjs", "reconcile", "isLater || isFresher || rejected", "isLater || rejected",
+        "after a change of the clock, another process's fresh token is not used", "cycle-adopting/*",
+    ),
+    Planted(
+        "state.mjs", "reconcile", "if (this.isNewLogin && !isRefused) return;", "",
+        "a confirmed login that was never saved is replaced by the old one", "cycle-*",
+    ),
+    Planted(
+        "state.mjs", "reconcile", "!this.superseded.includes(refreshToken)", "true",
+        "a refresh token that was replaced is adopted again from the file", "cycle-*",
+    ),
+    Planted(
+        "state.mjs", "savedAs", "this.storeBackoff = NO_BACKOFF;", "",
+        "after a save, the next failure is not a first one, and nobody is warned", "cycle-*",
+    ),
+    Planted(
+        "expiry.mjs", "refreshMargin", "Math.min(REFRESH_MARGIN, Math.floor(expiresIn / 2))", "REFRESH_MARGIN",
+        "a short-lived token is refreshed at every read", "expiry*",
+    ),
+    Planted(
+        "retries.mjs", "parseRetryAfter", "(parseDate(date) ?? now)", "now",
+        "a Retry-After date is compared with a clock that may be wrong", "error-responses/*",
+    ),
+    Planted(
+        "retries.mjs", "withRetries", "const isUnsafe = error.isLost && !repeatable;", "const isUnsafe = false;",
+        "a lost refresh is sent again, and the server takes it for theft", "retries/*",
+    ),
+    Planted(
+        "device.mjs", "constructor", "received + this.interval", "received",
+        "the first poll comes at once", "polling-times/*",
+    ),
+    Planted(
+        "redaction.mjs", "sanitized", "withoutControls(text)", "text",
+        "a server's text controls the terminal", "redaction/*",
+    ),
+    Planted(
+        "validation.mjs", "webLink", "printable(value)", "text(value)",
+        "a link may contain control characters", "*",
+    ),
+    Planted(
+        "protocol.mjs", "parseRevocation", "raiseForError", "() => undefined",
+        "a failed revocation is taken for a success", "error-responses/*",
+    ),
+    Planted(
+        "messages.mjs", "raiseForError", "if (status >= 300 && status < 400) {", "if (false) {",
+        "a redirect is reported as a malformed response", "error-responses/*",
+    ),
+    Planted(
+        "file-store.mjs", "async lock", "ignoringErrors(() => removeLeftovers(targetOf(this.#absolute)))", "void 0",
+        "what a killed process has left stays for ever", "file/killed-*",
+    ),
+    Planted(
+        "file-lock.mjs", "flock", '["-n", "3"]', '["-sn", "3"]',
+        "two processes have the lock at once", "concurrency/*",
+    ),
+    Planted(
+        "refresher.mjs", "async ensureValid", "wait: !isValid", "wait: true",
+        "a task with a valid token waits for a slow server", "concurrency/valid-token-*",
+    ),
+)  # fmt: skip
