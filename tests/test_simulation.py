@@ -394,6 +394,20 @@ def test_what_is_done_by_hand_loses_nothing(setup: Setup) -> None:
     explore(setup, check)
 
 
+#: What is done to a token. (After an update without the lock, or two logins, it depends on the order what is left.)
+DONE: Final = ("read", "retry", "ahead", "store", "set", "set and store", "move in vain")
+LOGINS: Final = ("log in", "write", "set login")
+
+
+@pytest.mark.parametrize("one", [*DONE, *LOGINS, "hide"])
+@pytest.mark.parametrize("other", DONE)
+def test_any_two_things_that_are_done_at_once_lose_nothing(one: str, other: str) -> None:
+    """By two threads of a process, or by two processes; while the token is valid, due or expired."""
+    for seconds in (1, DUE, EXPIRED):
+        for processes in ([f"{one}, read", f"{other}, read"], [f"{one}, read | {other}, read"]):
+            explore(Setup(processes, rounds=[seconds, EXPIRED], preemptions=0), promises)
+
+
 # ---- what no client can prevent ------------------------------------------------------------------
 
 ONCE: Final = [EXPIRED]
