@@ -815,11 +815,11 @@ class AsyncContext(Minimal):
     [
         (AsyncPost(), "must not be asynchronous, as tests.AsyncPost is"),
         (AsyncContext(), "must not be asynchronous, as tests.AsyncContext is"),
-        (Minimal, "must be an object with a method post"),
-        (object(), "must be an object with a method post"),
-        (SimpleNamespace(post="no method"), "must be an object with a method post"),
-        (_http, "must be an object with a method post"),
-        ("https://proxy.example", "must be an object with a method post"),
+        (Minimal, "must be an object with a post method"),
+        (object(), "must be an object with a post method"),
+        (SimpleNamespace(post="no method"), "must be an object with a post method"),
+        (_http, "must be an object with a post method"),
+        ("https://proxy.example", "must be an object with a post method"),
     ],
 )
 def test_what_cannot_send_a_form_is_rejected_at_once(session: object, problem: str) -> None:

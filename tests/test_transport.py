@@ -346,7 +346,7 @@ def resolve_to(monkeypatch: pytest.MonkeyPatch) -> Callable[[Mapping[str, bool |
             return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
 
         monkeypatch.setattr(_http, "time", clock)
-        monkeypatch.setattr(_http, "_silent", set())
+        monkeypatch.setattr(_http, "_unresponsive", set())
         monkeypatch.setattr(socket, "socket", Socket)
         monkeypatch.setattr(socket, "getaddrinfo", resolve)
         return dialled
@@ -736,13 +736,17 @@ def test_a_proxy_gets_the_user_name_and_the_password(proxy: Proxy, user: str, se
 @pytest.mark.parametrize(
     ("refusal", "problem", "retryable"),
     [
-        (b"407 sesame", r" does not accept the user name and the password, or needs them \(HTTP 407\)\. Check", False),
+        (
+            b"407 sesame",
+            r" needs a user name and a password, or does not accept those that it got \(HTTP 407\)\. Check",
+            False,
+        ),
         (b"403 sesame", r" did not connect to oauth\.example \(HTTP 403\)\. Check the proxy: ", False),
         (b"405 No", r" did not connect to oauth\.example \(HTTP 405\)\. Check the proxy: ", False),
         (b"302 Moved", r" did not connect to oauth\.example \(HTTP 302\)\. Check the proxy: ", False),
         (b"429 sesame", r" did not connect to oauth\.example \(HTTP 429\)\. Try again", True),
         (b"502 sesame", r" did not connect to oauth\.example \(HTTP 502\)\. Try again", True),
-        (b"what sesame", r" does not respond as a proxy does\. Check the proxy: ", False),
+        (b"what sesame", r" does not respond like a proxy\. Check the proxy: ", False),
     ],
 )
 def test_a_refusal_of_a_proxy_is_reported_as_the_proxys(

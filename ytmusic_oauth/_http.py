@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from _typeshed import WriteableBuffer
 
-#: Seconds in which a connection must be established, at whichever address.
+#: Seconds in which a connection must be established, to whichever address.
 CONNECT_TIMEOUT: Final = 10.0
 #: Interim responses (RFC 9110 15.2) before the answer; there is rarely one.
 MAX_INTERIM: Final = 20
@@ -38,17 +38,17 @@ METHOD: Final = "POST"
 _CUT_SHORT: Final = "cut short"
 
 # Addresses that did not respond: tried last until they do.
-_silent: Final[set[tuple[str, int]]] = set()
+_unresponsive: Final[set[tuple[str, int]]] = set()
 
 _PROXY_ADVICE: Final = (
     "Check the proxy: the argument proxies, or HTTPS_PROXY, ALL_PROXY and NO_PROXY in the environment."
 )
 _CA_ADVICE: Final = (
     "To trust a private CA, set the environment variable SSL_CERT_FILE to the path of its certificate, or pass "
-    'ssl_context to UrllibSession. On macOS, run "Install Certificates.command" in the folder of Python.'
+    'ssl_context to UrllibSession. On macOS, run "Install Certificates.command" in the Python folder.'
 )
-# What is wrong before the request is sent, and stays wrong.
-_Misconfigured: Final = partial(TransportError, sent=False, retryable=False)
+# A problem that is found before the request is sent, and that trying again does not solve.
+_misconfigured: Final = partial(TransportError, sent=False, retryable=False)
 
 
 def post(
@@ -65,7 +65,7 @@ def post(
     try:
         server = urlsplit(safe_url(url))
     except ValueError as error:
-        raise _Misconfigured(f"The URL {error}", reason="url") from None
+        raise _misconfigured(f"The URL {error}", reason="url") from None
     proxy, context = None, None
     if server.scheme == "https":  # plain http goes to this machine, and a proxy would take the secrets elsewhere
         proxy, context = _proxy(server.netloc, proxies), ssl_context or _verifying_context()
@@ -102,7 +102,7 @@ def _proxy(host: str, proxies: Mapping[str, str] | None) -> Proxy | None:
     try:
         return parse_proxy(url) if url else None
     except ValueError as error:
-        raise _Misconfigured(f"The proxy cannot be used: {error}", reason="proxy", advice=_PROXY_ADVICE) from None
+        raise _misconfigured(f"The proxy cannot be used: {error}", reason="proxy", advice=_PROXY_ADVICE) from None
 
 
 def _verifying_context() -> SSLContext:
@@ -110,7 +110,7 @@ def _verifying_context() -> SSLContext:
     try:
         import ssl
     except ImportError:
-        raise _Misconfigured("This Python was built without ssl, which https needs", reason="tls") from None
+        raise _misconfigured("This Python was built without ssl, which https needs", reason="tls") from None
     from os import environ
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -123,7 +123,7 @@ def _verifying_context() -> SSLContext:
             context.keylog_filename = path
     except OSError as error:
         problem = f"The file named by SSLKEYLOGFILE cannot be written: {error.strerror}"
-        raise _Misconfigured(problem, reason="tls", advice="Correct or unset this environment variable.") from None
+        raise _misconfigured(problem, reason="tls", advice="Correct or unset this environment variable.") from None
     return context
 
 
@@ -193,33 +193,33 @@ def _remaining(deadline: float) -> float:
 
 def _connect(deadline: float, address: tuple[str, int], *_: object) -> socket.socket:
     """Connect to the first address that responds. Each but the last gets half of the time that is left."""
-    targets = sorted(_addresses(*address), key=lambda target: target in _silent)
+    targets = sorted(_addresses(*address), key=lambda target: target in _unresponsive)
     deadline = min(deadline, time.monotonic() + CONNECT_TIMEOUT)
     failure = OSError("it has no address")
     for tried, target in enumerate(targets, 1):
         seconds = _remaining(deadline)
         with ExitStack() as opened:
             try:
-                # A literal address is not looked up.
+                # A target is a literal address: connecting to it looks nothing up.
                 connected = socket.socket(socket.AF_INET6 if ":" in target[0] else socket.AF_INET)
                 opened.callback(connected.close)
                 connected.settimeout(seconds if tried == len(targets) else seconds / 2)
                 connected.connect(target)
             except OSError as error:
                 if _timed_out(error):
-                    _silent.add(target)
+                    _unresponsive.add(target)
                 # An address that refuses or is silent says more than one whose family this machine lacks.
                 if tried == 1 or _timed_out(error) or isinstance(error, ConnectionRefusedError):
                     failure = error
             else:
-                _silent.discard(target)
+                _unresponsive.discard(target)
                 opened.pop_all()
                 return connected
     raise failure
 
 
 def _addresses(host: str, port: int) -> list[tuple[str, int]]:
-    # RFC 6761 6.3: names of this machine are not looked up.
+    # RFC 6761 6.3: localhost and the names below it always mean this machine, and are not looked up.
     if re.fullmatch(r"(.*\.)?localhost\.?", host, re.IGNORECASE):
         return [("127.0.0.1", port), ("::1", port)]
     return [(str(info[4][0]), port) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
@@ -288,8 +288,8 @@ def _proxy_failed(error: Exception, proxy: Proxy, server: str) -> TransportError
         failed.reason = "proxy"
         return failed
     problems = {
-        0: "does not respond as a proxy does",
-        407: "does not accept the user name and the password, or needs them",
+        0: "does not respond like a proxy",
+        407: "needs a user name and a password, or does not accept those that it got",
     }
     problem = f"{name} {problems.get(status, f'did not connect to {server}')}"
     retryable = status >= 500 or status in {408, 429}
@@ -308,4 +308,4 @@ def _untrusted(error: Exception, name: str) -> TransportError:
         advice = "If that date is wrong, set it. If it is right, the operator of the server must renew the certificate."
     elif code in {62, 64}:  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
         advice = "Check the URL: the certificate is for another host."
-    return _Misconfigured(problem, reason=reason, advice=advice)
+    return _misconfigured(problem, reason=reason, advice=advice)

@@ -28,7 +28,7 @@ Kind = Literal["device code", "device grant", "refresh", "revocation", ""]
 
 # Fields of a form that are not secret.
 _PUBLIC_FIELDS: Final = frozenset({"client_id", "scope", "grant_type", "audience", "resource", "response_type"})
-# The RFCs' own words. A secret that begins with `client-secret` has them in common with many sentences.
+# The RFCs' own words, which many sentences contain. A secret that begins with `client-secret` shares them.
 _PUBLIC_WORDS: Final = ("client_secret", "client_assertion", "device_code", "refresh_token", "access_token")
 # The keys of a response whose values are secret.
 _SECRET_KEY: Final = re.compile(r"(token|secret|password|assertion|device_?code)$", re.IGNORECASE)
@@ -94,11 +94,11 @@ class HttpResponse(NamedTuple):
     content_type: str = ""
     #: the seconds that the server asked to wait
     retry_after: float | None = None
-    #: whether the body has no byte
+    #: whether the body is empty
     is_empty: bool = False
     #: whether it asks the client to authenticate: it has a WWW-Authenticate header
     has_challenge: bool = False
-    #: where a redirect leads to, redacted
+    #: where a redirect leads, redacted
     location: str | None = None
 
     def __repr__(self) -> str:
@@ -115,7 +115,7 @@ _NOT_DONE: Final = frozenset({500, 501, 503})
 # Seconds. A longer interval would end the login unconfirmed.
 MAX_INTERVAL: Final = 300
 
-# Error code -> the kinds of request that it answers. As the answer to any other it says nothing that we know.
+# Error code -> the kinds of request to which it is a response. In a response to any other, its meaning is unknown.
 _ANSWERS: Final[Mapping[str, Sequence[Kind]]] = MappingProxyType(
     {
         **dict.fromkeys(
@@ -141,7 +141,7 @@ _NOT_FOR_DEVICES: Final = (
     "The server does not let this OAuth client log in with a device code",
     "Enable the device authorization grant for this client. If the client is public, send no client secret.",
 )
-# What an error means, and what to do, where the request makes it something else than the class says.
+# The problem and the advice, where they depend on the kind of request and not on the class alone.
 _WORDS: Final[Mapping[tuple[Kind, type[OAuthError]], tuple[str, str]]] = MappingProxyType(
     {
         ("device code", UnauthorizedOAuthClient): _NOT_FOR_DEVICES,
@@ -152,7 +152,7 @@ _WORDS: Final[Mapping[tuple[Kind, type[OAuthError]], tuple[str, str]]] = Mapping
         ),
     }
 )
-# What Google's servers add to an error class.
+# The advice for the errors of Google's servers.
 _GOOGLE_ADVICE: Final[Mapping[type[OAuthError], str]] = MappingProxyType(
     {
         InvalidGrant: (
@@ -237,7 +237,7 @@ def redirected(status: int | None, location: str | None = None) -> TransportErro
 
 
 def malformed(response: HttpResponse, problem: str, key: str | None = None) -> MalformedResponse:
-    """Return the error for a response, identified by its status and content type, that has this problem."""
+    """Return the error for a response that has this problem. It names the status and the content type."""
     content_type = f", {response.content_type}" if response.content_type else ""
     body: Mapping[str, object] = response.body if is_object(response.body) else {}
     return MalformedResponse(

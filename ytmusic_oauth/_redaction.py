@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What of a server's text may be shown: no secret, and nothing that controls a terminal. Pure.
+"""How much of a server's text may be shown: no secret, and nothing that controls a terminal. Pure.
 
 A server may repeat a secret in any spelling: percent-encoded, as JSON inside JSON, with HTML entities, in several of
 these at once, cut off, or broken into lines. So text and secrets are decoded until nothing changes, and compared
-without blanks, and again on letters and digits alone. Eight characters of a secret in a row are enough to drop the
+twice: without blanks, and by letters and digits alone. Eight characters of a secret in a row are enough to drop the
 text.
 """
 
@@ -27,7 +27,7 @@ _REDACTED: Final = "[redacted]"
 # A backslash escape of JSON or of a programming language, with all the backslashes before it.
 _ESCAPE: Final = re.compile(r"\\+(?:u([0-9a-f]{4})|x([0-9a-f]{2})|(.?))", re.IGNORECASE | re.DOTALL)
 _CONTROL_ESCAPES: Final = "abfnrtv0"
-# HTML, inside a word.
+# A line break in HTML, which may stand inside a word.
 _LINE_BREAK: Final = re.compile(r"<w?br\s*/?>", re.IGNORECASE)
 
 
@@ -39,8 +39,8 @@ def sanitized(text: str) -> str:
 def redacted(text: object, secrets: Iterable[str], public: Iterable[str] = ()) -> str | None:
     """Return the text, sanitized, if it has no part of a secret; else "[redacted]".
 
-    What a secret has in common with a `public` value, such as the client id, is no part of it. Returns None for a
-    non-string, and for text that is too long to search.
+    A secret of fewer than eight characters is replaced where it is a word. What a secret has in common with a `public`
+    value, such as the client id, may be shown. Returns None for a non-string, and for text that is empty or too long.
     """
     if not isinstance(text, str) or not 0 < len(text) <= _MAX_SEARCHED:
         return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""When to send a request again, and how long to wait before. Pure: the caller passes the time and the sleep."""
+"""When to send a request again, and how long to wait first. Pure: the caller passes the time and the sleep."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def with_retries(
     sleep: Callable[[float], None],
     jitter: Callable[[], float],
 ) -> _T:
-    """Call `ask` while it fails with a transient error, `tries` times at most within `seconds`.
+    """Call `ask` while it fails with a transient error, at most `tries` times and within `seconds`.
 
-    `ask` gets the seconds that are left. A request that may have reached the server, and got no response, is retried
+    `ask` gets the seconds that are left. A request that may have reached the server but got no response is retried
     only if it is `repeatable`. `jitter` returns a factor from 0.9 to 1.1: it keeps a thousand clients that failed
     together from coming back together.
     """
@@ -50,8 +50,7 @@ def with_retries(
 def parse_retry_after(value: str, date: str, now: float) -> float | None:
     """Return the seconds that a Retry-After header (RFC 9110 10.2.3) asks to wait.
 
-    A date is relative to `date`, the response's own Date header, or without one to `now` (UNIX time), which may be
-    wrong.
+    A date counts from `date`, the response's own Date header, or else from `now` (UNIX time), which may be wrong.
     """
     if re.fullmatch(r"[0-9]{1,9}", value):
         return float(value)

@@ -44,7 +44,7 @@ class Credentials(ABC):
 
     @abstractmethod
     def token_from_code(self, device_code: str) -> RefreshableTokenDict:
-        """Method for verifying user auth code and conversion into a FullTokenDict."""
+        """Method for verifying user auth code and conversion into a RefreshableTokenDict."""
 
     @abstractmethod
     def refresh_token(self, refresh_token: str) -> BaseTokenDict:
@@ -93,9 +93,9 @@ class OAuthCredentials(Credentials):
         self.parameters: Mapping[str, str] = validate("parameters", parameters, extra_parameters)
         """The server's own parameters of a device authorization request."""
         self.login_ends_at: int | None = None
-        """When the server will end the last login (UNIX time); None if it did not say.
+        """When the server will end the most recent login (UNIX time); None if it did not say.
 
-        Google says so, and ends a login after 7 days, while the consent screen of the OAuth app is in "Testing".
+        While the consent screen of the OAuth app is in "Testing", Google ends a login after 7 days, and says so.
         """
         self._session = session
         self._proxies = proxies
@@ -116,7 +116,10 @@ class OAuthCredentials(Credentials):
         return self.endpoints == other.endpoints and self.scope == other.scope
 
     def get_code(self) -> AuthCodeDict:
-        """Request a code for the user. First step of token creation. Tries up to three times on transient failures."""
+        """Request a code for the user. First step of token creation.
+
+        Tries up to three times on transient failures, unless the server may have acted on a request.
+        """
         request = protocol.device_authorization_request(
             self.endpoints, self.client_id, self.client_secret, self.scope, self.parameters
         )
@@ -182,12 +185,12 @@ class OAuthCredentials(Credentials):
         If the server rotates refresh tokens, returns a `RefreshableTokenDict`; the old refresh token is then invalid.
         `scope` is empty if the server omitted it: the scope is unchanged. Tries up to three times on transient
         failures. Raises `InvalidGrant` and `UnauthorizedOAuthClient`. A `MalformedResponse` has the new refresh token,
-        if one came with it: keep that.
+        if one came with it: keep it.
         """
         return self.refresh_within(refresh_token)
 
     def refresh_within(self, refresh_token: str, *, tries: int = TRIES, seconds: float = TIMEOUT) -> BaseTokenDict:
-        """Request a new access token, in at most so many tries and seconds: see `refresh_token`."""
+        """Request a new access token, in at most `tries` tries and `seconds` seconds: see `refresh_token`."""
         request = protocol.refresh_request(self.endpoints, self.client_id, self.client_secret, refresh_token)
 
         def ask(seconds: float) -> BaseTokenDict:

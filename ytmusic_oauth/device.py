@@ -25,10 +25,10 @@ __all__ = ["DevicePoll", "poll"]
 # RFC 8628 3.5: "the interval MUST be increased by 5 seconds for this and all subsequent requests".
 _SLOW_DOWN: Final = 5
 # Seconds. RFC 8628 3.5 recommends exponential backoff after a failure, but a user who has confirmed should not wait
-# long: from here on, the interval grows by half.
+# long: an interval as long as this grows by half only.
 _MAX_BACKOFF: Final = 60
-# Captive portals and inspecting proxies respond in the server's place for a while. So many strange responses in a row
-# are no accident.
+# Captive portals and inspecting proxies respond in the server's place for a while. This many strange responses in a
+# row are not a transient failure.
 _MAX_STRANGE: Final = 10
 # Statuses that say that this URL does not take polls at all.
 _WRONG_URL: Final = frozenset({404, 405, 410, 415})
@@ -42,9 +42,9 @@ class DevicePoll:
     """The schedule of one login.
 
     Wait for `delay()` seconds and poll. If that raises, pass the error to `failed()` and repeat. `sent` and `received`
-    are the monotonic times at which the code was requested and came: it expires relative to the request. The first poll
-    is due one interval after the response: no user is faster. After failures the polls become rarer, but the last one
-    comes when the code expires.
+    are the monotonic times at which the code was requested and received: it expires relative to the request. The first
+    poll is due one interval after the response: no user is faster. After failures the polls become rarer, but there is
+    a last one when the code expires, if the server allows a poll by then.
     """
 
     def __init__(self, code: AuthCodeDict, sent: float, received: float | None = None) -> None:
@@ -53,7 +53,7 @@ class DevicePoll:
         self.deadline: float = sent + code["expires_in"]
         """The monotonic time at which the code expires."""
         self._next_poll = (sent if received is None else received) + self.interval
-        # The interval that the server asked for, and from when on it allows a poll.
+        # The interval that the server asked for, and the time from which it allows a poll.
         self._server_interval: float = self.interval
         self._allowed = sent
         # The failure of the last poll, and how long the server asked to wait, if that is longer than the code is valid.
@@ -105,7 +105,7 @@ def _is_strange(error: OAuthError) -> bool:
     """Whether the response probably did not come from the server."""
     if isinstance(error, MalformedResponse):
         return not error.has_token and error.status not in _WRONG_URL
-    # Certificate errors have the reason "tls" or "clock" and are not retryable.
+    # "tls" and not retryable: a certificate that is not trusted, such as that of an inspecting proxy.
     return error.reason == "redirect" or (error.reason == "tls" and not error.retryable)
 
 

@@ -53,7 +53,7 @@ OAUTH_SCOPE: Final = "https://www.googleapis.com/auth/youtube"
 
 # Seconds that a device code is valid, if the server does not say. RFC 8628 3.2 requires it to.
 _ASSUMED_CODE_LIFETIME: Final = 900
-# Seconds between polls, if the server does not say (RFC 8628 3.2), or says what would end the login unconfirmed.
+# Seconds between polls if the server names no interval (RFC 8628 3.2), or one that leaves no time to confirm.
 _INTERVAL: Final = 5
 
 
@@ -61,7 +61,8 @@ _INTERVAL: Final = 5
 class Endpoints:
     """The URLs of an OAuth server, how a client authenticates there, and how it deviates from RFC 8628.
 
-    Raises `ValueError` for a URL that is neither https nor http to this machine.
+    Raises `ValueError` for an unknown `client_authentication`, and for a URL that is neither https nor http to this
+    machine.
     """
 
     device_code_url: str
@@ -83,7 +84,7 @@ class Endpoints:
     device_code_parameter: str = "device_code"
     """The name of the device code in a token request."""
     authenticate_everywhere: bool = True
-    """Whether the client authenticates at every endpoint, not only the token endpoint (RFC 8628 3.1, RFC 7009 2.1)."""
+    """Whether the client authenticates everywhere, not only at the token endpoint (RFC 8628 3.1, RFC 7009 2.1)."""
     rotates_refresh_tokens: bool = True
     """Whether a refresh may return a new refresh token and invalidate the old one.
 
@@ -101,7 +102,7 @@ class Endpoints:
         validate("client_authentication", self.client_authentication, client_authentication)
 
     def __repr__(self) -> str:
-        # As a default, in a signature, the values would hide the other parameters.
+        # As a default in a signature, all the values would bury the other parameters.
         values = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
         return {YOUTUBE: "YOUTUBE", GOOGLE: "GOOGLE"}.get(self, f"{type(self).__name__}({values})")
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The interface to the network: what a session is, and how a request is sent through one.
 
-`transport.UrllibSession` is ours. A session of the caller's is told not to follow redirects, and a response that came
+`transport.UrllibSession` is ours. `requests` and `httpx` are told not to follow redirects, and a response that came
 through one is rejected. What a `requests.Session` or an `httpx.Client` receives is read here, up to 1 MiB and within
-the time; but sending, receiving the headers and each read are limited by the session's own timeout alone. Opens no
-socket itself.
+the time; but sending, receiving the headers and each read are limited one by one, by the timeout that is passed to the
+session. Opens no socket itself.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def check_session(session: object) -> None:
 
     post, kind = getattr(session, "post", None), type(session)
     if isinstance(session, (type, ModuleType)) or not callable(post):
-        raise TypeError("session must be an object with a method post, such as a requests.Session() or httpx.Client()")
+        raise TypeError("session must be an object with a post method, such as a requests.Session() or httpx.Client()")
     if iscoroutinefunction(post) or hasattr(session, "__aenter__"):
         name = f"{kind.__module__.partition('.')[0]}.{kind.__qualname__}"
         raise TypeError(f"session must not be asynchronous, as {name} is: use a requests.Session() or httpx.Client()")
@@ -162,14 +162,14 @@ class Proxy(NamedTuple):
     host: str
     port: int
     headers: Mapping[str, str]
-    """What to send it besides: the user name and the password."""
+    """The header fields to send to it: they hold the user name and the password."""
 
     def __repr__(self) -> str:
         return f"Proxy(host={self.host!r}, port={self.port})"
 
 
 def proxy_for_https(proxies: Mapping[str, str]) -> str:
-    """Return the URL of the proxy for https, or of the one for every scheme; empty without one."""
+    """Return the URL of the proxy for https or, failing that, for every scheme; empty if there is neither."""
     return str(proxies.get("https") or proxies.get("all") or "")
 
 
@@ -181,7 +181,7 @@ def parse_proxy(url: str) -> Proxy:
     if has_scheme and scheme.startswith("socks"):
         raise ValueError("SOCKS proxies are not supported")
     if scheme == "https":
-        raise ValueError("a proxy with https:// is not supported; most proxies take http://, for https requests too")
+        raise ValueError("a proxy with https:// is not supported; most proxies take http://, also for https requests")
     parts = _PROXY.fullmatch(url)
     if parts is None or not 0 < int(parts["port"] or "80") <= 65535:
         raise ValueError("it is not like http://user:password@host:port, with special characters percent-encoded")
@@ -209,7 +209,7 @@ def check_proxies(proxies: Mapping[str, str] | None) -> None:
 
 
 def send(session: Session, request: Request, timeout: float = TIMEOUT) -> HttpResponse:
-    """Send a request once, within `timeout` seconds as far as the session keeps to it.
+    """Send a request once, within `timeout` seconds if the session keeps to them.
 
     Raises `TransportError`, or `MalformedResponse` if the response is not valid HTTP or too large.
     """
@@ -246,9 +246,9 @@ def _post(session: Session, request: Request, timeout: float) -> Response:
         options["auth"] = _as_it_is
     if is_requests(session):  # follows redirects by default, and sends the form again
         options["allow_redirects"] = False
-        if hasattr(session, "stream"):  # not so in a wrapper
+        if hasattr(session, "stream"):  # a wrapper has no such attribute
             options["stream"] = True
-    elif hasattr(session, "follow_redirects"):  # httpx: follows redirects if its maker said so
+    elif hasattr(session, "follow_redirects"):  # httpx: follows redirects if it was created to
         options["follow_redirects"] = False
     elif isinstance(own, (int, float)):  # UrllibSession has a timeout of its own
         timeout = min(own, timeout)
@@ -308,7 +308,7 @@ def _received(response: Response, pieces: Iterable[bytes], deadline: float) -> _
 
 
 def _as_it_is(request: object) -> object:
-    """Take the place of an authentication that would replace ours: both requests and httpx call it."""
+    """Add no authentication. Passed as `auth`, it keeps requests and httpx from replacing ours."""
     return request
 
 

@@ -43,7 +43,10 @@ class UrllibSession:
     """
 
     proxies: Mapping[str, str] | None = field(default=None, repr=False)
-    """`{"https": "http://user:password@host:port"}`, whatever NO_PROXY says. None: the environment's. `{}`: none."""
+    """`{"https": "http://user:password@host:port"}`, used whatever NO_PROXY says; `{}` for no proxy.
+
+    None for the proxies that the environment names.
+    """
     if sys.version_info >= (3, 10):  # before, these may be given by position, too
         _: KW_ONLY
     timeout: float = TIMEOUT
