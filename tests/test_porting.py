@@ -374,6 +374,31 @@ def test_scenario_has_an_id_a_level_and_a_reason() -> None:
     assert not {each.id for each in SCENARIOS} & {each.id for each in read_vectors()}
 
 
+# Each subject of a refresh that is easy to port wrong, and vectors about it.
+SUBJECTS: Final = {
+    "adoption of a newer token": "cycle-adopting/newer-*",
+    "of an older token": "cycle-adopting/older*",
+    "of the same token": "cycle-adopting/same",
+    "of one that is newer in part": "cycle-adopting/*access-token*",
+    "a refusal is remembered": "cycle-asking/refused*",
+    "a refusal is forgotten": "cycle-adopting/*new-login*",
+    "backoff grows": "cycle-asking/backoff-*",
+    "backoff is reset": "cycle-*/*forgets*failures",
+    "a save is deferred": "cycle-saving/*cannot-be-saved",
+    "a deferred save is tried again": "cycle-saving/saved-later*",
+    "who waits": "cycle-locking/*wait*",
+    "a lease that is too short": "cycle-locking/lease-*",
+    "a conflict after a swap": "cycle-saving/conflict-*",
+    "the same access token again": "cycle-asking/same-access-token-*",
+    "a retried refresh": "refresh/retried-*",
+}
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_every_subject_of_a_refresh_has_vectors(subject: str) -> None:
+    assert [each.id for each in read_vectors() if fnmatchcase(each.id, SUBJECTS[subject])]
+
+
 # ---- the deliberate breaks -----------------------------------------------------------------------
 
 
