@@ -209,12 +209,12 @@ KINDS: Final[Mapping[str, tuple[bytes, str, str]]] = {
     ),
     "authorized_user of google-auth": (
         b'{"token": "ya29.x", "refresh_token": "1//x", "client_id": "c", "client_secret": "s", "scopes": ["x"]}',
-        "Not a token: this is Google's authorized_user form.",
+        "Not a token: this is a file in Google's authorized_user format.",
         "Convert it (the recipe authorized_user.py shows how)",
     ),
     "authorized_user of gcloud": (
         b'{"client_id": "c", "client_secret": "s", "refresh_token": "1//x", "type": "authorized_user"}',
-        "Not a token: this is Google's authorized_user form.",
+        "Not a token: this is a file in Google's authorized_user format.",
         "Convert it (the recipe authorized_user.py shows how)",
     ),
     "client secrets": (
@@ -235,8 +235,10 @@ KINDS: Final[Mapping[str, tuple[bytes, str, str]]] = {
     ),
     "cookies.txt": (b"# Netscape HTTP Cookie File\n.youtube.com\tTRUE\n", "these are cookies", OTHER_PATH),
     "web page": (b"<!doctype html>\n<title>Log in</title>", "this is a web page", OTHER_PATH),
-    "pickle": (pickle.dumps(TOKEN), "this is a pickle of Python", OTHER_PATH),
+    "pickle": (pickle.dumps(TOKEN), "this is a Python pickle", OTHER_PATH),
     "UTF-16": (json.dumps(TOKEN).encode("utf-16"), "this is text in UTF-16", "Save it as UTF-8."),
+    "database": (b"SQLite format 3\0\x10\0\xff", "this is a database", OTHER_PATH),
+    "database that happens to be UTF-8": (b"SQLite format 3\0\x10\0", "this is a database", OTHER_PATH),
     "binary": (b"\x1f\x8b\x08\x00\xff", "it is not UTF-8", OTHER_PATH),
     "text behind": (
         json.dumps(TOKEN, indent=1).encode() + b"}\n",

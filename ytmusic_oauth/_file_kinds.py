@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What is there instead of a token, and what to do next. Pure; loaded only when an error is made.
 
-People have many files of credentials. An error that names the kind saves them a search.
+People have many credential files. An error that names the kind saves them a search.
 """
 
 from __future__ import annotations
@@ -21,45 +21,41 @@ FOLDER: Final = (
 )
 _BROWSER: Final = ("these are the headers of a browser (ytmusicapi's browser.json), not an OAuth token", _ELSEWHERE)
 _AUTHORIZED_USER: Final = (
-    "this is Google's authorized_user form",
+    "this is a file in Google's authorized_user format",
     "Convert it (the recipe authorized_user.py shows how), or log in, with another path for the token file.",
 )
-_SERVICE_ACCOUNT: Final = (
-    "this is the key of a service account, and YouTube Music needs the login of a user",
-    _ELSEWHERE,
-)
+_SERVICE_ACCOUNT: Final = ("this is the key of a service account, but YouTube Music needs a user's login", _ELSEWHERE)
 _CLIENT: Final = (
     "this is the OAuth client, not the token",
     "Pass it as the client (--client-secrets on the command line), and log in, with another path for the token file.",
 )
 _COOKIES: Final = ("these are cookies, not an OAuth token", _ELSEWHERE)
 _PAGE: Final = ("this is a web page, perhaps that of a failed download", _ELSEWHERE)
-_PICKLE: Final = ("this is a pickle of Python, which Google's older examples write", _ELSEWHERE)
+_PICKLE: Final = ("this is a Python pickle, which Google's older examples write", _ELSEWHERE)
 _UTF16: Final = ("this is text in UTF-16, which PowerShell writes", "Save it as UTF-8.")
+_DATABASE: Final = ("this is a database, such as a browser's cookies", _ELSEWHERE)
 _BINARY: Final = ("it is not UTF-8", _ELSEWHERE)
 
 # How the text begins -> the kind.
 _BEGINNINGS: Final = MappingProxyType(
-    {"# Netscape HTTP Cookie File": _COOKIES, "# HTTP Cookie File": _COOKIES, "<": _PAGE, "SQLite format 3": _BINARY}
+    {"# Netscape HTTP Cookie File": _COOKIES, "# HTTP Cookie File": _COOKIES, "<": _PAGE, "SQLite format 3": _DATABASE}
 )
 # How the bytes begin -> the kind.
-_MAGIC: Final = MappingProxyType({b"\xff\xfe": _UTF16, b"\xfe\xff": _UTF16, b"\x80": _PICKLE})
+_MAGIC: Final = MappingProxyType({b"\xff\xfe": _UTF16, b"\xfe\xff": _UTF16, b"\x80": _PICKLE, b"SQLite ": _DATABASE})
 
-# The number of a failed system call -> what to do next.
+# The error number of a failed system call -> what to do next.
 _ADVICE: Final[Mapping[int, str]] = MappingProxyType(
     {
         errno.ENOSPC: "Make room on the disk.",
         errno.EDQUOT: "Make room: the quota of this user is used up.",
         errno.EROFS: "Mount the file system for writing, or use another path.",
-        errno.EACCES: "Check the owner and the permissions of the file and of its folder.",
-        errno.EPERM: "Check the owner and the permissions of the file and of its folder.",
+        **dict.fromkeys((errno.EACCES, errno.EPERM), "Check the owner and the permissions of the file and its folder."),
         errno.ENOENT: "Create the folder first.",
-        errno.ENOTDIR: "Check the path: a part of it is a file, and no folder.",
+        errno.ENOTDIR: "Check the path: a part of it is a file, not a folder.",
         errno.ENAMETOOLONG: "Use a shorter name.",
         errno.ELOOP: "Check the symbolic links: they lead in a circle.",
-        errno.EIO: "Check the disk: it has failed.",
-        errno.EMFILE: "Look for what leaves files open in this program.",
-        errno.ENFILE: "Look for what leaves files open on this machine.",
+        errno.EIO: "Check the disk: it may be failing.",
+        **dict.fromkeys((errno.EMFILE, errno.ENFILE), "Look for what leaves files open, in this program or another."),
     }
 )
 
@@ -70,12 +66,12 @@ def advice_for(number: int | None) -> str:
 
 
 def kind_of_bytes(content: bytes) -> tuple[str, str]:
-    """Return what content is that is not text, and what to do next."""
+    """Return the kind of content that is not text, and what to do next."""
     return next((kind for magic, kind in _MAGIC.items() if content.startswith(magic)), _BINARY)
 
 
 def kind_of_text(text: str) -> tuple[str, str] | None:
-    """Return what a text is that is not a token, and what to do next; None if it is not known."""
+    """Return the kind of a text that is not a token, and what to do next; None for an unknown kind."""
     for beginning, kind in _BEGINNINGS.items():
         if text.lstrip().startswith(beginning):
             return kind
