@@ -1055,7 +1055,7 @@ def test_the_check_finds_a_file_of_an_unmapped_user_that_may_not_be_written() ->
         assert is_alone(file)
 
 
-# ---- folders that others can write ---------------------------------------------------------------
+# ---- folders that others can write to ------------------------------------------------------------
 
 STICKY, OPEN, GROUPS = 0o1777, 0o777, 0o775
 

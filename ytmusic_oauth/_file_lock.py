@@ -2,12 +2,12 @@
 """An inter-process lock on a token file: a kernel lock, released when its holder dies.
 
 It locks the token file itself: no lock file is left behind, and it works across containers that share only that file.
-With no file yet, it locks the folder. (Windows cannot replace an open file: there, it locks a file beside it.) Where
-locking is impossible, on a file system or platform without locks, callers proceed without it. Any other failure is
-raised: "could not lock" is not "there are no locks".
+If there is no file yet, it locks the folder. (Windows cannot replace an open file: there, it locks a file beside it,
+and leaves that behind.) Where locking is impossible, on a file system or platform without locks, callers proceed
+without it. Any other failure is raised: "could not lock" is not "there are no locks".
 
-A kernel lock belongs to an open file, which a forked child shares, and keeps as long as it runs. So the child closes
-what was open for locking; and a file that was opened while another thread forked is closed and opened again, because
+A kernel lock belongs to an open file, which a forked child shares and would keep open as long as it runs. The child
+closes what was open for locking. A file opened while another thread forked is closed and opened again, because
 the child may not know about it. An interrupt (Ctrl-C) while the lock is taken releases it, even if the program keeps
 the traceback, which refers to everything.
 """
@@ -32,7 +32,7 @@ _POLL: Final = 0.05
 _REPLACED: Final = 10
 # Errors that mean "held by another process", on POSIX and on Windows.
 _TAKEN: Final = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK})
-# Errors that mean "this file system has no locks". EPERM: a sandbox forbids them; EBADF: NFS, of a file that we may
+# Errors that mean "this file system has no locks". EPERM: a sandbox forbids them; EBADF: NFS, for a file that we may
 # only read.
 _NO_LOCKS: Final = frozenset(
     {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.EPERM, errno.EBADF}
@@ -78,10 +78,10 @@ class FileLock:
     Its value is False if locking is not possible here. Raises `TimeoutError` without a number if the lock is taken for
     `timeout` seconds, and an `OSError` with its number on any other failure: ETIMEDOUT of a network file system, too.
 
-    A class, because an interrupt between a generator's `yield` and `with` would keep what the generator holds.
+    A class, not a generator: an interrupt between its `yield` and the body of the `with` would leave the lock held.
     """
 
-    # The open file, which is locked; -1: none.
+    # The file that is open for locking; -1: none.
     _file = -1
 
     def __init__(self, path: str, timeout: float) -> None:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Whose file a login is stored in: the owner is kept, and another user's trap is refused. Opens no file.
 
-In a folder that others can write, such as /tmp, another user can put a file or a link where the login of this user is
-going to be stored, and so receive it, or have it written over a file of this user. A folder is writable by others
-through its mode; members of its group are others if the file belongs neither to us nor to the owner of the folder.
-Access control lists are not looked at.
+In a folder that others can write to, such as /tmp, another user can put a file or a link where the login of this user
+is going to be stored. That user then receives the login, or has it written over a file of this user. The mode of a
+folder says whether others can write to it. Members of its group count as others for a file that belongs neither to us
+nor to the owner of the folder. Access control lists are not looked at.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import sys
 from contextlib import suppress
 from typing import Final
 
-# What a user namespace (a rootless container) shows as the owner of a file whose owner it does not know.
-_UNKNOWN_OWNER: Final = 65534
+# What a user namespace (a rootless container) shows as the owner or group of a file if it does not know them.
+_UNKNOWN: Final = 65534
 # As in Linux.
 _MOST_LINKS: Final = 40
 
@@ -27,7 +27,7 @@ def keep_owner(file: int, old_status: os.stat_result) -> None:
     if sys.platform != "win32":
         for user, group in ((-1, old_status.st_gid), (old_status.st_uid, -1)):
             with suppress(AttributeError, OSError):
-                if _UNKNOWN_OWNER not in {user, group}:
+                if _UNKNOWN not in {user, group}:
                     os.fchown(file, user, group)
     if os.fstat(file).st_uid != old_status.st_uid:  # some file systems ignore a new owner
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
@@ -47,7 +47,7 @@ def may_be_planted(folder: str, status: os.stat_result) -> bool:
 
 
 def can_others_rename(folder: str) -> bool:
-    """Whether another user can rename this folder, one above it, or a folder of ours in it."""
+    """Whether another user can rename this folder, a folder above it, or one that we make in it."""
     if sys.platform == "win32":
         return False
     else:

@@ -24,9 +24,9 @@ from .exceptions import TokenFileError, TokenFileNotFound
 
 # Bytes; a token file has about five hundred.
 _LARGEST_FILE: Final = 2**20
-# Bytes: room for any token.
-_ROOM: Final = 4096
-_HOME: Final = "Expand the path first (os.path.expanduser): ~ is not your home folder here."
+# Bytes, as many as any token needs.
+_TRIAL_SIZE: Final = 4096
+_TILDE_ADVICE: Final = "Expand the path first (os.path.expanduser): ~ is not your home folder here."
 # Seconds that the check before a login waits for the lock.
 _CHECK_WAIT: Final = 2.0
 
@@ -77,7 +77,7 @@ class FileStore:
         target, status = self._target()
         if status is None or self.read() != before:
             return False
-        with self._named("The token file cannot be removed"):
+        with self._naming_the_file("The token file cannot be removed"):
             try:
                 os.unlink(target)
                 _file_write.sync_folder(target)
@@ -92,17 +92,17 @@ class FileStore:
         return _StoreLock(self, FileLock(self._absolute, timeout))
 
     def for_login(self) -> FileStore:
-        """Return this store for a new login: it refuses the file or link of another user where others can write."""
+        """Return a copy for a new login: it refuses another user's file or link where others can write."""
         store = copy(self)
         store._is_for_login = True
         return store
 
     def check_folder(self) -> None:
-        """Raise `TokenFileError` if no new file can be written where the token file is: the disk is full, say."""
+        """Raise `TokenFileError` if no new file can be written beside the token file, on a full disk for example."""
         target, status = self._target()
-        with self._named("No token file can be written here"):
+        with self._naming_the_file("No token file can be written here"):
             try:
-                with temporary_file(target, b" " * _ROOM, status) as temporary, temporary_name(target) as moved:
+                with temporary_file(target, b" " * _TRIAL_SIZE, status) as temporary, temporary_name(target) as moved:
                     os.replace(temporary, moved)
             except OSError as error:
                 if status is None or error.errno not in NO_RENAME:
@@ -110,9 +110,9 @@ class FileStore:
                 os.close(_file_write.open_in_place(target))
 
     def check_writable(self) -> None:
-        """Raise `TokenFileError` if a login could not be stored: goes the way of `replace`, with the content there is.
+        """Raise `TokenFileError` if a login could not be stored: does what `replace` does, with the present content.
 
-        Only while another process holds the lock, the file itself is not tried.
+        While another process holds the lock, only the folder is tried.
         """
         store = self.for_login()
         store.check_folder()
@@ -127,8 +127,8 @@ class FileStore:
             return ""
         self._is_detached = None
         return (
-            f"{self.path}: This file is mounted by itself, and was replaced where it comes from. The two are separate "
-            "files now, and what is saved here is lost with the mount. Mount the folder instead."
+            f"{self.path}: This file is mounted by itself, and the original was replaced. The two are separate files "
+            "now, and what is saved here is lost with the mount. Mount the folder instead."
         )
 
     def remove_leftovers(self) -> None:
@@ -144,7 +144,7 @@ class FileStore:
             what = "holds only zeros, as after a power cut" if b"\0" in content else "is empty"
             return TokenFileNotFound(f"The token file {what}", path=self.path)
         if not os.path.isdir(folder):
-            advice = _HOME if self.path.startswith("~") else ""
+            advice = _TILDE_ADVICE if self.path.startswith("~") else ""
             return TokenFileNotFound(f"There is no folder {folder}", path=self.path, advice=advice)
         problem = "" if os.path.isabs(self.path) else f"There is no token file here, in {folder}"
         return TokenFileNotFound(problem, path=self.path)
@@ -153,17 +153,16 @@ class FileStore:
         """Return the error for a failed system call."""
         from ._file_kinds import advice_for
 
-        what = error.strerror or type(error).__name__
+        what, advice = error.strerror or type(error).__name__, advice_for(error.errno)
         if error.errno == errno.ENOENT and not os.path.isabs(self.path):
             what += f", in {os.path.dirname(self._absolute)}"
-        is_home = self.path.startswith("~") and error.errno == errno.ENOENT
-        advice = _HOME if is_home else advice_for(error.errno)
+            advice = _TILDE_ADVICE if self.path.startswith("~") else advice
         return TokenFileError(f"{problem}: {what}", path=self.path, advice=advice)
 
     # ---- the file itself ----
 
     @contextmanager
-    def _named(self, problem: str) -> Generator[None, None, None]:
+    def _naming_the_file(self, problem: str) -> Generator[None, None, None]:
         """Name the file in the error for a failed system call."""
         try:
             yield
@@ -171,7 +170,7 @@ class FileStore:
             raise self.failed(problem, error) from error
 
     def _content(self) -> bytes | None:
-        with self._named("The token file cannot be read"):
+        with self._naming_the_file("The token file cannot be read"):
             try:
                 file = os.open(self._absolute, os.O_RDONLY | _file_write.OPEN_FLAGS)
             except FileNotFoundError:
@@ -180,7 +179,7 @@ class FileStore:
                 status = os.fstat(file)
                 self._check_regular(status)
                 if status.st_nlink == 0 and self._is_detached is False:
-                    self._is_detached = self._is_named(status)
+                    self._is_detached = self._is_still_at_path(status)
                 with open(file, "rb", closefd=False) as stream:
                     content = stream.read(_LARGEST_FILE + 1)
             finally:
@@ -202,7 +201,7 @@ class FileStore:
 
     def _swap(self, before: str | None, content: bytes) -> bool:
         target, status = self._target()
-        with self._named("The token file cannot be written"):
+        with self._naming_the_file("The token file cannot be written"):
             try:
                 with temporary_file(target, content, status) as temporary:
                     if self.read() != before:
@@ -222,7 +221,7 @@ class FileStore:
         if not os.path.basename(self._absolute):
             raise TokenFileError("The path does not name a file", path=self.path)
         status = None
-        with self._named("The token file cannot be written"):
+        with self._naming_the_file("The token file cannot be written"):
             target, planted_link = follow_links(self._absolute)
             with suppress(FileNotFoundError):
                 status = os.stat(target)
@@ -230,7 +229,7 @@ class FileStore:
         if self._is_for_login and (is_trap or planted_link is not None):
             what = "file" if planted_link is None else "link"
             raise TokenFileError(
-                f"The {what} belongs to another user, in a folder that others can write",
+                f"The {what} belongs to another user, in a folder that others can write to",
                 path=planted_link or self.path,
                 advice="It may be a trap: use a folder of your own.",
             )
@@ -238,8 +237,8 @@ class FileStore:
             self._check_regular(status)
         return target, status
 
-    def _is_named(self, status: os.stat_result) -> bool:
-        """Whether a file without a name has this one, which only a mount can give it."""
+    def _is_still_at_path(self, status: os.stat_result) -> bool:
+        """Whether a file that was unlinked is still at this path: only a mount can keep it there."""
         with suppress(OSError):
             counts_links = os.stat(os.path.dirname(self._absolute)).st_nlink > 0  # some FUSE file systems do not
             return counts_links and os.path.samestat(status, os.stat(self._absolute))
@@ -258,7 +257,7 @@ _UNTIL_RELEASED: Final = float("inf")
 
 
 class _StoreLock:
-    """The lock of a token file, as a store has it. A class for the reason that `FileLock` is one."""
+    """The lock of a token file, as a store has it. A class for the same reason as `FileLock`."""
 
     def __init__(self, store: FileStore, lock: FileLock) -> None:
         self._store = store

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""How a private file is written: as a whole, beside the old one, or over it where that is all that can be done.
+"""How a private file is written: as a whole beside the old one, or over the old one where nothing else is possible.
 
 A new file is made private before its first byte, synced, and renamed over the old one by the caller, so that a crash at
-any moment leaves the old file or the new one. What a file system refuses without harm (modes, syncing) is not insisted
-on.
+any moment leaves the old file or the new one. Where a file system has no modes, or does not sync, the file is written
+without them.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from typing import Final
 
 from ._file_owner import keep_owner
 
-# The names of our temporary files: the beginning of the file's name, so that the longest one fits, and this.
+# A temporary file is named by the beginning of the file's name, which keeps the longest name legal, and by this.
 _TEMPORARY: Final = re.compile(r"\.ytmusic_oauth-[0-9a-f]{16}\.tmp")
 _PREFIX: Final = 24
-# Seconds after which a temporary file was left by a writer that was killed.
+# Seconds after which a temporary file must be that of a writer that was killed.
 _LEFTOVER: Final = 3600.0
 #: Flags that a platform lacks are not needed there: `O_NONBLOCK` is for FIFOs, `O_BINARY` for Windows.
 OPEN_FLAGS: Final = sum(getattr(os, flag, 0) for flag in ("O_NONBLOCK", "O_BINARY", "O_NOCTTY"))
@@ -51,7 +51,7 @@ def temporary_name(target: str) -> Generator[str, None, None]:
 
 
 @contextmanager
-def temporary_file(target: str, content: bytes, before: os.stat_result | None) -> Generator[str, None, None]:
+def temporary_file(target: str, content: bytes, old_status: os.stat_result | None) -> Generator[str, None, None]:
     """Create a private temporary file with the content, and with the owner that the file had before."""
     with temporary_name(target) as temporary:
         file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | OPEN_FLAGS, 0o600)
@@ -59,8 +59,8 @@ def temporary_file(target: str, content: bytes, before: os.stat_result | None) -
             if sys.platform != "win32":
                 with suppress(OSError):  # a file system without modes
                     os.fchmod(file, 0o600)  # an unusual umask may have removed our own permissions
-            if before is not None:
-                keep_owner(file, before)
+            if old_status is not None:
+                keep_owner(file, old_status)
             _write(file, content)
         finally:
             os.close(file)
@@ -84,12 +84,12 @@ def open_in_place(target: str) -> int:
     return os.open(target, os.O_RDWR | _NO_FOLLOW | OPEN_FLAGS)
 
 
-def write_in_place(target: str, content: bytes, before: os.stat_result) -> None:
-    """Write over a file, whose status was `before`. If that fails, it keeps its content."""
+def write_in_place(target: str, content: bytes, old_status: os.stat_result) -> None:
+    """Write over a file, whose status was `old_status`. If that fails, the file keeps its content."""
     file = open_in_place(target)
     try:
         status = os.fstat(file)
-        if status.st_uid != before.st_uid:  # another user's trap
+        if status.st_uid != old_status.st_uid:  # another user's trap
             raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
         old = os.read(file, status.st_size)
         if sys.platform != "win32":

@@ -97,9 +97,9 @@ def _(store: FileStore, before: str | None, after: str) -> bool:
 
 @replaces(temporary_file, "a full disk is filled with unfinished files", caught_by="file/disk-full")
 @contextmanager
-def _(target: str, content: bytes, before: os.stat_result | None) -> Generator[str, None, None]:
+def _(target: str, content: bytes, old_status: os.stat_result | None) -> Generator[str, None, None]:
     try:
-        with temporary_file(target, content, before) as temporary:
+        with temporary_file(target, content, old_status) as temporary:
             yield temporary
     except OSError:
         Path(f"{target}.tmp").touch()
