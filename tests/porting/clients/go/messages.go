@@ -224,11 +224,16 @@ func errorIn(request Request, response Response) *OAuthError {
 	}
 	if kind == "server_error" {
 		parts.Retryable = isTransient
-		// From a gateway that got no answer in time: the server behind it may have acted on the request.
-		parts.isLost = request.kind == refreshKind && (status == 408 || status == 502 || status == 504)
+		// By 500, 501 and 503 the server itself says that it did not act on the request. Any other 5xx, such as 502, 504 and
+		// Cloudflare's 520 to 524, comes from a gateway, and the server behind it may have acted.
+		mayBeDone := status == 408 || status >= 500 && status != 500 && status != 501 && status != 503
+		parts.isLost = request.kind == refreshKind && mayBeDone
 	}
 	if kind == "slow_down" {
 		parts.Interval = optional(body, "interval", wireSeconds, 0)
+		if parts.Interval > maxInterval { // it would end the login unconfirmed
+			parts.Interval = 0
+		}
 	}
 	return failure(kind, parts)
 }

@@ -21,7 +21,7 @@ import (
 const (
 	maxSearched = 4000   // characters; searching a long text for secrets takes too long
 	maxShown    = 300    // characters
-	maxSecret   = 16_384 // characters of a secret that are searched for: no header field has room for more
+	maxSecret   = 65_536 // characters of a secret that are searched for: no header field has room for more
 	runLength   = 8      // characters of a secret in a row that must not be shown; a shorter one is hidden as a word
 	maxLayers   = 20     // more layers of encoding than any server adds by mistake
 	hidden      = "[redacted]"
@@ -59,6 +59,8 @@ func redacted(text string, secrets, shared []string) string {
 	}
 	runs := map[string]bool{}
 	addRuns(runs, solid(decoded))
+	// Decoding may take the first characters of a secret that follows a `\` or a `%` for a part of an escape.
+	addRuns(runs, solid(text))
 	for _, value := range shared {
 		others := map[string]bool{}
 		addRuns(others, solid(value))
@@ -71,6 +73,7 @@ func redacted(text string, secrets, shared []string) string {
 		plain = orElse(plain, secret)
 		compared, parts := solid(plain), map[string]bool{}
 		addRuns(parts, compared)
+		addRuns(parts, solid(first(secret, maxSecret)))
 		for run := range parts {
 			if runs[run] {
 				return hidden
