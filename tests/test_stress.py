@@ -41,6 +41,7 @@ def test_no_login_is_lost_but_by_a_process_that_was_killed_between_sending_and_s
         stress = Stress(account, path, tmp_path / "link" / path.name, SEED)
         stress.run(SECONDS)
         served = account.read_all()
+        is_live = account.server.is_live(served[0])
         verdict = judge(account)
     with capsys.disabled():
         print(
@@ -55,7 +56,7 @@ def test_no_login_is_lost_but_by_a_process_that_was_killed_between_sending_and_s
     assert verdict.lost or not gave_up
     assert all("InvalidGrant" in each for each in gave_up)
     assert len(set(served)) == 1
-    assert account.server.is_live(served[0])
+    assert is_live
     check_folder(path, store, verdict.kills)
 
 

@@ -18,6 +18,7 @@ from typing import Final
 
 from tests.tools.engines.account import Account, Worker
 from tests.tools.engines.worker import TIMEOUT
+from ytmusic_oauth import TokenStoreError
 from ytmusic_oauth._state import parse_token_text
 
 __all__ = ["Stress"]
@@ -55,7 +56,8 @@ class Stress:
         self._dice: Final = random.Random(seed)
         self._busy: Final[set[Worker]] = set()
         self._stopped: Final[dict[Worker, float]] = {}
-        self._may_be_gone = threading.Event()
+        # Odd while the file may be gone.
+        self._absences = 0
         self._refused = 0
 
     def run(self, seconds: float) -> None:
@@ -78,6 +80,7 @@ class Stress:
                 time.sleep(self._dice.uniform(0.02, 0.2))
             self._wait_for_all()
             account.switch_off()
+            account.server.token_lifetime = 3600
             time.sleep(TIMEOUT)
             self._log_in_again()
         finally:
@@ -102,23 +105,23 @@ class Stress:
         elif event == "remove":
             # What a process is told to store is stored, also where the file was removed.
             self._wait_for_all()
-            self._may_be_gone.set()
+            self._absences += 1
             self.path.unlink()
             time.sleep(self._dice.uniform(0, 0.5))
             self.account.log_in()
-            self._may_be_gone.clear()
+            self._absences += 1
         elif event == "log in":
             self.account.log_in()
         elif event == "move away":
             self._wait_for_all()
-            self._may_be_gone.set()
+            self._absences += 1
             moved = self.path.with_suffix(".moved")
             self.path.rename(moved)
             time.sleep(self._dice.uniform(0, 0.02))
             with suppress(FileExistsError):
                 os.link(moved, self.path)
             moved.unlink()
-            self._may_be_gone.clear()
+            self._absences += 1
         else:
             idle = [each for each in self.account.crew if each not in self._busy and each not in self._stopped]
             if idle:
@@ -159,7 +162,7 @@ class Stress:
 
     def _watch(self, is_over: threading.Event) -> None:
         while not is_over.wait(0.003):
-            may_be_gone = self._may_be_gone.is_set()
+            before = self._absences
             try:
                 with self.path.open(encoding="utf-8") as file:
                     mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
@@ -168,7 +171,7 @@ class Stress:
                     self.account.problems.append(f"the file had mode {mode:o}")
                 parse_token_text(text)
             except FileNotFoundError:
-                if not (may_be_gone or self._may_be_gone.is_set()):
+                if before % 2 == 0 and before == self._absences:
                     self.account.problems.append("the file was gone")
-            except ValueError as error:
+            except TokenStoreError as error:
                 self.account.problems.append(f"the file was not a token: {error}")
