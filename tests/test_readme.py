@@ -86,7 +86,7 @@ def test_its_python_code_runs_from_top_to_bottom(
     server: FakeGoogle, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     blocks = re.findall(r"```py(?:thon)?\n(.*?)```", README, re.DOTALL)
-    assert len(blocks) == 5
+    assert len(blocks) == 4
     assert README.count("```") == 2 * len(blocks), "a block in another language is not run"
     opened: list[str] = []
     monkeypatch.setattr("ytmusic_oauth._terminal.open_browser", opened.append)
@@ -94,7 +94,9 @@ def test_its_python_code_runs_from_top_to_bottom(
     names: dict[str, object] = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
     for block in blocks:
         exec(compile(block, "README.md", "exec"), names)
-    assert server.is_live(str(names["header"]).replace("Bearer ", "", 1))
+    headers = names["headers"]
+    assert isinstance(headers, dict)
+    assert server.is_live(str(headers["Authorization"]).replace("Bearer ", "", 1))
     assert isinstance(vars(names["music"])["_token"], ytmusic_oauth.RefreshingToken)
     assert len(opened) == 1
     assert opened[0] in capsys.readouterr().out
