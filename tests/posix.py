@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""The functions of `os` and `signal` that only POSIX has, for tests that are skipped elsewhere."""
+"""The functions of `os` and `signal` that Windows and WebAssembly lack, for tests that are skipped elsewhere."""
 
 from __future__ import annotations
 
 import sys
 
-if sys.platform != "win32":
+if sys.platform != "win32" and sys.platform != "emscripten":
     from os import chown, fchown, fork, geteuid, killpg, lchown
     from signal import SIGKILL, alarm
 else:

@@ -33,13 +33,18 @@ def keep_owner(file: int, old_status: os.stat_result) -> None:
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
 
+def _this_user() -> int:
+    user: int = getattr(os, "geteuid", int)()  # Windows and WebAssembly have none: 0, as the owner of every file
+    return user
+
+
 def may_be_planted(folder: str, status: os.stat_result) -> bool:
     """Whether another user may have put this file or link into the folder.
 
     Root's links are trusted. Root's files are not: a hard link can bring one that everyone may read into any folder.
     """
     is_roots_link = status.st_uid == 0 and stat.S_ISLNK(status.st_mode)
-    if sys.platform != "win32" and status.st_uid != os.geteuid() and not is_roots_link:
+    if status.st_uid != _this_user() and not is_roots_link:
         around = os.stat(folder)
         by_group = around.st_mode & stat.S_IWGRP and status.st_uid != around.st_uid
         return bool(around.st_mode & stat.S_IWOTH or by_group)
@@ -55,7 +60,7 @@ def can_others_rename(folder: str) -> bool:
         while at != inner:
             status = os.stat(at)
             is_shared = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not status.st_mode & stat.S_ISVTX
-            if is_shared or status.st_uid not in {0, os.geteuid()}:
+            if is_shared or status.st_uid not in {0, _this_user()}:
                 return True
             at, inner = os.path.dirname(at), at
         return False
