@@ -20,7 +20,7 @@ from typing import Final, NoReturn
 import pytest
 
 from tests.porting.fake_google import FakeGoogle
-from tests.posix import chown, lchown
+from tests.posix import chown, geteuid, lchown
 from tests.support import NOON, Clock, logged_in
 from ytmusic_oauth import OAuthCredentials, RefreshingToken, TokenFileError, TokenFileNotFound, TokenStoreError
 from ytmusic_oauth._file_store import FileStore
@@ -28,7 +28,9 @@ from ytmusic_oauth._refresher import load_token
 
 ROOT: Final = Path(__file__).parents[1]
 
-needs_root = pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can do this")
+needs_root = pytest.mark.skipif(
+    sys.platform in {"win32", "emscripten"} or geteuid() != 0, reason="only root can do this"
+)
 
 
 @pytest.fixture

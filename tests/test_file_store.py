@@ -25,7 +25,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.posix import chown, fchown, lchown
+from tests.posix import chown, fchown, geteuid, lchown
 from tests.support import NOON
 from ytmusic_oauth import TokenFileError, TokenFileNotFound
 from ytmusic_oauth._file_store import FileStore
@@ -655,7 +655,9 @@ def test_a_file_system_without_modes_stores_a_token(tmp_path: Path, monkeypatch:
 
 # ---- what the file system refuses ----------------------------------------------------------------
 
-needs_root = pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can do this")
+needs_root = pytest.mark.skipif(
+    sys.platform in {"win32", "emscripten"} or geteuid() != 0, reason="only root can do this"
+)
 
 
 @pytest.mark.parametrize(
