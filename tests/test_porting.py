@@ -237,6 +237,13 @@ def test_report_shows_the_steps_the_file_and_the_folder(tmp_path: Path, capsys: 
     assert (tmp_path / "kept" / "file-no-longer-a-token-file" / "oauth.json").is_file()
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_report_does_not_read_a_named_pipe(tmp_path: Path) -> None:
+    """That would never end."""
+    [result] = certify(shlex.split(driver(tmp_path, 'print("{}")')), only=("file/named-pipe",))
+    assert (result.verdict, result.file) == ("failed", "no regular file")
+
+
 def test_port_declares_what_it_passed_in_one_line() -> None:
     results = [Result(each.id, each.level, each.why, "passed") for each in EVERYTHING]
     results[0] = replace(results[0], verdict="skipped")

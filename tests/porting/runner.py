@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -181,7 +182,8 @@ def _scenario(
                 )
         if keep is not None and result.verdict == "failed":
             folder = keep / scenario.id.replace("/", "-")
-            shutil.copytree(harness.folder, folder, symlinks=True, dirs_exist_ok=True)
+            with suppress(shutil.Error):  # a named pipe cannot be copied
+                shutil.copytree(harness.folder, folder, symlinks=True, dirs_exist_ok=True)
             result = replace(result, folder=str(folder))
     finally:
         harness.remove_folder()
