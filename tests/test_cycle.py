@@ -207,6 +207,10 @@ def test_an_expired_token_is_locked_read_refreshed_and_saved() -> None:
     assert play(cycle(state, EXPIRED).refresh(), script) is None
     assert state.snapshot.token == after
     assert not state.is_dirty
+    assert state.responses == 1
+    script = [locked(8000), found(8000, after), asked(8000, ROTATED, refresh="r2")]
+    assert play(cycle(state, 8000).refresh(), [*script, saved(8000, after, token("a2", "r2", 8000))]) is None
+    assert state.responses == 2
 
 
 def test_a_valid_token_is_refreshed_in_one_try_and_without_waiting_for_the_lock() -> None:
@@ -249,6 +253,21 @@ def test_after_a_save_the_store_is_locked_and_read_again_before_the_request() ->
     script = [locked(3540, wait=0), found(3540, OURS), saved(3540, OURS, mine), (Lock(0), at(3540, taken=True))]
     assert play(cycle(state, DUE).refresh(), script) is None
     assert state.snapshot.token == mine
+
+
+def test_a_store_that_shows_the_old_token_after_a_save_is_not_saved_to_for_ever() -> None:
+    """A replica, say, that is behind: the refresh goes on."""
+    state = loaded()
+    state.set_by_hand(state.snapshot.changed(NOON, BOOTED, "scope", "other"))
+    mine: RefreshableTokenDict = {**OURS, "scope": "other"}
+    after: RefreshableTokenDict = {**token("a2", "r2", 3600), "scope": "other"}
+    script = [locked(3600), found(3600, OURS), saved(3600, OURS, mine), locked(3600), found(3600, OURS)]
+    script += [asked(3600, {**ROTATED, "scope": "other"}), saved(3600, OURS, after)]
+    assert play(cycle(state, EXPIRED).refresh(), script) is None
+
+
+def test_a_step_shows_no_token() -> None:
+    assert repr(Replace("before", "after")) == "Replace()"
 
 
 # ---- several users of one store ------------------------------------------------------------------
@@ -683,7 +702,10 @@ def test_a_new_refresh_token_beside_an_invalid_access_token_of_other_credentials
     state = loaded()
     response = {"access_token": "two words", "expires_in": 60, "refresh_token": "r2"}
     script = [locked(3600), found(3600, OURS), asked(3601, response), saved(3601, OURS, token("a1", "r2", 0))]
-    assert isinstance(play(cycle(state, EXPIRED).refresh(), script), MalformedResponse)
+    problem = play(cycle(state, EXPIRED).refresh(), script)
+    assert isinstance(problem, MalformedResponse)
+    assert problem.key == "access_token"
+    assert str(problem).startswith("credentials.refresh_token did not return a token: access_token is not visible")
 
 
 def test_a_refresh_token_of_a_malformed_response_does_not_replace_one_that_was_set_meanwhile() -> None:
@@ -744,6 +766,7 @@ def test_nothing_is_sent_if_the_lease_ends_before_the_request_could() -> None:
     problem = play(cycle(state, EXPIRED).refresh(), script)
     assert isinstance(problem, TokenStoreError)
     assert problem.retryable
+    assert "lease would end before a request could finish" in str(problem)
     script = [locked(3700, until=3740), found(3709, OURS), asked(3710, error=HTTP_503)]
     assert play(cycle(state, 3700).refresh(), script) is HTTP_503
 
@@ -1295,10 +1318,12 @@ def test_a_copy_knows_the_store_and_what_was_superseded_but_no_failure() -> None
 
 def test_a_move_forgets_the_failures_of_the_old_store_and_keeps_those_of_the_server() -> None:
     there = State(snapshot(OURS), last_read=OURS, clean=OURS)
+    there.store_backoff = Backoff(1, BOOTED + 1)
     state = unsaved()
     made_blind(state)
     state.moved(there)
     assert (state.error, state.server_backoff, state.superseded, state.clean) == (None, Backoff(), (), OURS)
+    assert state.store_backoff == Backoff(1, BOOTED + 1)
     assert state.snapshot.access_token == "a2"  # changed during the move, and to be saved
     made_blocked(state)
     state.moved(there)

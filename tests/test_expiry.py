@@ -234,3 +234,10 @@ def test_an_invalid_refresh_token_in_a_refresh_response_is_ignored(value: object
 def test_a_refresh_response_needs_an_access_token_and_a_lifetime(key: str) -> None:
     with pytest.raises(ValueError, match=f"^{key} is missing"):
         SNAPSHOT.refreshed(NOON, MONOTONIC, {name: TOKEN[name] for name in TOKEN if name != key})
+
+
+@pytest.mark.parametrize("name", TOKEN)
+def test_only_a_value_that_concerns_the_time_or_the_access_token_starts_a_new_period(name: str) -> None:
+    """A scope set by hand does not prolong the life of a token whose clock was wrong."""
+    later = SNAPSHOT.changed(NOON + 5, MONOTONIC + 7, name, TOKEN[name])
+    assert (later.valid is SNAPSHOT.valid) == (name in {"scope", "token_type", "refresh_token"})

@@ -267,7 +267,7 @@ class Cycle:
             error = self._now.error or self._remember(sent, refresh_token)
         else:
             error = state.snapshot.no_refresh_token()
-        if error is None or state.rotate(self._now.wall, self._now.monotonic, refresh_token, error):
+        if error is None or state.keep_rotated(refresh_token, error):
             return error
         if not isinstance(error, InvalidGrant):
             raise error
@@ -351,10 +351,8 @@ class Cycle:
         state = self._state
         for _ in range(SWAPS):
             token = state.snapshot.token
-            text = token_text(token)
-            self._now = yield Replace(self._text, text)
+            self._now = yield Replace(self._text, token_text(token))
             if self._now.swapped:
-                self._text = text
                 state.saved_as(token)
                 return None
             failure = self._now.error

@@ -118,7 +118,7 @@ class State:
         self.is_new_login = self.is_new_login or snapshot.refresh_token != self.snapshot.refresh_token
         self.supersede(snapshot)
 
-    def rotate(self, wall: float, monotonic: float, old: str, error: OAuthError) -> bool:
+    def keep_rotated(self, old: str, error: OAuthError) -> bool:
         """Keep the new refresh token of a malformed response, with the old access token. Returns False without one.
 
         `old` is the refresh token that was sent. The server may treat its next use as theft.
@@ -129,7 +129,7 @@ class State:
         if new is None:
             return False
         backoff, last_error = self.server_backoff, self.error
-        self.supersede(self.snapshot.changed(wall, monotonic, "refresh_token", new))
+        self.supersede(self.snapshot.changed(0.0, 0.0, "refresh_token", new))
         self.server_backoff, self.error = backoff, last_error
         return True
 

@@ -16,7 +16,8 @@ from .registry import constant, replaces
 
 __all__: list[str] = []
 
-settle, supersede, take_alternative, rotate = State.reconcile, State.supersede, State.take_alternative, State.rotate
+settle, supersede, take_alternative = State.reconcile, State.supersede, State.take_alternative
+rotate = State.keep_rotated
 after_failure = Backoff.after_failure
 refresh, cycle_save, store, look = Cycle.refresh, Cycle.save, Cycle.store, Cycle.look
 ask, allowance, check_lease, back_off = Cycle._ask, Cycle._request_budget, Cycle._check_lease, Cycle._back_off
@@ -133,7 +134,7 @@ def _(cycle: Cycle, sent: Event, refresh_token: str) -> OAuthError | None:
 
 
 @replaces(rotate, "the new refresh token of a malformed response is lost, and the login with it", caught_by="cycle-*")
-def _(state: State, wall: float, monotonic: float, old: str, error: OAuthError) -> bool:
+def _(state: State, old: str, error: OAuthError) -> bool:
     return False
 
 
