@@ -1117,3 +1117,66 @@ def test_a_child_can_leave_a_refresh_in_which_it_was_forked(server: Server, cloc
         if os.getpid() != parent:
             os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 0
+
+
+# ---- what a store may offer beyond the protocol ------------------------------------------------------
+
+
+class Careful(Memory):
+    """A store that may be full, and has another way in for a new login, as a file has."""
+
+    full = False
+
+    def __init__(self, token: RefreshableTokenDict | None = None) -> None:
+        super().__init__(token)
+        self.logins = Memory(token)
+
+    def check_room(self) -> None:
+        if self.full:
+            raise OSError(CANARY)
+
+    def for_login(self) -> TokenStore:
+        return self.logins
+
+
+def test_nothing_is_sent_if_the_store_has_no_room_for_the_response(server: Server, clock: Clock) -> None:
+    """The server would make the refresh token in the store invalid, and the login would end with the process."""
+    store = Careful(VALUES)
+    token = RefreshingToken.load(server, store)
+    store.full = True
+    clock.advance(HOUR)
+    with pytest.raises(TokenStoreError, match="The token store failed with OSError") as raised:
+        token.as_auth()
+    assert CANARY not in str(raised.value)
+    assert server.refreshes == 0
+    store.full = False
+    token.refresh()
+    assert store.token() == token.as_dict()
+
+
+def test_a_new_login_is_saved_where_the_store_says(server: Server) -> None:
+    store = Careful(VALUES)
+    RefreshingToken(server, **LOGIN).keep_in(store)
+    assert (store.token(), store.logins.token()) == (VALUES, LOGIN)
+
+
+def test_stores_that_are_equal_are_one_store(server: Server, clock: Clock) -> None:
+    """A thread that refreshes one token waits for itself if it uses the other one meanwhile."""
+
+    class Row(Memory):
+        def __eq__(self, other: object) -> bool:
+            return isinstance(other, Row)
+
+    one, other = (RefreshingToken.load(server, Row(VALUES)) for _ in range(2))
+    problems: list[str] = []
+
+    def use_the_other() -> None:
+        try:
+            other.as_auth()
+        except OAuthError as error:
+            problems.append(error.problem)
+
+    server.meanwhile = use_the_other
+    clock.advance(HOUR)
+    one.as_auth()
+    assert problems == ["This thread is already refreshing another token object of the same store"]

@@ -57,10 +57,10 @@ def test_no_login_is_lost_but_by_a_process_that_was_killed_between_sending_and_s
     assert all("InvalidGrant" in each for each in gave_up)
     assert len(set(served)) == 1
     assert is_live
-    check_folder(path, store, verdict.kills)
+    check_room(path, store, verdict.kills)
 
 
-def check_folder(path: Path, store: TokenStore, kills: int) -> None:
+def check_room(path: Path, store: TokenStore, kills: int) -> None:
     """What killed processes have left is private, and is removed by a later save."""
     left = [each for each in path.parent.iterdir() if each != path]
     assert len(left) <= kills

@@ -97,7 +97,7 @@ class FileStore:
         store._is_for_login = True
         return store
 
-    def check_folder(self) -> None:
+    def check_room(self) -> None:
         """Raise `TokenFileError` if no new file can be written beside the token file, on a full disk for example."""
         target, status = self._target()
         with self._naming_the_file("No token file can be written here"):
@@ -115,7 +115,7 @@ class FileStore:
         While another process holds the lock, only the folder is tried.
         """
         store = self.for_login()
-        store.check_folder()
+        store.check_room()
         with suppress(TimeoutError), self.lock(_CHECK_WAIT):
             content = self._content()
             if content is not None:

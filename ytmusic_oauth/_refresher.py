@@ -94,8 +94,8 @@ class Refresher:
         """
         if self.store is None or self._flight.is_own():
             return
-        if self.state.is_new_login and isinstance(self.store, FileStore):
-            self.store.for_login().check_folder()
+        if self.state.is_new_login:
+            _check_room(_for_login(self.store))
         self._run_shared(None, Cycle.store, credentials, wait=True)
 
     def save_copy(self, credentials: Credentials, store: TokenStore) -> None:
@@ -206,10 +206,10 @@ class Refresher:
     def _do(self, step: Step, held: ExitStack, credentials: Credentials) -> Event:
         if isinstance(step, Ask):
             try:
-                if isinstance(self.store, FileStore) and _rotates(credentials):
-                    # The refresh token in the file will become invalid. Without room for the new one, the login would
+                if self.store is not None and _rotates(credentials):
+                    # The refresh token in the store will become invalid. Without room for the new one, the login would
                     # be lost when this process ends.
-                    self.store.check_folder()
+                    _check_room(self.store)
                 response = _ask(credentials, step)
             except OAuthError as error:
                 return _now()._replace(error=error)
@@ -240,9 +240,7 @@ class Refresher:
         if before is not None and not state.is_new_login:
             with suppress(TokenStoreError):
                 is_ours = parse_token_text(before)["refresh_token"] in {state.snapshot.refresh_token, *state.superseded}
-        if isinstance(store, FileStore) and not is_ours:
-            return store.for_login().replace(before, after)
-        return store.replace(before, after)
+        return (store if is_ours else _for_login(store)).replace(before, after)
 
     def _lock(self, store: TokenStore, timeout: float, held: ExitStack) -> Event:
         me = caller()
@@ -267,7 +265,19 @@ class Refresher:
 
 
 def _is_same(store: TokenStore, other: TokenStore | None) -> bool:
-    return store is other or (isinstance(store, FileStore) and store == other)
+    return store is other or store == other
+
+
+def _for_login(store: TokenStore) -> TokenStore:
+    for_login: Callable[[], TokenStore] | None = getattr(store, "for_login", None)
+    return store if for_login is None else for_login()
+
+
+def _check_room(store: TokenStore) -> None:
+    check_room: Callable[[], object] | None = getattr(store, "check_room", None)
+    if check_room is not None:
+        with translated(store):
+            check_room()
 
 
 def _rotates(credentials: Credentials) -> bool:

@@ -574,7 +574,7 @@ class Harness:
         for run in self.runs:
             self._check_output(run)
         self._check_warnings()
-        self._check_folder()
+        self._check_room()
 
     def _check_request(self, request: Exchange) -> None:
         summary = _summary([request])
@@ -623,7 +623,7 @@ class Harness:
         expected = f"{self.warnings or 'no'} warnings on standard error, a line each"
         expect(len(lines) == self.warnings, expected, "; ".join(lines) or "none")
 
-    def _check_folder(self) -> None:
+    def _check_room(self) -> None:
         allowed = {self.file.name, f"{self.file.name}.lock", *self.others}
         found = {path.name for path in self.folder.iterdir()}
         expect(found <= allowed, "nothing is left beside the token file", sorted(found - allowed))

@@ -17,6 +17,7 @@ Locks, forks and pickles are those of the other store; a pickle contains the key
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -39,6 +40,12 @@ class EncryptedStore:
 
     store: TokenStore
     cipher: Cipher = field(repr=False)
+
+    def check_room(self) -> None:
+        """Make sure, if the other store can, that a new token can be saved."""
+        check: Callable[[], object] | None = getattr(self.store, "check_room", None)
+        if check is not None:
+            check()
 
     def read(self) -> str | None:
         return self._decrypted(self.store.read())

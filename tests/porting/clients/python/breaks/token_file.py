@@ -122,7 +122,7 @@ def _(store: FileStore, status: os.stat_result) -> None:
 
 
 @replaces(
-    FileStore.check_folder,
+    FileStore.check_room,
     "the only refresh token that is saved is used up while the disk is full",
     caught_by="file/disk-full-where-*",
 )
