@@ -80,7 +80,7 @@ def test_login_shows_link_and_code_polls_and_writes_the_token_file(
         *("Or open this link, which has the code in it:", f"{server.verification_url}?user_code=ABCD-0001", ""),
         "Waiting; the code expires in 0:30:00",
         f"Logged in. The token is in {path}, readable only by you.",
-        "Next, to print a header for curl -H @-:",
+        "To print a header for curl -H @-, run:",
         f"    {PROGRAM} header --file {path}",
     ]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -175,12 +175,12 @@ def test_login_says_what_the_server_did_not_grant(shell: Shell, server: FakeGoog
 def test_a_second_login_says_what_becomes_of_the_first(shell: Shell, server: FakeGoogle, file: Path) -> None:
     server.approve_after = 0
     done = shell("login", "--client-secrets", str(client_file(file.parent)), "--no-remember")
-    assert "The login that was in this file before stays valid at Google.\n`revoke` ends both: every" in done.err
-    options = f"--client-secrets {file.parent / 'client.json'} {' '.join(shell.endpoints[:4])}\n"
+    assert "before may still be valid at Google.\n`revoke` ends every grant that you gave" in done.err
+    options = f"--client-secrets {file.parent / 'client.json'} {' '.join(shell.endpoints)}\n"
     assert f"    {PROGRAM} header --file {file} {options}" in done.err, "nothing was kept"
     shell.endpoints[-1] = "no"
     done = shell("login", "--no-remember", "--scope", "a")
-    assert "stays valid at Google" not in done.err
+    assert "valid at Google" not in done.err
     assert f"    {PROGRAM} header --file {file} --endpoints " in done.err
 
 
@@ -266,14 +266,15 @@ def test_a_login_without_a_refresh_token_says_when_it_ends(
     clock.advance(7199)
     assert "the next use" not in shell("status").out
     assert shell("token").out == "gho_x\n"
+    assert shell("status", "--check").status == FIX_FIRST
     clock.advance(1)
     requests = len(server.transcript)
     done = shell("token")
     assert (done.status, "offline_access" in done.err) == (LOG_IN_AGAIN, True)
     done = shell("status")
     assert (done.status, "access token   expired\n" in done.out) == (LOG_IN_AGAIN, True)
-    assert "there is no refresh token" in done.err
-    assert shell("status", "--check").status == FIX_FIRST
+    assert "The server gave no refresh token" in done.err
+    assert shell("status", "--check").status == LOG_IN_AGAIN
     assert len(server.transcript) == requests
     server.script("revoke", Reply())
     assert shell("revoke", "--yes").status == DONE
@@ -431,7 +432,7 @@ def test_status_fails_if_a_person_is_needed(shell: Shell, file: Path, clock: Clo
     shell.type("never", "asked")
     done = shell("status", *options)
     assert done.status == DONE
-    assert options or "client         not known: the next refresh will need it" in done.out
+    assert options or "client         The OAuth client is unknown: pass" in done.out
     clock.advance(3599)
     done = shell("status", *options)
     assert done.status == FIX_FIRST
@@ -589,9 +590,10 @@ def test_revoke_says_what_it_ends_and_asks_for_confirmation(
     assert server.can_refresh(refresh_token) == file.exists() == (status != DONE)
 
 
-def test_revoke_ends_a_login_that_is_refreshed_during_the_question(
+def test_revoke_does_not_send_a_token_that_was_stored_during_the_question(
     shell: Shell, server: FakeGoogle, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """It may be of another login, or even of another server."""
     server.rotate = True
     shell.type()
 
@@ -604,8 +606,40 @@ def test_revoke_ends_a_login_that_is_refreshed_during_the_question(
         return "y"
 
     monkeypatch.setattr(builtins, "input", refresh_and_confirm)
-    assert shell("revoke").status == DONE
+    done = shell("revoke")
+    assert (done.status, server.requests_to("revoke")) == (TRY_LATER, [])
+    assert "The token was replaced meanwhile; nothing was sent. Try again" in done.err
+    assert server.can_refresh(refresh_tokens[0])
+    assert shell("revoke", "--yes").status == DONE
     assert not server.can_refresh(refresh_tokens[0])
+
+
+def test_refresh_does_not_send_a_token_that_was_stored_during_the_questions(
+    shell: Shell, server: FakeGoogle, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def log_in_and_answer(question: str) -> str:
+        file.write_text(json.dumps({**json.loads(file.read_text()), "refresh_token": "of-another-server"}))
+        return CLIENT_SECRET
+
+    requests = len(server.transcript)
+    monkeypatch.delenv(SECRET)
+    shell.type()
+    monkeypatch.setattr(getpass, "getpass", log_in_and_answer)
+    done = shell("refresh")
+    assert (done.status, len(server.transcript)) == (TRY_LATER, requests)
+    assert "The token was replaced meanwhile" in done.err
+
+
+@pytest.mark.parametrize("command", [["token"], ["header"], ["refresh"], ["status", "--check"]])
+def test_an_expired_login_without_a_refresh_token_needs_no_client_to_be_refused(
+    shell: Shell, server: FakeGoogle, file: Path, command: list[str]
+) -> None:
+    """Nor a known server."""
+    file.write_text(json.dumps({**json.loads(file.read_text()), "refresh_token": "", "scope": "a", "expires_at": 1}))
+    shell.forget_client()
+    shell.endpoints = []
+    done = shell(*command)
+    assert (done.status, "The server gave no refresh token" in done.err) == (LOG_IN_AGAIN, True)
 
 
 def test_revoke_fails_if_the_server_rejects_it(shell: Shell, server: FakeGoogle, file: Path) -> None:
@@ -625,7 +659,7 @@ def test_revoke_without_a_terminal_needs_yes(shell: Shell, server: FakeGoogle, f
 def test_revoke_can_be_tried_later_if_another_process_keeps_the_file_locked(
     shell: Shell, server: FakeGoogle, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ytmusic_oauth._commands._LOCK_WAIT", 0.1)
+    monkeypatch.setattr("ytmusic_oauth._commands.LOCK_WAIT", 0.1)
     with ThreadPoolExecutor(1) as another, ExitStack() as held:
         another.submit(held.enter_context, FileStore(file).lock(0)).result()
         done = shell("revoke", "--yes")
@@ -868,7 +902,7 @@ def test_an_invalid_client_file_is_named_and_not_quoted(
 def test_an_unreadable_client_file_is_named(shell: Shell, where: str) -> None:
     done = shell("login", "--client-secrets", where)
     assert done.status == FIX_FIRST
-    assert done.err.startswith(f"ytmusic_oauth: {where}: ")
+    assert done.err.startswith(f"ytmusic_oauth: {os.path.abspath(where)}: ")
 
 
 def test_a_user_at_a_terminal_is_asked_for_the_client(shell: Shell, server: FakeGoogle) -> None:
@@ -1052,7 +1086,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "login": "log in with a code that you confirm in a browser",
     "token": "print the access token, refreshed first if it is due",
     "header": "print the Authorization header, for curl -H @-",
-    "status": "say whether you are logged in: exit status 0 if so; no secret, no network",
+    "status": "say whether you are logged in (exit status 0 if so), without a network",
     "refresh": "get a new access token now, even if the old one is fresh",
     "revoke": "end the login, for every program that uses it, and remove its file",
 }
@@ -1072,10 +1106,7 @@ def test_the_help_describes_every_command_and_option(
         assert max(len(line) for line in out.splitlines()) <= 78
         return " ".join(out.split())
 
-    exit_status = (
-        " Exit status: 0 done; 1 log in again; 2 usage, configuration, file or server error: fix it first; "
-        "3 try later; 130 interrupted."
-    )
+    exit_status = " Exit status: 0 done; 1 log in again; 2 fix something first; 3 try later; 130 interrupted."
     assert output("--version") == f"ytmusic_oauth {__version__}"
     overview = output("--help")
     assert overview.startswith("usage: python -m ytmusic_oauth [-h] [--version] COMMAND ... OAuth for YouTube Music: ")

@@ -64,7 +64,8 @@ PLAN: Final[Mapping[str, Imports]] = {
     "_file_lock": Imports("_single_flight", "os stat sys time weakref"),
     "_file_owner": Imports("", "os stat sys"),
     "_file_write": Imports("_file_owner", "os stat sys time"),
-    "_file_store": Imports("_file_kinds _file_lock _file_owner _file_write exceptions", "os stat"),
+    "_client_file": Imports("_validation protocol"),
+    "_file_store": Imports("_client_file _file_kinds _file_lock _file_owner _file_write exceptions", "os stat"),
     "_store_reports": Imports("_file_store _state exceptions store", "sys warnings"),
     "_log": Imports("_cycle _state _steps exceptions", "sys"),
     "_refresher": Imports(
@@ -79,12 +80,15 @@ PLAN: Final[Mapping[str, Imports]] = {
         "models session store",
         "os pathlib sys time",
     ),
-    "_client_file": Imports("_validation protocol"),
-    "_options": Imports("_client_file _file_store _terminal _validation credentials models protocol", "os"),
-    "_commands": Imports("_file_store _options _refresher _snapshot _terminal exceptions token", "os time"),
+    "_options": Imports(
+        "_client_file _file_store _retries _terminal _validation credentials exceptions models protocol session", "os"
+    ),
+    "_commands": Imports(
+        "_cycle _file_store _options _refresher _snapshot _terminal exceptions models token", "os time"
+    ),
     "_login": Imports(
-        "_client_file _file_owner _file_store _keyboard _options _refresher _terminal credentials exceptions models "
-        "protocol token",
+        "_client_file _cycle _file_owner _file_store _keyboard _options _refresher _terminal credentials exceptions "
+        "models protocol token",
         "os signal time",
     ),
     "_command_line": Imports("_commands _login _options _terminal exceptions", "argparse functools os sys warnings"),
@@ -205,7 +209,7 @@ def test_a_module_starts_with_its_licence_and_a_docstring(name: str) -> None:
 
 
 # Of the whole package. A larger number needs a reason in the commit that changes it.
-MOST_LINES_OF_CODE: Final = 4220
+MOST_LINES_OF_CODE: Final = 4240
 
 
 def test_the_package_stays_small() -> None:

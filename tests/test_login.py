@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import stat
@@ -19,6 +20,7 @@ from tests.support import NOON, Clock
 from ytmusic_oauth import OAuthToken, RefreshingToken, TokenFileError
 from ytmusic_oauth._command_line import DONE, FIX_FIRST, INTERRUPTED
 from ytmusic_oauth._file_owner import can_others_rename
+from ytmusic_oauth._terminal import StatusLine
 
 CONFIRMED = NOON + 10
 
@@ -71,7 +73,8 @@ def disk(
 def rescued(home: Path, message: str) -> OAuthToken:
     """The token that was left in the home folder, as the message says."""
     [folder] = home.iterdir()
-    [file] = folder.iterdir()
+    file, client = sorted(folder.iterdir())
+    assert json.loads(client.read_text())["kept_by"] == "ytmusic_oauth login"
     assert f"The login is kept in {file}, readable only by you." in message
     assert (stat.S_IMODE(folder.stat().st_mode), stat.S_IMODE(file.stat().st_mode)) == (0o700, 0o600)
     return OAuthToken.from_json(file)
@@ -100,7 +103,8 @@ def test_the_user_can_stop_it_and_is_told_where_the_login_is(
     done = shell("login", "--file", str(file))
     assert done.status == INTERRUPTED
     assert server.is_live(rescued(home, done.err).access_token)
-    assert f"Move that file to {file}." in done.err
+    assert f"Move that file to {file} and " in done.err
+    assert f".client to {file}.client." in done.err
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
@@ -117,6 +121,22 @@ def test_a_login_survives_a_kill_and_a_terminal_that_closes(
     assert done.status == INTERRUPTED
     assert server.is_live(rescued(home, done.err).access_token)
     assert signal.getsignal(number) == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGHUP")
+def test_a_signal_that_nohup_ignores_stays_ignored(shell: Shell, server: FakeGoogle, disk: Disk, clock: Clock) -> None:
+    number: signal.Signals = signal.Signals["SIGHUP"]
+    before = signal.signal(number, signal.SIG_IGN)
+
+    def hang_up() -> None:
+        signal.raise_signal(number)
+        file.parent.mkdir()
+
+    file = disk(10, hang_up)
+    try:
+        assert shell("login", "--file", str(file)).status == DONE
+    finally:
+        signal.signal(number, before)
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])
@@ -154,9 +174,31 @@ def test_an_interrupt_after_the_save_leaves_no_second_copy(
 
     monkeypatch.setattr(RefreshingToken, "store_token", interrupted)
     server.approve_after = 0
-    assert shell("login").status == INTERRUPTED
+    done = shell("login")
+    assert done.status == INTERRUPTED
+    assert f"The login is saved in {tmp_path / 'oauth.json'}.\n" in done.err
+    assert (tmp_path / "oauth.json.client").exists()
     assert server.is_live(OAuthToken.from_json(tmp_path / "oauth.json").access_token)
     assert list(home.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_an_interrupt_after_the_confirmation_leaves_the_login_and_its_client(
+    shell: Shell, server: FakeGoogle, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Between the response and the save."""
+    erase = StatusLine.erase
+
+    def interrupted(line: StatusLine) -> None:
+        erase(line)
+        if server.requests_to("token"):
+            monkeypatch.undo()
+            signal.raise_signal(getattr(signal, name))
+
+    server.approve_after = 0
+    monkeypatch.setattr("ytmusic_oauth._login.StatusLine.erase", interrupted)
+    assert shell("login", "--file", str(tmp_path / "oauth.json")).status == INTERRUPTED
+    assert sorted(each.name for each in tmp_path.glob("oauth*")) == ["oauth.json", "oauth.json.client"]
 
 
 def test_a_place_where_the_login_cannot_be_saved_is_passed_over(
@@ -243,4 +285,6 @@ def test_a_tilde_is_the_home_folder(
 def test_a_relative_path_says_where_it_was_looked_for(shell: Shell, tmp_path: Path, options: list[str]) -> None:
     done = shell("login", *options)
     assert done.status == FIX_FIRST
-    assert f"No such file or directory, in {tmp_path}" in done.err
+    where = f", in {tmp_path}" if options[0] == "--file" else f"{tmp_path}/new/client.json"
+    assert "No such file or directory" in done.err
+    assert where in done.err

@@ -15,7 +15,7 @@ import pytest
 from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, RFC_DIALECT, Client, FakeGoogle
 from tests.shell import ID, SECRET, Outcome, Shell, disk_full
 from tests.support import Clock
-from ytmusic_oauth import OAuthToken, RefreshingToken
+from ytmusic_oauth import Endpoints, OAuthCredentials, OAuthToken, RefreshingToken
 from ytmusic_oauth._command_line import DONE, FIX_FIRST, LOG_IN_AGAIN
 
 OTHER: Final = "other-client"
@@ -123,7 +123,7 @@ def test_a_variable_that_differs_is_an_error_that_names_both(
     monkeypatch.setenv(name, value)
     done = alone(*command)
     assert done.status == FIX_FIRST
-    assert f"{name} differs from what oauth.json.client has" in done.err
+    assert f"{name} differs from that of the last login, in oauth.json.client" in done.err
     assert not {CLIENT_SECRET, OTHER_SECRET} & set(done.err.split())
     assert len(server.transcript) == requests
     assert alone("token").status == DONE, "a fresh token needs no client"
@@ -210,6 +210,91 @@ def test_a_token_of_an_unknown_server_is_not_sent_to_google(
     assert sent == ["https://oauth2.googleapis.com/token"] * 2, "these are Google's: ytmusicapi's files still work"
 
 
+@pytest.fixture
+def scripted(another: FakeGoogle) -> OAuthCredentials:
+    """The client of a script that logs in at another server."""
+    urls = Endpoints(another.device_code_url, another.token_url, another.revoke_url)
+    return OAuthCredentials(CLIENT_ID, CLIENT_SECRET, endpoints=urls, scope="a")
+
+
+def test_a_login_by_a_script_is_not_sent_to_the_server_of_the_login_before(
+    alone: Shell, server: FakeGoogle, scripted: OAuthCredentials, tmp_path: Path, kept: Path
+) -> None:
+    sent = len(server.transcript)
+    code = scripted.get_code()
+    token = RefreshingToken(scripted, **scripted.wait_for_token(code))
+    token.store_token(str(tmp_path / "oauth.json"))
+    assert not kept.exists()
+    done = alone("refresh")
+    assert (done.status, len(server.transcript)) == (FIX_FIRST, sent)
+
+
+@pytest.mark.parametrize("content", [b"[Interface]\nkey = 1", b"\xff"])
+def test_a_login_by_a_script_keeps_the_file_of_another_program(
+    alone: Shell, scripted: OAuthCredentials, tmp_path: Path, kept: Path, content: bytes
+) -> None:
+    kept.write_bytes(content)
+    RefreshingToken(scripted, **scripted.wait_for_token(scripted.get_code())).store_token(str(tmp_path / "oauth.json"))
+    assert kept.read_bytes() == content
+
+
+def test_of_two_logins_at_once_the_client_of_the_later_is_kept(
+    shell: Shell,
+    server: FakeGoogle,
+    scripted: OAuthCredentials,
+    tmp_path: Path,
+    kept: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The other login comes between the two files of this one."""
+    shell.endpoints = []
+    store_token = RefreshingToken.store_token
+
+    def store(self: RefreshingToken, path: str | None = None) -> None:
+        store_token(self, path)
+        other = RefreshingToken(scripted, **scripted.wait_for_token(scripted.get_code()))
+        store_token(other, str(tmp_path / "oauth.json"))
+
+    monkeypatch.setattr(RefreshingToken, "store_token", store)
+    done = login(shell, server)
+    assert (done.status, kept.exists()) == (DONE, False)
+
+
+def test_a_client_that_cannot_be_kept_is_an_option_of_the_next_command(
+    shell: Shell, server: FakeGoogle, tmp_path: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another program has written a file of that name while the user confirmed."""
+    shell.endpoints = []
+    store_token = RefreshingToken.store_token
+
+    def store(self: RefreshingToken, path: str | None = None) -> None:
+        store_token(self, path)
+        kept.write_text("{}")
+
+    monkeypatch.setattr(RefreshingToken, "store_token", store)
+    done = login(shell, server, "--client-authentication", "post")
+    assert "is not a file of this program. The OAuth client is not kept: pass it to each command.\n" in done.err
+    words = done.err.splitlines()[-1].partition(" header ")[2].split()
+    assert words == ["--file", str(tmp_path / "oauth.json"), *endpoints(server), "--client-authentication", "post"]
+
+
+def test_a_lock_that_stays_taken_does_not_cost_the_login(
+    shell: Shell, server: FakeGoogle, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell.endpoints = []
+    store_token = RefreshingToken.store_token
+
+    def store(self: RefreshingToken, path: str | None = None) -> None:
+        store_token(self, path)
+        monkeypatch.setattr("ytmusic_oauth._file_lock.FileLock._try", lambda self: None)
+        monkeypatch.setattr("ytmusic_oauth._login.LOCK_WAIT", 0.1)
+
+    monkeypatch.setattr(RefreshingToken, "store_token", store)
+    done = login(shell, server)
+    assert (done.status, kept.exists()) == (DONE, False)
+    assert "Another process has held the lock of the token for 0 s. The OAuth client is not kept" in done.err
+
+
 # ---- the file ------------------------------------------------------------------------------------
 
 
@@ -229,11 +314,21 @@ def test_another_file_of_that_name_is_neither_used_nor_replaced(
     done = login(shell, server)
     assert done.status == FIX_FIRST
     assert "oauth.json.client was not written by `login`, or was changed: it " in done.err
-    assert "--no-remember" in done.err
+    assert "pass both --client-secrets and --endpoints" in done.err
     assert CLIENT_SECRET not in done.err
     assert server.transcript == []
     assert login(shell, server, "--no-remember").status == DONE
+    assert shell("refresh", *endpoints(server)).status == FIX_FIRST
+    assert shell("refresh", *client_file(kept.parent), *endpoints(server)).status == DONE, "nothing of it is needed"
     assert kept.read_text() == content
+
+
+def test_a_folder_of_that_name_fails_no_command_that_does_not_need_it(alone: Shell, kept: Path) -> None:
+    kept.unlink()
+    kept.mkdir()
+    assert "oauth.json.client cannot be used: " in alone("status").out
+    done = alone("refresh")
+    assert (done.status, "Move it away" in done.err) == (FIX_FIRST, True)
 
 
 def test_an_empty_file_of_that_name_is_filled(shell: Shell, server: FakeGoogle, kept: Path) -> None:
@@ -256,7 +351,7 @@ def test_a_token_is_never_beside_the_client_of_another_server(
     monkeypatch.setattr(RefreshingToken, "store_token", store)
     assert alone("login").status == DONE
     assert login(alone, another, *client_file(tmp_path)).status == DONE
-    assert beside == [True, False]
+    assert beside == [False, False]
     assert json.loads(kept.read_text())["endpoints"]["token_url"] == another.token_url
 
 

@@ -118,7 +118,7 @@ def test_ctrl_z_and_back(live: FakeGoogle, tmp_path: Path, browser: Path, column
         terminal.type("fg\n")
         terminal.see(" left")
         live.approve(live.user_codes()[0])
-        terminal.see("Next,")
+        terminal.see("To print a header")
         terminal.type("exit\n")
         terminal.end()
     assert SMEARS.findall(terminal.screen.text) == []
@@ -134,7 +134,7 @@ def test_a_job_in_the_background_is_not_stopped(live: FakeGoogle, tmp_path: Path
         terminal.see(" left")
         terminal.type("echo typed to the shell\n")
         live.approve(live.user_codes()[0])
-        terminal.see("Next,")
+        terminal.see("To print a header")
         terminal.type("jobs; exit\n")
         terminal.end()
     assert "Stopped" not in terminal.screen.text

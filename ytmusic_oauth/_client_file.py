@@ -61,8 +61,7 @@ def parse_remembered(document: str) -> Client:
 
 def client_document(client: Client) -> str:
     """Return what `login` keeps of a client."""
-    endpoints = None if client.endpoints is None else vars(client.endpoints)
-    return json.dumps({"kept_by": _KEPT_BY, **client._asdict(), "endpoints": endpoints}, indent=1)
+    return json.dumps({"kept_by": _KEPT_BY, **client._asdict()}, default=vars, indent=1)
 
 
 def _server(value: object) -> Endpoints:

@@ -30,34 +30,21 @@ TRY_LATER: Final = 3
 INTERRUPTED: Final = 130
 
 _CLIENT_HELP: Final = (
-    "The command login keeps the client and the server in FILE.client, beside the token file: then no other command "
-    "needs these options. Without them, login reads the client from the environment variables YTMUSIC_OAUTH_CLIENT_ID "
-    "and YTMUSIC_OAUTH_CLIENT_SECRET, or asks for it."
+    "The command login keeps both in FILE.client, beside the token file. A client that is neither there nor here is "
+    "read from the environment variables YTMUSIC_OAUTH_CLIENT_ID and YTMUSIC_OAUTH_CLIENT_SECRET, or asked for."
 )
 _YES_OR_NO: Final = ("yes", "no")
 # Field of `Endpoints` -> what its option takes, and its help.
 _SERVER_OPTIONS: Final[Mapping[str, tuple[str, Sequence[str] | None, str]]] = {
-    "client_authentication": (
-        "METHOD",
-        ("post", "basic", "none"),
-        "post (default), basic (HTTP Basic) or none (no secret)",
-    ),
+    "client_authentication": ("METHOD", ("post", "basic", "none"), "post (default), basic or none (no secret)"),
     "device_grant": ("TEXT", None, "the grant_type of a token request (default: that of RFC 8628)"),
     "device_code_parameter": ("NAME", None, "the name of the device code in a token request (default: device_code)"),
     "authenticate_everywhere": ("yes|no", _YES_OR_NO, "whether the client does that at every endpoint (default: yes)"),
     "rotates_refresh_tokens": ("yes|no", _YES_OR_NO, "whether a refresh may return a new one (default: yes)"),
     "is_google": ("yes|no", _YES_OR_NO, "whether it is Google's server (default: no)"),
 }
-_EPILOG: Final = (
-    "Exit status: 0 done; 1 log in again; 2 usage, configuration, file or server\n"
-    "error: fix it first; 3 try later; 130 interrupted."
-)
-_EXAMPLES: Final = """\
-examples:
-  {0} login --client-secrets client.json
-  {0} header | curl -H @- https://...
-
-"""
+_EPILOG: Final = "Exit status: 0 done; 1 log in again; 2 fix something first; 3 try later;\n130 interrupted."
+_EXAMPLES: Final = "examples:\n  {0} login --client-secrets client.json\n  {0} header | curl -H @- https://...\n\n"
 # A fixed width: finding out the terminal's makes argparse import shutil (3 ms) on every run.
 _FORMAT: Final = partial(argparse.HelpFormatter, width=78)
 
@@ -107,10 +94,7 @@ def _parser(program: str) -> tuple[_Parser, Mapping[str, _Parser]]:
     file.set_defaults(file=os.path.expanduser(os.environ.get("YTMUSIC_OAUTH_FILE") or "oauth.json"))
     client = parent()
     client_group = client.add_argument_group("OAuth client and server", _CLIENT_HELP)
-    secrets_help = (
-        "the JSON file of the OAuth client: from the Google Cloud console, or with client_id and client_secret, and "
-        "what it says instead of the options below"
-    )
+    secrets_help = "the JSON file of the OAuth client: of the Google Cloud console, or with client_id, client_secret"
     client_group.add_argument("--client-secrets", metavar="FILE", type=_path, help=secrets_help)
     endpoints_help = "youtube (default), google, or DEVICE_CODE_URL TOKEN_URL [REVOKE_URL] of any RFC 8628 server"
     client_group.add_argument("--endpoints", nargs="+", metavar="NAME", help=endpoints_help)
@@ -150,14 +134,11 @@ def _parser(program: str) -> tuple[_Parser, Mapping[str, _Parser]]:
     parameter_help = "another parameter of the request for a code, such as audience=...; may be repeated"
     login_command.add_argument("--parameter", action="append", metavar="NAME=VALUE", help=parameter_help)
     login_command.add_argument("--open-browser", action="store_true", help="open the link in a browser on this machine")
-    no_remember_help = "do not keep the client in FILE.client"
-    login_command.add_argument("--no-remember", action="store_false", dest="remember", help=no_remember_help)
+    login_command.add_argument("--no-remember", action="store_false", dest="remember", help="keep no FILE.client")
     add(token, "print the access token, refreshed first if it is due", client)
     add(header, "print the Authorization header, for curl -H @-", client)
-    status_command = add(
-        status, "say whether you are logged in: exit status 0 if so; no secret, no network", client, json
-    )
-    check_help = "ask the server, by refreshing the token: the login may have ended there"
+    status_command = add(status, "say whether you are logged in (exit status 0 if so), without a network", client, json)
+    check_help = "refresh the token, to learn whether the login has ended at the server"
     status_command.add_argument("--check", action="store_true", help=check_help)
     add(refresh, "get a new access token now, even if the old one is fresh", client)
     revoke_command = add(revoke, "end the login, for every program that uses it, and remove its file", client)
@@ -197,17 +178,15 @@ def _run(argv: Sequence[str] | None, program: str) -> int:
         hint = f" Run `{program} login` with the same options." if again else ""
         exit_status = LOG_IN_AGAIN if again else TRY_LATER if error.retryable else FIX_FIRST
         return _failed(arguments, type(error).__name__, f"{error}{hint}", exit_status)
-    except KeyboardInterrupt as error:
-        return _failed(arguments, "Interrupted", f"{str(error) or 'Interrupted'}.", INTERRUPTED)
-    except (EOFError, BrokenPipeError):  # BrokenPipeError: the reader of our output has gone
-        return _failed(arguments, "Interrupted", "Interrupted.", INTERRUPTED)
+    except (KeyboardInterrupt, EOFError, BrokenPipeError) as error:  # the last: the reader of our output has gone
+        problem = (isinstance(error, KeyboardInterrupt) and str(error)) or "Interrupted"
+        return _failed(arguments, "Interrupted", f"{problem}.", INTERRUPTED)
     except OSError as error:
         problem = f"{error.filename or os.curdir}: {error.strerror or type(error).__name__}."
         return _failed(arguments, "OSError", problem, FIX_FIRST)
-    except UnicodeError:  # it quotes what was typed
-        return _failed(arguments, "ValueError", "The input is not valid text.", FIX_FIRST)
     except ValueError as error:
-        return _failed(arguments, "ValueError", f"{error}.", FIX_FIRST)
+        is_quoted = isinstance(error, UnicodeError)  # what was typed
+        return _failed(arguments, "ValueError", f"{'The input is not valid text' if is_quoted else error}.", FIX_FIRST)
     return DONE
 
 

@@ -10,18 +10,16 @@ from __future__ import annotations
 import json
 import os
 import time
-from typing import Final
 
+from ._cycle import LOCK_WAIT
 from ._file_store import FileStore
 from ._options import Options
 from ._refresher import load_token
 from ._snapshot import Snapshot
 from ._terminal import ask, can_ask, duration, local_time, write_message, write_result
-from .exceptions import InvalidGrant, ServerError, TokenFileError, TokenStoreError
+from .exceptions import ServerError, TokenFileError, TokenStoreError
+from .models import RefreshableTokenDict
 from .token import OAuthToken, RefreshingToken
-
-# Seconds to wait for a refresh by another process.
-_LOCK_WAIT: Final = 40.0
 
 
 def token(options: Options) -> None:
@@ -37,16 +35,22 @@ def header(options: Options) -> None:
 def _usable(options: Options) -> OAuthToken:
     values = load_token(FileStore(options.file))
     token = OAuthToken(**values)
-    return RefreshingToken.load(options.client(values), options.file) if token.is_expiring else token
+    return _refreshable(options, values) if token.is_expiring else token
+
+
+def _refreshable(options: Options, values: RefreshableTokenDict) -> RefreshingToken:
+    if not values["refresh_token"] and values["expires_at"] <= time.time():
+        raise Snapshot(time.time(), time.monotonic(), values).no_refresh_token()  # before a client is asked for
+    return RefreshingToken.load(options.client(values), options.file)
 
 
 def status(options: Options) -> None:
     """Show the stored token: no secret, no network without `--check`. Raises if it cannot be used without a person."""
     token = load_token(FileStore(options.file))
     if options.check:
-        if not token["refresh_token"]:
+        if not token["refresh_token"] and token["expires_at"] > time.time():
             raise ValueError("--check asks the server for a new token, but this login has no refresh token")
-        token = _refreshed(options).as_dict()
+        token = _refreshed(options, token).as_dict()
     wall, monotonic = time.time(), time.monotonic()
     snapshot = Snapshot(wall, monotonic, token)
     seconds_left = int(snapshot.valid.seconds_left(wall, monotonic))
@@ -56,9 +60,9 @@ def status(options: Options) -> None:
         client = options.client(token, may_ask=False)
         known = f"{client.client_id} at {client.endpoints.token_url}"
     except ValueError as error:
-        problem, known = error, "not known: the next refresh will need it"
+        problem, known = error, f"{error}"
     if not token["refresh_token"]:
-        problem = InvalidGrant("The access token has expired, and there is no refresh token")
+        problem = snapshot.no_refresh_token()
     next_use = "; the next use refreshes it" if is_expiring and problem is None else ""
     problem = None if seconds_left else problem
     if options.json:
@@ -79,13 +83,12 @@ def status(options: Options) -> None:
 
 def refresh(options: Options) -> None:
     """Get a new access token now, even if the old one is fresh."""
-    token = _refreshed(options)
+    token = _refreshed(options, load_token(FileStore(options.file)))
     write_message(f"Refreshed. The access token is valid until {local_time(token.expires_at)}.")
 
 
-def _refreshed(options: Options) -> RefreshingToken:
-    client = options.client(load_token(FileStore(options.file)))
-    token = RefreshingToken.load(client, options.file)
+def _refreshed(options: Options, values: RefreshableTokenDict) -> RefreshingToken:
+    token = _refreshable(options, values)
     token.refresh()
     token.store_token()  # save again: a failed save is an error here, and refresh() only warns
     return token
@@ -104,7 +107,7 @@ def revoke(options: Options) -> None:
         if ask("Continue? [y/N] ").lower() not in {"y", "yes"}:
             raise KeyboardInterrupt("Nothing was revoked")
     try:
-        with store.lock(_LOCK_WAIT):  # a concurrent refresh may rotate the refresh token
+        with store.lock(LOCK_WAIT):  # a concurrent refresh may rotate the refresh token
             before, token = store.read() or "", load_token(store)
             try:
                 client.revoke_token(token["refresh_token"] or token["access_token"])
@@ -113,17 +116,16 @@ def revoke(options: Options) -> None:
                     raise
             is_removed = _remove(options, store, before)
     except TimeoutError:
-        problem = f"Another process has held the lock of the token for {_LOCK_WAIT:.0f} s"
+        problem = f"Another process has held the lock of the token for {LOCK_WAIT:.0f} s"
         raise TokenFileError(problem, path=options.file, retryable=True) from None
-    result = "was removed" if is_removed else "has another token now, and was kept"
-    write_message(f"Revoked. {options.file} {result}.")
+    write_message(f"Revoked. {options.file} {'was removed' if is_removed else 'has another token now, and was kept'}.")
 
 
 def _remove(options: Options, store: FileStore, before: str) -> bool:
     try:
         is_removed = store.remove(before)
         if is_removed:
-            options.forget()
+            store.forget_client()
     except TokenStoreError as error:
         problem = f"The login was revoked, but a file is left. {error.problem}"
         raise TokenFileError(problem, path=options.file, advice="Remove the file: it is of no use any more.") from None

@@ -70,6 +70,8 @@ class FileStore:
 
     def replace(self, before: str | None, after: str) -> bool:
         """Compare and swap, mode 0600, all or nothing. Compares just before the rename: see SECURITY.md."""
+        if self._is_for_login:
+            self.forget_client()
         return self._swap(before, after.encode())
 
     def remove(self, before: str) -> bool:
@@ -86,6 +88,18 @@ class FileStore:
                     raise
                 _file_write.write_in_place(target, b"", status)
         return True
+
+    def forget_client(self) -> None:
+        """Remove the OAuth client that the command `login` keeps beside this file. A file that is not ours stays."""
+        from ._client_file import parse_remembered
+
+        store = FileStore(f"{self._absolute}.client")
+        try:
+            before = store.read() or ""
+            parse_remembered(before)
+        except (TokenFileError, ValueError):
+            return
+        store.remove(before)
 
     def lock(self, timeout: float) -> AbstractContextManager[float]:
         """Hold the file's lock, a kernel lock that is released when its holder dies."""

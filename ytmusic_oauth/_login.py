@@ -7,10 +7,11 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from typing import Final
 
 from ._client_file import Client, client_document
+from ._cycle import LOCK_WAIT
 from ._file_owner import can_others_rename
 from ._file_store import FileStore
 from ._keyboard import keyboard
@@ -39,24 +40,26 @@ def login(options: Options) -> None:
         has_login = bool(load_token(store))
     store.check_writable()
     client = options.client()
-    line = StatusLine(wanted=not options.json)
-    try:
-        line.show(f"Asking {client.endpoints.device_code_url} for a code")
-        code = client.get_code()
-        line.erase()
-        conversation = _Conversation(options, code, line)
-        conversation.begin()
-        token = RefreshingToken(client, **wait(client, code, conversation.sleep, conversation.on_wait))
-        line.erase()
-        kept = Client(client.client_id, client.client_secret, client.endpoints, client.scope, client.parameters)
-        _save(token, options, client_document(kept) if options.remember else None)
-    finally:
-        line.close()
+    kept = Client(client.client_id, client.client_secret, client.endpoints, client.scope, client.parameters)
+    document = client_document(kept) if options.remember else ""
+    confirmed: list[RefreshingToken] = []
+    is_kept = False
+    with _stoppable(), closing(StatusLine(wanted=not options.json)) as line:
+        try:
+            line.show(f"Asking {client.endpoints.device_code_url} for a code")
+            code = client.get_code()
+            line.erase()
+            conversation = _Conversation(options, code, line)
+            conversation.begin()
+            confirmed.append(RefreshingToken(client, **wait(client, code, conversation.sleep, conversation.on_wait)))
+        finally:
+            for token in confirmed:
+                is_kept = _save(token, options, document, line)
     if options.json:
         ends = {"expires_at": token.expires_at, "login_ends_at": client.login_ends_at}
         write_event("token", file=os.path.abspath(options.file), **ends)
     else:
-        _report(options, client, token, replaced=has_login)
+        _report(options, client, token, replaced=has_login, is_kept=is_kept)
 
 
 class _Conversation:
@@ -120,7 +123,9 @@ class _Conversation:
         write_message(text)
 
 
-def _report(options: Options, client: OAuthCredentials, token: RefreshingToken, *, replaced: bool) -> None:
+def _report(
+    options: Options, client: OAuthCredentials, token: RefreshingToken, *, replaced: bool, is_kept: bool
+) -> None:
     """Say what came of it, and what to do next."""
     from shlex import quote
 
@@ -131,71 +136,91 @@ def _report(options: Options, client: OAuthCredentials, token: RefreshingToken, 
         write_message(f"The server did not grant all that was asked for. Missing: {' '.join(refused)}")
     if not token.refresh_token:
         write_message(f"The server gave no refresh token: this login ends on {local_time(token.expires_at)}.")
-        write_message("For a longer one, ask for it: many servers want the scope offline_access.")
+        write_message("To stay logged in, request one: many servers want the scope offline_access.")
     if ends_at is not None:
         write_message(f"The server ends this login on {local_time(ends_at)}.")
     if client.endpoints.is_google and ends_at is not None and ends_at - time.time() <= _WEEK:
         write_message('Google ends a login after 7 days while the consent screen of the OAuth app is in "Testing".')
         write_message("To keep a login for longer, publish the app and log in again.")
     if client.endpoints.is_google and replaced:
-        write_message("The login that was in this file before stays valid at Google.")
-        write_message("`revoke` ends both: every grant that you gave to the Cloud project.")
-    words = [options.program, "header", "--file", quote(file)]
-    if not options.remember:
-        words += ["--client-secrets", quote(options.client_secrets)] if options.client_secrets else []
-        words += ["--endpoints", *map(quote, options.endpoints)] if options.endpoints else []
-    write_message("Next, to print a header for curl -H @-:")
-    write_message(f"    {' '.join(words)}")
+        write_message("The login that was in this file before may still be valid at Google.")
+        write_message("`revoke` ends every grant that you gave to the Cloud project.")
+    words = ["header", "--file", file, *(() if is_kept else options.words())]
+    write_message("To print a header for curl -H @-, run:")
+    write_message(f"    {options.program} {' '.join(map(quote, words))}")
 
 
 # ---- a confirmed login is never thrown away ------------------------------------------------------
 
 
-def _save(token: RefreshingToken, options: Options, client: str | None) -> None:
-    """Save a confirmed login and its client. Keeps trying: at a terminal until the user stops it, else for a minute."""
+def _save(token: RefreshingToken, options: Options, document: str, line: StatusLine) -> bool:
+    """Save a confirmed login and its client. Keeps trying: at a terminal until the user stops it, else for a minute.
+
+    Returns whether the client is kept.
+    """
     has_user = can_ask() and not options.json
     give_up_at = float("inf") if has_user else time.monotonic() + _PATIENCE
-    told, before = "", None
+    told = ""
     try:
-        with _stoppable():
-            while True:
-                try:
-                    # First: a crash must not leave the token of one server with the client of another.
-                    before = options.forget(unless=client)
-                    token.store_token(options.file)
-                except TokenStoreError as error:
-                    if time.monotonic() >= give_up_at:
-                        raise
-                    if str(error) != told:
-                        how_long = "until you press Ctrl-C" if has_user else f"for {_PATIENCE:.0f} s"
-                        write_message(f"{error} The login is confirmed; trying to save it {how_long}.")
-                    told = str(error)
-                else:
-                    break
-                time.sleep(_PAUSE)
+        line.erase()
+        while True:
+            try:
+                token.store_token(options.file)
+            except TokenStoreError as error:
+                if time.monotonic() >= give_up_at:
+                    raise
+                if str(error) != told:
+                    how_long = "until you press Ctrl-C" if has_user else f"for {_PATIENCE:.0f} s"
+                    write_message(f"{error} The login is confirmed; trying to save it {how_long}.")
+                told = str(error)
+            else:
+                return _keep(token, options.file, document)
+            time.sleep(_PAUSE)
     except BaseException:
-        _rescue(token, options.file)
+        try:
+            if not _is_stored(token, options.file):
+                token.store_token(options.file)
+            _keep(token, options.file, document)
+            write_message(f"The login is saved in {os.path.abspath(options.file)}.")
+        except TokenStoreError:
+            _rescue(token, options.file, document)
         raise
+
+
+def _keep(token: RefreshingToken, file: str, document: str) -> bool:
+    """Write the client of this login beside it, if the login is still in the file: no other login may get it."""
     try:
-        if client is not None and client != before:
-            options.client_store().for_login().replace(None, client)
+        with FileStore(file).lock(LOCK_WAIT):
+            store = FileStore(f"{file}.client").for_login()
+            if not document or not _is_stored(token, file) or store.replace(None, document):
+                return bool(document)
+        problem = f"{store.path} is not a file of this program."
+    except TimeoutError:
+        problem = f"Another process has held the lock of the token for {LOCK_WAIT:.0f} s."
     except TokenStoreError as error:
-        write_message(f"{error} The OAuth client is not kept: pass it to each command.")
+        problem = str(error)
+    write_message(f"{problem} The OAuth client is not kept: pass it to each command.")
+    return False
+
+
+def _is_stored(token: RefreshingToken, file: str) -> bool:
+    with suppress(TokenStoreError):
+        return load_token(FileStore(file)) == token.as_dict()
+    return False
 
 
 def _stoppable() -> ExitStack:
     """Let a terminal that closes, or a `kill`, interrupt as Ctrl-C does, until the stack is closed."""
     handlers = ExitStack()
     for each in (getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)):
-        handlers.callback(signal.signal, each, signal.signal(each, signal.default_int_handler))
+        if signal.getsignal(each) != signal.SIG_IGN:  # nohup
+            with suppress(ValueError):  # not in the main thread
+                handlers.callback(signal.signal, each, signal.signal(each, signal.default_int_handler))
     return handlers
 
 
-def _rescue(token: RefreshingToken, path: str) -> None:
-    """Save a login in a new private folder, and say where. Never below a folder that other users can rename."""
-    with suppress(TokenStoreError):
-        if load_token(FileStore(path)) == token.as_dict():  # interrupted after it was saved
-            return
+def _rescue(token: RefreshingToken, path: str, document: str) -> None:
+    """Save a login in a new private folder, never below one that other users can rename, and say where."""
     for parent in _places():
         folder = os.path.join(parent, f"ytmusic_oauth-{os.urandom(8).hex()}")
         file = os.path.join(folder, "oauth.json")
@@ -208,11 +233,11 @@ def _rescue(token: RefreshingToken, path: str) -> None:
             except TokenStoreError:
                 os.rmdir(folder)
                 continue
-            write_message(f"The login is kept in {file}, readable only by you. Move that file to {path}.")
+            client = f" and {file}.client to {path}.client" if _keep(token, file, document) else ""
+            write_message(f"The login is kept in {file}, readable only by you. Move that file to {path}{client}.")
             return
 
 
 def _places() -> Iterator[str]:
-    yield os.path.expanduser("~")
-    yield from filter(None, map(os.environ.get, ("XDG_RUNTIME_DIR", "TMPDIR", "TEMP")))
-    yield from ("/var/tmp", "/tmp", "/dev/shm")
+    named = map(os.environ.get, ("XDG_RUNTIME_DIR", "TMPDIR", "TEMP"))
+    yield from filter(None, (os.path.expanduser("~"), *named, "/var/tmp", "/tmp", "/dev/shm"))

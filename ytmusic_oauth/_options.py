@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import Final
 
 from ._client_file import SERVERS, Client, endpoints_of, parse_client, parse_remembered
 from ._file_store import FileStore
+from ._retries import TRIES
 from ._terminal import ask, can_ask
 from ._validation import FieldError, extra_parameters, printable, validate
 from .credentials import OAuthCredentials
-from .models import RefreshableTokenDict
+from .exceptions import TokenFileError, TokenStoreError
+from .models import BaseTokenDict, RefreshableTokenDict
 from .protocol import YOUTUBE, Endpoints
+from .session import TIMEOUT
 
 # The environment variables of the client id and of the client secret.
 _VARIABLES: Final = ("YTMUSIC_OAUTH_CLIENT_ID", "YTMUSIC_OAUTH_CLIENT_SECRET")
@@ -27,6 +29,27 @@ _VARIABLES: Final = ("YTMUSIC_OAUTH_CLIENT_ID", "YTMUSIC_OAUTH_CLIENT_SECRET")
 _LARGEST_FILE: Final = 2**20
 # Takes the place of a client that is not sent.
 _NOT_SENT: Final = Client("not-sent", "not-sent")
+
+
+class _Credentials(OAuthCredentials):
+    """The client of a command. It sends the one token that it was chosen for: another may be of another server."""
+
+    #: that token and its file; None for a login
+    only: tuple[str, str] | None = None
+
+    def refresh_within(self, refresh_token: str, *, tries: int = TRIES, seconds: float = TIMEOUT) -> BaseTokenDict:
+        self._check(refresh_token)
+        return super().refresh_within(refresh_token, tries=tries, seconds=seconds)
+
+    def revoke_token(self, token: str) -> None:
+        self._check(token)
+        super().revoke_token(token)
+
+    def _check(self, token: str) -> None:
+        if self.only is not None and token != self.only[0]:
+            raise TokenFileError(
+                "The token was replaced meanwhile; nothing was sent", path=self.only[1], retryable=True
+            )
 
 
 class Options:
@@ -59,7 +82,7 @@ class Options:
 
     def client(
         self, token: RefreshableTokenDict | None = None, *, revokes: bool = False, may_ask: bool = True
-    ) -> OAuthCredentials:
+    ) -> _Credentials:
         """Make the OAuth client, to send this token if there is one. May prompt for it: call this only when needed.
 
         Raises `ValueError` if it is not certain that the server is the one that the token came from.
@@ -72,13 +95,14 @@ class Options:
         kept = self._kept(given, stated, sends_token=token is not None)
         if token is not None and stated is None and kept is None and not _is_googles(token):
             raise ValueError(f"The server that the token in {self.file} came from is unknown: pass --endpoints")
-        server = self._adjusted(stated or (kept and kept.endpoints) or YOUTUBE)
+        # `kept` has the same URLs as --endpoints, and the dialect besides. A client file has its own.
+        server = self._adjusted((kept and (self.endpoints or stated is None) and kept.endpoints) or stated or YOUTUBE)
         is_sent = server.authenticate_everywhere or not revokes
         client = given or kept or (_ask(server, may_ask=may_ask) if is_sent else _NOT_SENT)
         if given and kept:
             client = kept._replace(**{name: value for name, value in given._asdict().items() if value is not None})
         try:
-            return OAuthCredentials(
+            credentials = _Credentials(
                 client.client_id,
                 client.client_secret,
                 endpoints=server,
@@ -89,36 +113,36 @@ class Options:
             if given is None or error.key not in {"client_id", "client_secret"}:
                 raise
             raise ValueError(f"{self.client_secrets} is not the file of an OAuth client: {error}") from None
+        if token is not None:
+            credentials.only = (token["refresh_token"] or token["access_token"], self.file)
+        return credentials
 
-    def client_store(self) -> FileStore:
-        """Return the file in which `login` keeps the client."""
-        return FileStore(f"{self.file}.client")
+    def words(self) -> Sequence[str]:
+        """Return the options of the client and the server, as they were given."""
+        words = ["--client-secrets", os.path.abspath(self.client_secrets)] if self.client_secrets else []
+        words += ["--endpoints", *self.endpoints] if self.endpoints else []
+        return words + [
+            word for name, value in self._dialect().items() for word in (f"--{name.replace('_', '-')}", f"{value}")
+        ]
 
-    def remembered(self) -> Client | None:
-        """Return what `login` has kept. Raises `ValueError` if the file is not ours."""
-        document = self.client_store().read()
+    def _remembered(self) -> Client | None:
+        path = f"{self.file}.client"
         try:
+            document = FileStore(path).read()
             return None if document is None else parse_remembered(document)
+        except TokenStoreError as error:
+            problem = f"{path} cannot be used: {error.problem}"
         except ValueError as error:
-            problem = f"{self.file}.client was not written by `login`, or was changed: {_reason(error)}"
-            raise ValueError(f"{problem}. Move it away, or log in with --no-remember") from None
-
-    def forget(self, unless: str | None = None) -> str | None:
-        """Remove what `login` has kept, unless it is this. Return what stays; a file that is not ours does."""
-        store = self.client_store()
-        before = store.read()
-        with suppress(ValueError):
-            if before is not None and before != unless and self.remembered() and store.remove(before):
-                return None
-        return before
+            problem = f"{path} was not written by `login`, or was changed: {_reason(error)}"
+        raise ValueError(f"{problem}. Move it away, or pass both --client-secrets and --endpoints")
 
     def _kept(self, given: Client | None, stated: Endpoints | None, *, sends_token: bool) -> Client | None:
         try:
-            kept = self.remembered()
+            kept = self._remembered()
         except ValueError:
-            if self.remember:
-                raise
-            return None
+            if not self.remember or (sends_token and given and stated):  # it is not needed
+                return None
+            raise
         if kept is None or kept.endpoints is None:
             return None
         if (given and given.client_id != kept.client_id) or (stated and not _urls(stated) <= _urls(kept.endpoints)):
@@ -131,8 +155,8 @@ class Options:
         for name, value in ((_VARIABLES[0], kept.client_id), (_VARIABLES[1], kept.client_secret)):
             if given is None and os.environ.get(name, value) != value:
                 raise ValueError(
-                    f"{name} differs from what {self.file}.client has, of the last login: unset the variable, or pass "
-                    "--client-secrets"
+                    f"{name} differs from that of the last login, in {self.file}.client: unset the variable, pass "
+                    "--client-secrets, or remove that file"
                 )
         return kept
 
@@ -148,20 +172,17 @@ class Options:
 
     def _adjusted(self, server: Endpoints) -> Endpoints:
         fields: Mapping[str, object] = vars(server)
-        for name in fields.keys() & vars(self).keys():
-            value: object = vars(self)[name]
-            fields = {**fields, name: value == "yes" if isinstance(fields[name], bool) else value}
-        return endpoints_of(fields)
+        changed = {k: v == "yes" if isinstance(fields[k], bool) else v for k, v in self._dialect().items()}
+        return endpoints_of({**fields, **changed})
+
+    def _dialect(self) -> Mapping[str, object]:
+        """Return the options that are fields of `Endpoints`."""
+        return {name: value for name, value in vars(self).items() if name in vars(YOUTUBE)}
 
 
 def _read_client(path: str) -> Client:
-    try:
-        with open(path, encoding="utf-8-sig", errors="replace") as file:
-            document = file.read(_LARGEST_FILE)
-    except FileNotFoundError as error:
-        if not os.path.isabs(path):
-            error.strerror = f"{error.strerror}, in {os.getcwd()}"
-        raise
+    with open(os.path.abspath(path), encoding="utf-8-sig", errors="replace") as file:  # an error names the folder
+        document = file.read(_LARGEST_FILE)
     try:
         return parse_client(document)
     except ValueError as error:
