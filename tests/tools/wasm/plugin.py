@@ -19,6 +19,8 @@ from unittest.mock import MagicMock
 
 import pytest
 
+from tests import posix
+
 
 class _WithoutHypothesis(ModuleType):
     """Enough of it to import the tests that use it."""
@@ -43,7 +45,7 @@ def _bind(unbound: socket.socket, *_: object) -> NoReturn:
     pytest.skip("WebAssembly has no listening sockets")
 
 
-_skip_users_of("processes", (subprocess, "Popen"), (os, "fork"))
+_skip_users_of("processes", (subprocess, "Popen"), (os, "fork"), (posix, "fork"))
 _skip_users_of("threads", (threading.Thread, "start"))
 _skip_users_of("FIFOs", (os, "mkfifo"))
 pytest.MonkeyPatch().setattr(socket.socket, "bind", _bind, raising=False)
@@ -57,9 +59,27 @@ _UNSUITABLE: Final = frozenset(
         "test_file_lock.py",
         "test_porting.py",
         "test_processes.py",
+        "test_recipes_stores.py",
+        "test_stress.py",
+        "test_terminal.py",
         "test_windows.py",
     }
 )
+# These need links that are not followed, the folders of a real home, IPv6, or TLS.
+_UNSUITABLE_TESTS: Final = frozenset(
+    {
+        "test_a_folder_or_a_link_with_the_name_of_a_temporary_file_is_kept",
+        "test_a_folder_is_private_if_no_other_user_can_rename_anything_on_the_way",
+        "test_an_ipv6_address_is_connected_to",
+        "test_a_key_log_that_cannot_be_written_is_named",
+    }
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.name in _UNSUITABLE_TESTS:
+            item.add_marker(pytest.mark.skip(reason="WebAssembly lacks what it needs"))
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
