@@ -1043,6 +1043,12 @@ def test_wrong_usage_is_one_line_that_repeats_no_value(
     assert "secret" not in done.err.replace("--client-secret", "")
 
 
+def test_a_value_attached_to_a_short_option_is_not_repeated(shell: Shell) -> None:
+    done = shell("login", "-sgeheimwort")
+    assert (done.status, "geheimwort" in done.err) == (FIX_FIRST, False)
+    assert "There is a word that belongs to no option." in done.err
+
+
 def test_wrong_usage_is_an_event_with_json(shell: Shell) -> None:
     for line in (["--json"], ["login", "--json", "--endpoint", "x"], ["token", "--json"]):
         done = shell(*line)

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""The OAuth client and the server of a command, as values: from a client file and from options. Pure.
+"""The OAuth client and the server of a command as values, parsed from a client file or from options. Pure.
 
 A client file is a JSON object of one of these forms:
 
 - what the Google Cloud console writes: the client under "installed" or "web";
 - `client_id` and `client_secret`, and if need be `endpoints` (a name in `SERVERS`, or an object with the fields of
   `Endpoints`), `scope` and `parameters` (an object);
-- what the command `login` keeps beside the token file: the same, and `kept_by`, by which it recognises its own file.
+- what the command `login` keeps beside the token file: the same, and `kept_by`, which marks the file as its own.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _FIELDS: Final = tuple(each.name for each in fields(Endpoints))
 
 
 class Client(NamedTuple):
-    """What a client file says. What it does not say is None; a secret, empty."""
+    """The content of a client file. A missing field is None; a missing secret is an empty string."""
 
     client_id: str
     client_secret: str

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The command line: options and exit status.
-
-Every failure is one line on standard error, never a traceback.
-"""
+"""The command line: options and exit status. A failure is a message on standard error, never a traceback."""
 
 from __future__ import annotations
 
@@ -45,7 +42,7 @@ _SERVER_OPTIONS: Final[Mapping[str, tuple[str, Sequence[str] | None, str]]] = {
 }
 _EPILOG: Final = "Exit status: 0 done; 1 log in again; 2 fix something first; 3 try later;\n130 interrupted."
 _EXAMPLES: Final = "examples:\n  {0} login --client-secrets client.json\n  {0} header | curl -H @- https://...\n\n"
-# A fixed width: finding out the terminal's makes argparse import shutil (3 ms) on every run.
+# A fixed width: to find out the terminal's, argparse would import shutil (3 ms) on every run.
 _FORMAT: Final = partial(argparse.HelpFormatter, width=78)
 
 
@@ -57,7 +54,7 @@ def _path(value: str) -> str:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """Raise the error as one sentence, without the value: it may be a secret."""
+        """Raise the error as one sentence that omits the value, which may be a secret."""
         message = re.sub(r"invalid choice: .* \(choose from (.*)\)", r"it takes \1", message, flags=re.DOTALL)
         message = re.sub(r"ignored explicit argument .*", "it takes no value", message, flags=re.DOTALL)
         message = message.replace("argument ", "", 1).replace("'", "")
@@ -65,7 +62,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parsed(words: Sequence[str], program: str, arguments: Options) -> None:
-    """Parse the words of a command line. Raises `ValueError`, which quotes no value, for wrong usage."""
+    """Parse the arguments. For wrong usage, raises a `ValueError` whose message quotes no value."""
     parser, commands = _parser(program)
     command, flags = words[0], ("-h", "--help", "--version")
     if command not in {*commands, *flags}:
@@ -74,7 +71,7 @@ def _parsed(words: Sequence[str], program: str, arguments: Options) -> None:
     _, unknown = parser.parse_known_args(words, arguments)
     if unknown:
         problem, option = "There is a word that belongs to no option. ", unknown[0].partition("=")[0]
-        if re.fullmatch(r"--?[a-z-]+", option):
+        if re.fullmatch(r"--[a-z-]+|-[a-z]", option):
             known = re.findall(r"--[a-z-]+", commands[command].format_help())
             problem = f"There is no option {option}. {_hint(option, known)}"
         raise ValueError(f"{problem}See `{program} {command} --help`")

@@ -45,7 +45,7 @@ def _refreshable(options: Options, values: RefreshableTokenDict) -> RefreshingTo
 
 
 def status(options: Options) -> None:
-    """Show the stored token: no secret, no network without `--check`. Raises if it cannot be used without a person."""
+    """Show the stored token: no secret, no network without `--check`. Raises if it cannot be used unattended."""
     token = load_token(FileStore(options.file))
     if options.check:
         if not token["refresh_token"] and token["expires_at"] > time.time():

@@ -92,7 +92,7 @@ class _Conversation:
             write_message("Press Enter to open the link in a browser on this machine, or Ctrl-C to stop.")
 
     def sleep(self, seconds: float, deadline: float) -> bool:
-        """Count down; open the browser when Enter is pressed first, and return True when it is pressed again."""
+        """Count down. The first Enter opens the browser; any later one ends the wait, and True is returned."""
         give_up_at = time.monotonic() + seconds
         while (left := give_up_at - time.monotonic()) > 0:
             if self._has_browser_failed is not None and self._has_browser_failed():
@@ -126,7 +126,7 @@ class _Conversation:
 def _report(
     options: Options, client: OAuthCredentials, token: RefreshingToken, *, replaced: bool, is_kept: bool
 ) -> None:
-    """Say what came of it, and what to do next."""
+    """Say how the login went, and what to do next."""
     from shlex import quote
 
     file, ends_at = os.path.abspath(options.file), client.login_ends_at

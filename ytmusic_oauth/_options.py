@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The options of a command, and the OAuth client and server that they select.
 
-An option wins over what `login` has remembered beside the token file, in `<token file>.client`. An environment variable
-that differs from it is an error. Only what is not known then is asked for. What was remembered is used as a whole or
-not at all, so that no token and no client secret is sent to a server other than its own.
+An option wins over what `login` has kept beside the token file, in `<token file>.client`. An environment variable that
+contradicts that file is an error. Only what is still unknown is asked for. If an option names another client or
+server, nothing of that file is used, so that no token and no client secret is sent to a server other than its own.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .session import TIMEOUT
 _VARIABLES: Final = ("YTMUSIC_OAUTH_CLIENT_ID", "YTMUSIC_OAUTH_CLIENT_SECRET")
 # Characters; a client_secret.json has about four hundred.
 _LARGEST_FILE: Final = 2**20
-# Takes the place of a client that is not sent.
+# A placeholder, for a request without a client.
 _NOT_SENT: Final = Client("not-sent", "not-sent")
 
 
@@ -83,9 +83,9 @@ class Options:
     def client(
         self, token: RefreshableTokenDict | None = None, *, revokes: bool = False, may_ask: bool = True
     ) -> _Credentials:
-        """Make the OAuth client, to send this token if there is one. May prompt for it: call this only when needed.
+        """Return the OAuth client with which to send this token, if any. May ask the user: call it only when needed.
 
-        Raises `ValueError` if it is not certain that the server is the one that the token came from.
+        Raises `ValueError` if the server that the token came from is neither known nor, by its looks, Google's.
         """
         parameters = validate("parameters", dict(map(_parameter, self.parameter)), extra_parameters)
         if self.scope:

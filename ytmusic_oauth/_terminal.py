@@ -69,16 +69,16 @@ def write_message(text: str, *, end: str = "\n") -> None:
 
 
 def _columns() -> int:
-    """Return the width of the terminal at standard error; 0 if it is no terminal, or does not know."""
+    """Return the width of the terminal at standard error; 0 if that is not a terminal, or its width is unknown."""
     with suppress(AttributeError, OSError, ValueError):
         return 0 if sys.stderr is None else os.get_terminal_size(sys.stderr.fileno()).columns
     return 0
 
 
 class StatusLine:
-    """The last line at a terminal, which says what is going on and erases itself. Elsewhere, it is not shown.
+    """The last line at a terminal, which says what is going on until it is erased. Elsewhere, it is not shown.
 
-    The cursor stays at its beginning: what is typed, such as ^C, goes over it and is erased with it.
+    The cursor stays at its beginning: what the terminal echoes, such as ^C, overwrites it and is erased with it.
     """
 
     def __init__(self, *, wanted: bool) -> None:
@@ -193,7 +193,7 @@ def ask(question: str, *, hidden: bool = False) -> str:
 # ---- the browser ---------------------------------------------------------------------------------
 
 
-# Opens a link in the preferred browser, unless that is one for a terminal: it would have none.
+# Opens a link in the preferred browser, unless that one runs in a terminal: this process has none.
 _BROWSE: Final = """import os, sys, webbrowser
 browser = webbrowser.get()
 name = os.path.basename(str(getattr(browser, "name", "")))
@@ -201,7 +201,7 @@ sys.exit(name in {"www-browser", "w3m", "lynx", "links", "elinks"} or not browse
 
 
 def open_browser(link: str) -> Callable[[], bool]:
-    """Open a link in a browser, if possible. Returns a function that says whether that has failed so far.
+    """Open a link in a browser, if possible. Returns a function that says whether that has failed by now.
 
     The browser gets a process of its own, so that it neither blocks the login nor writes to our output.
     """
@@ -242,9 +242,9 @@ def wait(
 ) -> RefreshableTokenDict:
     """Wait until the user has confirmed the code, as `wait_for_token` does.
 
-    `sleep` waits so many seconds at most, given also the monotonic time at which the code expires, and returns True if
-    the user wants the server to be asked now. `on_wait` is called after each poll, with the seconds until the code
-    expires, and the error.
+    `sleep(seconds, deadline)` waits at most so many seconds, and returns True if the user wants the server to be asked
+    now; at `deadline`, a monotonic time, the code expires. `on_wait` is called after each poll, with the seconds until
+    the code expires, and with the error.
     """
     from .device import poll
 
