@@ -189,6 +189,8 @@ def test_the_single_file_logs_in_shows_the_status_and_prints_the_header(program:
         command("login", "--scope", "a", "--endpoints", f"{server.url}/device/code", server.token_url)
     assert "access token   expires in 0:5" in command("status")
     assert command("header") == "Authorization: Bearer ya29.fake-access-1\n"
+    python = os.path.basename(sys.executable)
+    assert f"  {python} {pyz} login --client-secrets client.json\n" in command("--help"), "as it can be run here"
 
 
 # ---- a Python that lacks a module ----------------------------------------------------------------

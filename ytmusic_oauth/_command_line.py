@@ -145,13 +145,16 @@ def _parser(program: str) -> tuple[_Parser, Mapping[str, _Parser]]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command, and return its exit status."""
-    program = os.path.basename((sys.argv or ["ytmusic_oauth"])[0]).encode("ascii", "backslashreplace").decode()
+    path, python = (sys.argv or ["ytmusic_oauth"])[0], os.path.basename(sys.executable or "python")
+    program = os.path.basename(path)
     if program == "__main__.py":
-        program = f"python -m {__package__}"
+        program = f"{python} -m {__package__}"
+    elif program.endswith(".pyz"):
+        program = f"{python} {path}"
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", RuntimeWarning)
         try:
-            return _run(argv, program)
+            return _run(argv, program.encode("ascii", "backslashreplace").decode())
         finally:
             for warning in caught:
                 write_message(f"ytmusic_oauth: {warning.message}")
