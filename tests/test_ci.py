@@ -29,12 +29,19 @@ def table(
     return status, re.findall(r"^(.* +\d+ s  .*)$", capfd.readouterr().out, re.MULTILINE)
 
 
-def test_a_part_that_fails_fails_everything_and_the_others_still_run(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("decides", [True, False])
+def test_a_part_that_decides_fails_everything_and_the_others_still_run(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], decides: bool
 ) -> None:
-    status, rows = table(monkeypatch, capfd, Part("false x", 10), Part("true x", 10))
-    assert status == 1
+    status, rows = table(monkeypatch, capfd, Part("false x", 10, decides=decides), Part("true x", 10))
+    assert status == decides
     assert [row.split("  ")[-1] for row in rows] == ["FAILED", "passed"]
+
+
+def test_a_part_that_decides_must_run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    status, _ = table(monkeypatch, capfd, Part("true x", 10, ["no-such-target"], decides=True))
+    assert status == 1
+    assert [part.name for part in PARTS if part.decides] == ["lint", "test", "dist", "coverage"]
 
 
 def test_what_cannot_be_installed_is_named_and_does_not_fail(
@@ -53,7 +60,7 @@ def test_a_part_that_takes_too_long_is_ended_with_its_children(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     begun = monotonic()
-    slow = Part(f"sh -c 'sleep 30 & echo $! >{tmp_path}/pid; wait'", 0.5)
+    slow = Part(f"sh -c 'sleep 30 & echo $! >{tmp_path}/pid; wait'", 0.5, decides=True)
     status, rows = table(monkeypatch, capfd, slow, Part("true x", 10), seconds=0.4)
     assert monotonic() - begun < 20
     assert status == 1
