@@ -311,7 +311,7 @@ def test_new_refresh_token_is_kept(
     assert OAuthToken.from_json(ours.local_cache or Path()).refresh_token == ours.refresh_token
 
 
-@differs("a failed save raises an error in place of the token")
+@differs("a failed save raises an error instead of returning the token")
 def test_failed_save_is_a_warning(
     server: FakeGoogle, clock: Clock, theirs: its.RefreshingToken, ours: RefreshingToken, tmp_path: Path
 ) -> None:
