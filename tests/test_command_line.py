@@ -386,6 +386,7 @@ def test_the_exit_status_says_what_to_do_next(
     [
         ("/usr/lib/ytmusic_oauth/__main__.py", "python -m ytmusic_oauth"),
         ("/usr/bin/h\xf6chst", "h\\xf6chst"),
+        ("dist/oauth.pyz", f"{os.path.basename(sys.executable)} dist/oauth.pyz"),
     ],
 )
 def test_the_hint_to_log_in_names_the_program(

@@ -36,9 +36,10 @@ from ytmusic_oauth import (
     TokenStoreError,
     TransportError,
     _refresher,
+    _single_flight,
 )
 from ytmusic_oauth._file_store import FileStore
-from ytmusic_oauth._single_flight import CHANGES
+from ytmusic_oauth._single_flight import CHANGES, Mutex
 from ytmusic_oauth.models import AuthCodeDict, BaseTokenDict, RefreshableTokenDict
 from ytmusic_oauth.store import TokenStore
 
@@ -1090,6 +1091,21 @@ def test_a_child_does_not_wait_for_a_thread_that_it_did_not_inherit(
             os._exit(0 if token.access_token == "a0" and token.scope == "the child's" else 1)
         end.set()
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_child_neither_waits_for_a_lock_of_its_parent_nor_releases_it() -> None:
+    mutex, parent = Mutex(), _single_flight._process[0]
+    mutex.acquire()
+    try:
+        _single_flight._after_fork_in_child()
+        mutex.release()
+        assert mutex.acquire(wait=False)
+        mutex.release()
+    finally:
+        _single_flight._process[0] = parent
+    with ThreadPoolExecutor(1) as another:
+        assert not another.submit(mutex.acquire, wait=False).result()
+    mutex.release()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="only POSIX systems fork")

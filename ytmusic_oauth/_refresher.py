@@ -110,6 +110,7 @@ class Refresher:
         """
 
         def work() -> None:
+            nonlocal store
             # A token that was never compared with the current store: with `must_save`, it may be older than the one
             # that another process has stored; without, it is a new login.
             is_here = (
@@ -117,22 +118,20 @@ class Refresher:
             )
             there = self.state if is_here else State(self.state.snapshot, is_new_login=True)
             problem: OAuthError | None = None
-            is_moved = True
             try:
                 if store is not None:
                     Refresher(there, store).save(credentials)
             except TokenStoreError as error:
-                is_moved = not must_save
                 if must_save:
+                    is_here, store = True, self.store  # where it stays
                     raise
                 problem = error
                 there.store_backoff = there.store_backoff.after_failure(time.monotonic())
             finally:  # even after Ctrl-C: the token may be there already
-                if is_moved:
-                    with CHANGES:
-                        if not is_here:
-                            self.state.moved(there)
-                        self.store = store
+                with CHANGES:
+                    if not is_here:
+                        self.state.moved(there)
+                    self.store = store
             if problem is not None:
                 with suppress(RuntimeWarning):  # with -W error, a warning raises; the login must survive that
                     warn(f"{problem} The token is in memory only until it can be saved.{outlook(there)}")
