@@ -398,6 +398,25 @@ def test_the_hint_to_log_in_names_the_program(
     assert done.err.endswith(f" Run `{program} login` with the same options.\n")
 
 
+@pytest.mark.parametrize(
+    ("executable", "python"),
+    [
+        ("/usr/bin/python3", "python3"),
+        ("C:\\python.exe", "python"),
+        ("/opt/pypy3.9", "pypy3.9"),
+        ("run.mjs", "python"),
+        ("", "python"),
+    ],
+)
+def test_the_hint_to_log_in_names_the_python_that_runs(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, executable: str, python: str
+) -> None:
+    """A bare Debian has no `python`; WebAssembly has no Python of its own."""
+    monkeypatch.setattr(sys, "executable", executable.replace("\\", "/"))
+    monkeypatch.setattr(sys, "argv", ["/usr/lib/ytmusic_oauth/__main__.py"])
+    assert f" Run `{python} -m ytmusic_oauth login` with" in shell("token", "--file", "missing.json").err
+
+
 def test_the_environment_can_name_the_token_file(
     shell: Shell, file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -145,8 +145,9 @@ def _parser(program: str) -> tuple[_Parser, Mapping[str, _Parser]]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command, and return its exit status."""
-    path, python = (sys.argv or ["ytmusic_oauth"])[0], os.path.basename(sys.executable or "python")
-    program = os.path.basename(path)
+    path = (sys.argv or ["ytmusic_oauth"])[0]
+    known = re.match(r"(python|pypy)(\d+(\.\d+)?)?", os.path.basename(sys.executable or ""))
+    program, python = os.path.basename(path), known[0] if known else "python"
     if program == "__main__.py":
         program = f"{python} -m {__package__}"
     elif program.endswith(".pyz"):
