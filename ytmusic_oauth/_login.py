@@ -53,8 +53,9 @@ def login(options: Options) -> None:
             conversation.begin()
             confirmed.append(RefreshingToken(client, **wait(client, code, conversation.sleep, conversation.on_wait)))
         finally:
-            for token in confirmed:
-                is_kept = _save(token, options, document, line)
+            for each in confirmed:
+                is_kept = _save(each, options, document, line)
+    [token] = confirmed
     if options.json:
         ends = {"expires_at": token.expires_at, "login_ends_at": client.login_ends_at}
         write_event("token", file=os.path.abspath(options.file), **ends)

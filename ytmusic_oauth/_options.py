@@ -96,7 +96,8 @@ class Options:
         if token is not None and stated is None and kept is None and not _is_googles(token):
             raise ValueError(f"The server that the token in {self.file} came from is unknown: pass --endpoints")
         # `kept` has the same URLs as --endpoints, and the dialect besides. A client file has its own.
-        server = self._adjusted((kept and (self.endpoints or stated is None) and kept.endpoints) or stated or YOUTUBE)
+        remembered = kept.endpoints if kept and (self.endpoints or stated is None) else None
+        server = self._adjusted(remembered or stated or YOUTUBE)
         is_sent = server.authenticate_everywhere or not revokes
         client = given or kept or (_ask(server, may_ask=may_ask) if is_sent else _NOT_SENT)
         if given and kept:
