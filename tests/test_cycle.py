@@ -919,6 +919,15 @@ def test_a_failed_save_is_a_warning_and_repeated_later_without_asking_the_server
     assert state.store_backoff == Backoff()
 
 
+def test_a_failed_save_needs_no_warning_if_the_next_one_in_the_same_pass_works() -> None:
+    state = unsaved()
+    script = [locked(7200), found(7200, OURS), replaced(OURS, state.snapshot.token, at(7200, error=DISK_FULL))]
+    script += [found(7200, OURS), asked(7201, {**ROTATED, "refresh_token": "r3"}, refresh="r2")]
+    script.append(saved(7201, OURS, token("a2", "r3", 7200)))
+    assert play(cycle(state, 7200).refresh(), script) is None
+    assert not state.is_dirty
+
+
 def test_a_save_is_warned_about_also_if_the_lock_failed_before() -> None:
     state = loaded()
     warned(cycle(state, DUE).refresh(), [(Lock(0), at(3540, error=NO_DESCRIPTORS))])

@@ -6,11 +6,13 @@ from __future__ import annotations
 import json
 import logging
 import re
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Final, NoReturn
 
 import pytest
@@ -261,6 +263,13 @@ def test_a_handler_that_fails_does_not_disturb_a_refresh(clock: Clock, caplog: p
         logger.removeHandler(handler)
     assert token.as_auth() == "Bearer a1"
     assert store.token() == token.as_dict()
+
+
+def test_a_stand_in_for_logging_does_not_disturb_a_refresh(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    token, _ = loaded(Memory(VALUES))
+    monkeypatch.setitem(sys.modules, "logging", ModuleType("logging"))
+    token.refresh()
+    assert token.as_auth() == "Bearer a1"
 
 
 class Sending(logging.Handler):

@@ -1176,6 +1176,66 @@ def test_a_new_login_is_saved_where_the_store_says(server: Server) -> None:
     assert (store.token(), store.logins.token()) == (VALUES, LOGIN)
 
 
+def test_an_error_of_any_method_is_replaced_by_one_that_names_only_its_type(server: Server) -> None:
+    class Failing(Memory):
+        def for_login(self) -> NoReturn:
+            raise ValueError(CANARY)
+
+        def __eq__(self, other: object) -> bool:
+            raise KeyError(CANARY)
+
+    store = Failing()
+    token = RefreshingToken(server, **LOGIN)
+    with pytest.warns(RuntimeWarning, match="The token store failed with ValueError.*in memory only") as caught:
+        token.keep_in(store)
+    assert CANARY not in str(caught[0].message)
+    assert not token.is_saved
+    with pytest.raises(TokenStoreError, match="The token store failed with ValueError") as raised:
+        token.store_token()
+    assert CANARY not in str(raised.value)
+
+    loaded = RefreshingToken.load(server, Memory(VALUES))
+    with pytest.raises(TokenStoreError, match="The token store failed with KeyError") as raised:
+        loaded.keep_in(store)
+    assert CANARY not in str(raised.value)
+    assert loaded.is_saved
+
+
+def test_a_store_is_compared_with_no_other_before_there_is_one(server: Server) -> None:
+    """Many a class compares an attribute that None does not have."""
+
+    class Named(Memory):
+        def __eq__(self, other: object) -> bool:
+            raise AttributeError
+
+    store = Named()
+    token = RefreshingToken(server, **VALUES)
+    token.keep_in(store)
+    assert store.token() == VALUES
+    token.local_cache = None
+    token.keep_in(store)
+    assert token.is_saved
+
+
+def test_an_error_that_cannot_be_copied_is_raised_itself(server: Server, clock: Clock) -> None:
+    class NoRow(TokenStoreError):
+        def __init__(self, row: Path) -> None:
+            super().__init__(f"No row {row.name}")
+
+    class Table(Memory):
+        def read(self) -> str | None:
+            if self.text == "":
+                raise NoRow(Path("7"))
+            return super().read()
+
+    store = Table(VALUES)
+    token = RefreshingToken.load(server, store)
+    store.text = ""
+    clock.advance(HOUR)
+    with pytest.raises(NoRow, match="No row 7"):
+        token.as_auth()
+
+
 def test_stores_that_are_equal_are_one_store(server: Server, clock: Clock) -> None:
     """A thread that refreshes one token waits for itself if it uses the other one meanwhile."""
 

@@ -332,7 +332,9 @@ class Cycle:
         """Save the token, unless the store has a problem. Returns whether that worked; if not, a later cycle tries."""
         state = self._state
         problem = problem or (yield from self._swap())
-        if problem is not None:
+        if problem is None:
+            self._warning = None  # an earlier save of this pass may have failed
+        else:
             if state.store_backoff.failures == 0:
                 self._warning = Warn(problem, "The new token is in memory only until it can be saved.")
             state.store_backoff = state.store_backoff.after_failure(self._now.monotonic)

@@ -13,7 +13,7 @@ from .exceptions import OAuthError
 
 
 class Log:
-    """Collects the events of one cycle. `emit` logs them when no lock is held: a handler may be slow, or use the token.
+    """Collects the events of one cycle. `emit` logs them after it: a handler may be slow, or use the token.
 
     The docstring of `RefreshingToken` lists the events and their parts.
     """
@@ -59,10 +59,10 @@ class Log:
             if backoff != self._backoffs[what] and backoff.until > self._now:
                 self._note("will_retry", what=what, seconds=round(backoff.until - self._now, 3))
         if self._events and sys.modules.get("logging"):
-            import logging
+            with suppress(Exception):  # what a handler raises, or a stand-in for `logging`
+                import logging
 
-            logger = logging.getLogger(__package__)
-            with suppress(Exception):  # what a handler raises
+                logger = logging.getLogger(__package__)
                 for event in self._events if logger.hasHandlers() else ():  # without one, warnings would be printed
                     level = logging.WARNING if "error" in event else logging.INFO
                     logger.log(level, "%s", ", ".join(f"{name}={part}" for name, part in event.items()), extra=event)

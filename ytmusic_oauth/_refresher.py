@@ -110,12 +110,10 @@ class Refresher:
         """
 
         def work() -> None:
-            nonlocal store
             # A token that was never compared with the current store: with `must_save`, it may be older than the one
             # that another process has stored; without, it is a new login.
-            is_here = (
-                store is not None and _is_same(store, self.store) and (must_save or self.state.last_read is not None)
-            )
+            is_comparable = must_save or self.state.last_read is not None
+            is_here, kept_in = store is not None and is_comparable and _is_same(store, self.store), store
             there = self.state if is_here else State(self.state.snapshot, is_new_login=True)
             problem: OAuthError | None = None
             try:
@@ -123,7 +121,7 @@ class Refresher:
                     Refresher(there, store).save(credentials)
             except TokenStoreError as error:
                 if must_save:
-                    is_here, store = True, self.store  # where it stays
+                    is_here, kept_in = True, self.store  # where it stays
                     raise
                 problem = error
                 there.store_backoff = there.store_backoff.after_failure(time.monotonic())
@@ -131,7 +129,7 @@ class Refresher:
                 with CHANGES:
                     if not is_here:
                         self.state.moved(there)
-                    self.store = store
+                    self.store = kept_in
             if problem is not None:
                 with suppress(RuntimeWarning):  # with -W error, a warning raises; the login must survive that
                     warn(f"{problem} The token is in memory only until it can be saved.{outlook(there)}")
@@ -244,7 +242,8 @@ class Refresher:
     def _lock(self, store: TokenStore, timeout: float, held: ExitStack) -> Event:
         me = caller()
         if any(owner == me and _is_same(other, store) for owner, other in tuple(_locked)):
-            return _now()._replace(taken=True, error=_own())
+            problem = "This thread is already refreshing another token object of the same store"
+            return _now()._replace(taken=True, error=TokenStoreError(problem, retryable=True))
         lock: AbstractContextManager[float] | None = None
         try:
             lock = store.lock(timeout)
@@ -264,29 +263,26 @@ class Refresher:
 
 
 def _is_same(store: TokenStore, other: TokenStore | None) -> bool:
-    return store is other or store == other
+    with translated(store):
+        return store is other or (other is not None and store == other)
 
 
 def _for_login(store: TokenStore) -> TokenStore:
-    for_login: Callable[[], TokenStore] | None = getattr(store, "for_login", None)
-    return store if for_login is None else for_login()
+    with translated(store):
+        for_login: Callable[[], TokenStore] | None = getattr(store, "for_login", None)
+        return store if for_login is None else for_login()
 
 
 def _check_room(store: TokenStore) -> None:
-    check_room: Callable[[], object] | None = getattr(store, "check_room", None)
-    if check_room is not None:
-        with translated(store):
+    with translated(store):
+        check_room: Callable[[], object] | None = getattr(store, "check_room", None)
+        if check_room is not None:
             check_room()
 
 
 def _rotates(credentials: Credentials) -> bool:
     rotates: bool = getattr(getattr(credentials, "endpoints", None), "rotates_refresh_tokens", True)
     return rotates
-
-
-def _own() -> TokenStoreError:
-    problem = "This thread is already refreshing another token object of the same store"
-    return TokenStoreError(problem, retryable=True)
 
 
 def _now() -> Event:

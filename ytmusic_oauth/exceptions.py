@@ -9,6 +9,7 @@ it gets here: the only attribute that holds a secret is `MalformedResponse.refre
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from copy import copy as _copy
 from errno import ENOENT
 from types import MappingProxyType
@@ -85,10 +86,9 @@ class OAuthError(Exception):
 
         An error that cannot be copied is returned itself, with its traceback removed.
         """
-        try:
+        with suppress(Exception):  # whatever the constructor of a subclass raises
             return _copy(self)
-        except TypeError:
-            return self.with_traceback(None)
+        return self.with_traceback(None)
 
     def __str__(self) -> str:
         status = f"HTTP {self.status}" if self.status else ""

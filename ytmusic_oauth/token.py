@@ -343,7 +343,7 @@ class RefreshingToken(OAuthToken):
         state = self._state
         snapshot = state.snapshot
         fresh = snapshot.fresh
-        # `_usable` and `covers`, inlined: this runs before every request.
+        # `_usable` and `covers`, inlined: this runs before every request, and `make bench` limits its cost.
         is_fresh = fresh.not_before <= time.time() < fresh.not_after and time.monotonic() < fresh.deadline
         if is_fresh and (snapshot.token is state.clean or self._refresher.store is None):
             return snapshot.authorization

@@ -352,6 +352,7 @@ func (c *Cycle) saveUnless(problem *OAuthError) {
 		problem = c.swap()
 	}
 	if problem == nil {
+		c.warning = nil // an earlier save of this pass may have failed
 		return
 	}
 	if c.state.storeBackoff.failures == 0 {

@@ -286,7 +286,10 @@ export class Cycle {
   *#save(storeProblem) {
     const state = this.#state;
     const problem = storeProblem ?? (yield* this.#swap());
-    if (problem === null) return;
+    if (problem === null) {
+      this.#warning = null; // an earlier save of this pass may have failed
+      return;
+    }
     if (state.storeBackoff.failures === 0) {
       this.#warning = warn(problem, "The new token is in memory only until it can be saved.");
     }
