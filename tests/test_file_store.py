@@ -1430,6 +1430,6 @@ def test_a_file_that_cannot_be_removed_is_emptied(file: Path, monkeypatch: pytes
 
 def test_a_failure_to_remove_a_file_is_told(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "unlink", failing(errno.EIO))
-    with pytest.raises(TokenFileError, match=r"oauth\.json: The token file cannot be removed: "):
+    with pytest.raises(TokenFileError, match=r"oauth\.json: The file cannot be removed: "):
         FileStore(file).remove(OLD_BYTES.decode())
     assert file.read_bytes() == OLD_BYTES

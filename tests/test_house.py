@@ -48,7 +48,7 @@ PLAN: Final[Mapping[str, Imports]] = {
     "_retries": Imports("exceptions"),
     "protocol": Imports("_expiry _messages _validation models", "sys"),
     "device": Imports("exceptions models"),
-    "session": Imports("_messages _retries _validation exceptions", "codecs time"),
+    "session": Imports("_messages _retries _validation exceptions", "time"),
     "_http": Imports(
         "_redaction _validation exceptions session",
         "functools http.client io socket time urllib.parse urllib.request",

@@ -30,7 +30,7 @@ from ytmusic_oauth.exceptions import (
     ServerError,
     TransportError,
 )
-from ytmusic_oauth.session import Response, Session, _post, parse_proxy, send
+from ytmusic_oauth.session import Response, Session, parse_proxy, send
 
 REQUEST: Final = Request("https://example.org/token", {"client_id": "the-id", "refresh_token": "1//s+cret"})
 FORM: Final = REQUEST.form
@@ -284,7 +284,7 @@ def test_a_body_that_drips_ends_with_the_timeout(make: Callable[[Unread], Reques
 
 def test_a_body_is_read_in_small_pieces_where_urllib3_is_old() -> None:
     session = Requests(Unread(TOKEN))
-    session.response.raw = None
+    session.response.raw = object()
     assert send(session, REQUEST).body == {"access_token": "ya29.fake"}
     assert max(session.response.sizes) <= 1024, "a kilobyte may become a megabyte"
 
@@ -321,8 +321,15 @@ class Consumed(Unread):
 
 def test_an_empty_body_is_empty_where_urllib3_is_old() -> None:
     session = Requests(Consumed())
-    session.response.raw = None
+    session.response.raw = object()
     assert send(session, REQUEST).is_empty
+
+
+def test_a_response_without_an_unread_body_is_read_as_any_other() -> None:
+    """Such as that of `curl_cffi`, or one that a test has made with `requests`."""
+    session = Requests(Unread(b"not this"))
+    session.response.raw, session.response.content = None, TOKEN
+    assert send(session, REQUEST).body == {"access_token": "ya29.fake"}
 
 
 @STREAMING
@@ -332,9 +339,7 @@ def test_only_the_status_of_a_5xx_with_a_huge_body_matters(make: Callable[[Unrea
     assert send(session, REQUEST).status == 503
 
 
-def test_what_was_received_and_a_proxy_show_no_secret() -> None:
-    received = _post(Requests(Unread(TOKEN)), REQUEST, 30)
-    assert "ya29" not in repr(received)
+def test_a_proxy_shows_no_secret() -> None:
     assert "Basic" not in repr(parse_proxy("http://user:sesame@127.0.0.1:1"))
 
 

@@ -79,7 +79,7 @@ class FileStore:
         target, status = self._target()
         if status is None or self.read() != before:
             return False
-        with self._naming_the_file("The token file cannot be removed"):
+        with self._naming_the_file("The file cannot be removed"):
             try:
                 os.unlink(target)
                 _file_write.sync_folder(target)

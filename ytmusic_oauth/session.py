@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 import time
-from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, suppress
 from types import ModuleType
@@ -110,21 +109,6 @@ class _Unread(Response, Protocol):
     def close(self) -> None: ...
 
 
-class _Received(NamedTuple):
-    """A response whose body was read here."""
-
-    status_code: int
-    headers: Mapping[str, str]
-    content: bytes
-    history: object
-
-    def __repr__(self) -> str:
-        return f"_Received(status_code={self.status_code})"
-
-    def json(self) -> object:
-        return json_object(self.content.decode("utf-8-sig"))  # some servers send a byte order mark
-
-
 def is_requests(session: object) -> TypeGuard[RequestsSession]:
     """Whether it is a `requests.Session` or a wrapper of one: no other session has this method."""
     return hasattr(session, "get_redirect_target")
@@ -213,8 +197,9 @@ def send(session: Session, request: Request, timeout: float = TIMEOUT) -> HttpRe
 
     Raises `TransportError`, or `MalformedResponse` if the response is not valid HTTP or too large.
     """
+    content: object
     try:
-        response = _post(session, request, timeout)
+        response, content = _post(session, request, timeout)
     except OAuthError:
         raise
     except Exception as error:  # sessions have no common exception class
@@ -225,19 +210,28 @@ def send(session: Session, request: Request, timeout: float = TIMEOUT) -> HttpRe
         raise TransportError("The session's response has no status")
     if getattr(response, "history", None):
         raise redirected(None)
-    body, headers = _json(response), _headers(response)
+    headers, body = _headers(response), None
+    if content is None:
+        with suppress(Exception):  # whatever a session raises for a body that is not JSON
+            body = response.json()
+        content = _content(response)
+    if body is None and isinstance(content, bytes):
+        with suppress(ValueError):
+            body = json_object(content.decode("utf-8-sig"))  # some servers send a byte order mark
+    is_empty = content == b"" or (content is None and headers.get("content-length") == "0")
     return HttpResponse(
         status=status,
         body=body,
         content_type=request.redacted(headers.get("content-type"), body) or "no content type",
         retry_after=parse_retry_after(headers.get("retry-after", ""), headers.get("date", ""), time.time()),
-        is_empty=body is None and _is_empty(response, headers),
+        is_empty=body is None and is_empty,
         has_challenge="www-authenticate" in headers,
         location=request.redacted(headers.get("location"), body),
     )
 
 
-def _post(session: Session, request: Request, timeout: float) -> Response:
+def _post(session: Session, request: Request, timeout: float) -> tuple[Response, bytes | None]:
+    """Return the response, and its body if it was read here."""
     deadline, own = time.monotonic() + timeout, getattr(session, "timeout", None)
     # The headers are a copy: a session may write into them.
     url, form, headers = request.url, request.form, {**_HEADERS, **request.headers}
@@ -259,16 +253,17 @@ def _post(session: Session, request: Request, timeout: float) -> Response:
         with session.stream("POST", url, data=form, headers=headers, **options) as streamed:
             # A hook may have read the body.
             pieces = [streamed.content] if getattr(streamed, "is_stream_consumed", False) else _inflated(streamed)
-            return _received(streamed, pieces, deadline)
+            return streamed, _read(streamed, pieces, deadline)
     response = session.post(url, data=form, headers=headers, timeout=timeout, **options)
     if not _is_unread(response):
-        return response
+        return response, None
     with closing(response):
-        return _received(response, _pieces(response), deadline)
+        return response, _read(response, _pieces(response), deadline)
 
 
 def _is_unread(response: object) -> TypeGuard[_Unread]:
-    return hasattr(response, "iter_content")
+    # Only the responses of requests have both: in any other, the session has read the body.
+    return hasattr(response, "iter_content") and getattr(response, "raw", None) is not None
 
 
 def _pieces(response: _Unread) -> Iterator[bytes]:
@@ -288,12 +283,12 @@ def _inflated(response: _Unread) -> Iterator[bytes]:
     from zlib import decompressobj
 
     inflate = decompressobj(47)  # 47: gzip or zlib
+    is_deflated = _headers(response).get("content-encoding") in {"gzip", "deflate"}
     for piece in response.iter_raw():
-        is_deflated = _headers(response).get("content-encoding") in {"gzip", "deflate"}
         yield inflate.decompress(piece, LARGEST_BODY + 1) if is_deflated else piece
 
 
-def _received(response: Response, pieces: Iterable[bytes], deadline: float) -> _Received:
+def _read(response: Response, pieces: Iterable[bytes], deadline: float) -> bytes:
     content = bytearray()
     for piece in pieces:
         content += piece
@@ -303,29 +298,12 @@ def _received(response: Response, pieces: Iterable[bytes], deadline: float) -> _
             raise MalformedResponse("The response is longer than 1 MiB", status=response.status_code)
         if time.monotonic() > deadline:
             raise TransportError("The server did not respond in time", reason="timeout")
-    history: object = getattr(response, "history", None)
-    return _Received(response.status_code, _headers(response), bytes(content), history)
+    return bytes(content)
 
 
 def _as_it_is(request: object) -> object:
     """Add no authentication. Passed as `auth`, it keeps requests and httpx from replacing ours."""
     return request
-
-
-def _json(response: Response) -> object:
-    try:
-        return response.json()
-    except Exception:  # whatever a session raises for a body that is not JSON
-        content = _content(response)
-    if isinstance(content, bytes) and content.startswith(BOM_UTF8):  # requests does not skip it
-        with suppress(ValueError):
-            return json_object(content.decode("utf-8-sig"))
-    return None
-
-
-def _is_empty(response: Response, headers: Mapping[str, str]) -> bool:
-    content = _content(response)
-    return content == b"" or (content is None and headers.get("content-length") == "0")
 
 
 def _content(response: Response) -> object:
