@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -73,6 +75,12 @@ def test_blank_lines_comments_and_docstrings_are_no_lines_of_code(tmp_path: Path
 def test_every_growth_can_be_measured(case: Growth) -> None:
     small, large = itertools.starmap(case.prepare(), [(1,), (2,)])
     assert 0 < small.amount < large.amount
+
+
+def test_it_needs_nothing_but_python() -> None:
+    """Its environment has no pytest: what a test runner loads would be measured, too."""
+    script = "import sys; sys.modules['pytest'] = sys.modules['hypothesis'] = None; import tests.tools.bench.table"
+    subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parent.parent, check=True)
 
 
 @pytest.mark.parametrize("case", WAITINGS, ids=lambda case: case.name)
