@@ -112,7 +112,7 @@ bench: $(BENCH)/ready zipapp  ## measure what things cost, as ratios to what Pyt
 bench-peers: $(PEERS)/ready  ## measure the same with ytmusicapi, google-auth, Authlib, msal and requests-oauthlib
 	@$(PEERS)/bin/python -m tests.tools.bench.table --peers
 
-coverage: $(TOOLS)/ready  ## run the tests; fails if a branch of the package is not covered
+coverage: $(TOOLS)/ready  ## run the tests; lists what they do not cover of the package, and fails below 99.5 %
 	$(TOOLS)/bin/python -m coverage run -m pytest -q
 	$(TOOLS)/bin/python -m coverage report
 

@@ -6,7 +6,6 @@ This runs the vectors. `make certify` runs the scenarios, too.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -17,13 +16,11 @@ from typing import Final
 
 import pytest
 
-from tests.test_vectors import VECTORS, Vector, as_object, canonical, strict_json
+from tests.porting.clients.planted.go import GO
+from tests.test_vectors import VECTORS, Vector, canonical, results_of
 
-FOLDER: Final = Path(__file__).parent / "porting" / "clients" / "go"
+FOLDER: Final = GO.folder
 SOURCES: Final = sorted(FOLDER.glob("*.go"))
-
-
-GO: Final = shutil.which("go")
 GOFMT: Final = shutil.which("gofmt")
 
 
@@ -31,10 +28,11 @@ def missing_go() -> str:
     """Return why it cannot be built here; "" if it can."""
     if os.name == "nt":
         return "the client is for Linux, macOS and the BSDs"
-    if GO is None:
+    go = shutil.which(GO.name)
+    if go is None:
         return "go is not installed"
     version = re.search(
-        r"go1\.(\d+)", subprocess.run([GO, "version"], capture_output=True, text=True, check=False).stdout
+        r"go1\.(\d+)", subprocess.run([go, "version"], capture_output=True, text=True, check=False).stdout
     )
     return "" if version is not None and int(version[1]) >= 19 else "go has to be 1.19 or later"
 
@@ -45,17 +43,7 @@ needs_go: Final = pytest.mark.skipif(bool(MISSING), reason=MISSING)
 
 @pytest.fixture(scope="session")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, object]:
-    """The driver's result for each vector, from a single run."""
-    client = tmp_path_factory.mktemp("go") / "client"
-    environment = {**os.environ, "CGO_ENABLED": "0"}
-    subprocess.run([str(GO), "build", "-trimpath", "-o", client, "."], cwd=FOLDER, env=environment, check=True)
-    lines = (json.dumps({"id": each.id, "kind": each.kind, "given": each.given}) for each in VECTORS)
-    run = subprocess.run(
-        [client, "vectors"], input="\n".join(lines), capture_output=True, text=True, timeout=60, check=False
-    )
-    assert (run.returncode, run.stderr) == (0, "")
-    replies = [as_object(strict_json(line)) for line in run.stdout.splitlines()]
-    return {str(each["id"]): each["result"] for each in replies}
+    return results_of(GO.plant(None, tmp_path_factory.mktemp("go")))
 
 
 @needs_go

@@ -21,7 +21,7 @@ import pytest
 
 from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FakeGoogle
 from tests.support import logged_in
-from tests.test_vectors import VECTORS, Vector, as_object, canonical, strict_json
+from tests.test_vectors import VECTORS, Vector, canonical, results_of
 from ytmusic_oauth import OAuthToken
 from ytmusic_oauth._file_lock import FileLock
 
@@ -49,14 +49,7 @@ needs_node: Final = pytest.mark.skipif(bool(MISSING), reason=MISSING)
 
 @pytest.fixture(scope="session")
 def results() -> Mapping[str, object]:
-    """The driver's result for each vector, from a single run."""
-    lines = (json.dumps({"id": each.id, "kind": each.kind, "given": each.given}) for each in VECTORS)
-    run = subprocess.run(
-        [*COMMAND, "vectors"], input="\n".join(lines), capture_output=True, text=True, timeout=60, check=False
-    )
-    assert (run.returncode, run.stderr) == (0, "")
-    replies = [as_object(strict_json(line)) for line in run.stdout.splitlines()]
-    return {str(each["id"]): each["result"] for each in replies}
+    return results_of(COMMAND)
 
 
 @needs_node

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, NoReturn
 
@@ -82,6 +83,17 @@ def canonical(value: object) -> object:
     if isinstance(value, list):
         return [canonical(each) for each in value]
     return ("boolean", value) if isinstance(value, bool) else value
+
+
+def results_of(client: Sequence[str]) -> Mapping[str, object]:
+    """The result of another port for each vector, from a single run of its driver."""
+    lines = (json.dumps({"id": each.id, "kind": each.kind, "given": each.given}) for each in VECTORS)
+    run = subprocess.run(
+        [*client, "vectors"], input="\n".join(lines), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    replies = [as_object(strict_json(line)) for line in run.stdout.splitlines()]
+    return {str(each["id"]): each["result"] for each in replies}
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.id)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Run every part that this machine can run: `.ci/run`.
+"""Run the parts that this machine can run: `.ci/run`.
 
     python -m tests.tools.ci                # all parts
     python -m tests.tools.ci lint interop   # these
 
-Each part has a limit in seconds, and all of them together less than half an hour; what is installed first does not
+Each part has a limit in seconds, and all of them together have less than half an hour; what is installed first does not
 count. The first four parts decide the exit status. The others depend on what the machine has (servers, browsers, other
 Pythons): the table at the end names their results, and what could not be installed.
 """
@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from signal import SIGTERM
 from time import monotonic
@@ -105,9 +106,9 @@ def _run(command: Sequence[str], limit: float) -> int | None:
             return process.wait(limit)
         except subprocess.TimeoutExpired:
             killpg(process.pid, SIGTERM)
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(10)
-            except subprocess.TimeoutExpired:
+            with suppress(OSError):  # nothing is left of it
                 killpg(process.pid, SIGKILL)
             return None
 

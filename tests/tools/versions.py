@@ -26,8 +26,8 @@ __all__ = ["NOT_OLD", "SHORT", "main"]
 ROOT: Final = Path(__file__).parents[2]
 # About the sources or the tools, which are written for Python 3.10.
 NOT_OLD: Final = frozenset({
-    "api", "bench", "certify", "ci", "distribution", "fuzz", "house", "kit", "mutants", "old_pythons", "offline",
-    "porting", "prose", "readme", "recipes", "recipes_stores", "release", "stress", "typed",
+    "api", "bench", "ci", "distribution", "fuzz", "house", "mutants", "old_pythons", "offline", "porting", "prose",
+    "readme", "recipes", "recipes_stores", "stress", "typed",
 })  # fmt: skip
 # Debian's PyPy has no tracemalloc.
 NOT_PYPY: Final = frozenset({"transport"})

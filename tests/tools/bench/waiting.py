@@ -102,8 +102,9 @@ def waited(case: Waiting, folder: Path, *, delay: float = 1.0, refreshes: int = 
         for thread in threads:
             thread.start()
         try:
-            for _ in range(refreshes):
+            for count in range(1, refreshes + 1):
                 clock.added += used.expires_at - clock.time() - (_EARLY if case.ahead else _DUE)
+                server.wait_for_requests(before + count, "token")
                 time.sleep(1.5 * delay)
         finally:
             is_over.set()

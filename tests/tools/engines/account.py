@@ -61,7 +61,7 @@ class _Orders(Protocol):
 
 
 class Kill(NamedTuple):
-    """When a process was killed."""
+    """When a process was gone that was killed: it has done nothing after that."""
 
     pid: int
     at: float
@@ -99,11 +99,10 @@ class Worker:
 
     def kill(self) -> Kill:
         """Kill it, and wait until it is gone."""
-        at = time.monotonic()
         self._process.kill()
         self._process.join()
         self._orders.close()
-        return Kill(self.pid, at)
+        return Kill(self.pid, time.monotonic())
 
     def send_signal(self, name: str) -> None:
         """Send it a signal."""

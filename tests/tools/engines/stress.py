@@ -82,6 +82,7 @@ class Stress:
             account.switch_off()
             account.server.token_lifetime = 3600
             time.sleep(TIMEOUT)
+            account.read_all()  # shows whether the last kill has cost the login
             self._log_in_again()
         finally:
             is_over.set()

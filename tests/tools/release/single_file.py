@@ -10,20 +10,17 @@ docstrings are left out, which halves the size. Line numbers stay as in the sour
 from __future__ import annotations
 
 import ast
-import hashlib
 import io
 import sys
 import tokenize
-import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from .package import LICENSE, runtime_files
+from .package import LICENSE, build_program, runtime_files, zipped
 
 __all__ = ["is_docstring", "single_file", "without_comments"]
 
-_SHEBANG: Final = b"#!/usr/bin/env python3\n"
 # Python 2.7 can compile it. The package would raise an `ImportError`, with a traceback.
 _MAIN: Final = """\
 import sys
@@ -39,15 +36,7 @@ sys.exit(main())
 
 def single_file() -> bytes:
     """The package and its licence, as a zip file that Python can run."""
-    whole = io.BytesIO()
-    whole.write(_SHEBANG)
-    with zipfile.ZipFile(whole, "a") as archive:
-        for name, text in _entries():
-            entry = zipfile.ZipInfo(name)  # its date is the start of 1980
-            entry.create_system = 3
-            entry.external_attr = 0o100644 << 16
-            archive.writestr(entry, text, zipfile.ZIP_DEFLATED, 9)
-    return whole.getvalue()
+    return zipped(_entries())
 
 
 def _entries() -> Iterator[tuple[str, str]]:
@@ -85,17 +74,7 @@ def is_docstring(statement: ast.stmt) -> bool:
 
 def main(argv: Sequence[str]) -> int:
     """Build the given file."""
-    target = Path(*argv)
-    content = single_file()
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
-        target.chmod(0o755)
-    except OSError as error:
-        print(f"make zipapp: {error}", file=sys.stderr)
-        return 1
-    print(f"{target}: {len(content)} bytes, sha256 {hashlib.sha256(content).hexdigest()}")
-    return 0
+    return build_program(Path(*argv), single_file())
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -80,5 +81,6 @@ class Language:
         if each is not None:
             (folder / each.file).write_text(self.broken(each), "utf-8")
         if self.build:
-            subprocess.run(self.build, cwd=folder, check=True, capture_output=True)
+            environment = {**os.environ, "CGO_ENABLED": "0"}
+            subprocess.run(self.build, cwd=folder, env=environment, check=True, capture_output=True)
         return [word.replace("FOLDER", str(folder)) for word in self.command]
