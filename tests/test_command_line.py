@@ -551,7 +551,7 @@ def test_revoke_yes_ends_the_login_without_asking_and_removes_its_files(
     shell("login")
     refresh_token = OAuthToken.from_json(tmp_path / "oauth.json").refresh_token
     done = shell("revoke", "--yes")
-    assert (done.status, done.err) == (DONE, "Revoked. oauth.json was removed.\n")
+    assert (done.status, done.err) == (DONE, "Revoked. oauth.json has no token now.\n")
     assert not server.can_refresh(refresh_token)
     assert list(tmp_path.iterdir()) == []
     for command in (["status"], ["token"], ["refresh"], ["revoke", "--yes"]):
@@ -580,7 +580,7 @@ def test_revoke_keeps_a_token_that_another_program_stores_meanwhile(
 
     monkeypatch.setattr("ytmusic_oauth.credentials.OAuthCredentials.revoke_token", login)
     done = shell("revoke", "--yes")
-    assert (done.status, done.err) == (DONE, "Revoked. oauth.json has another token now, and was kept.\n")
+    assert (done.status, done.err) == (DONE, "Revoked. oauth.json was kept: it has another token now.\n")
     assert OAuthToken.from_json(file).access_token == "ya29.new"
 
 
@@ -591,23 +591,25 @@ def test_revoke_says_if_the_file_is_left(
     done = shell("revoke", "--yes")
     monkeypatch.undo()
     assert done.status == FIX_FIRST
-    assert "The login was revoked, but a file is left" in done.err
-    assert "Remove the file" in done.err
+    words = (
+        "oauth.json: The login was revoked, but this file is left: No space left on device. Remove it: it is of no use."
+    )
+    assert done.err == f"ytmusic_oauth: {words}\n"
 
 
 @pytest.mark.parametrize(
-    ("answer", "status"), [("y", DONE), (" Yes ", DONE), ("", INTERRUPTED), ("n", INTERRUPTED), ("yet", INTERRUPTED)]
+    ("answer", "is_yes"), [("y", True), (" Yes ", True), ("", False), ("n", False), ("yet", False)]
 )
 def test_revoke_says_what_it_ends_and_asks_for_confirmation(
-    shell: Shell, server: FakeGoogle, file: Path, answer: str, status: int
+    shell: Shell, server: FakeGoogle, file: Path, answer: str, is_yes: bool
 ) -> None:
     shell.type(answer)
     refresh_token = OAuthToken.from_json(file).refresh_token
     done = shell("revoke")
-    assert (done.status, done.out) == (status, "")
+    assert (done.status, done.out) == (DONE, "")
     assert "every grant that you gave to the Cloud project" in done.err
-    assert re.search(r"Continue\? \[y/N\] (Revoked\.|ytmusic_oauth: Nothing was revoked\.)", done.err)
-    assert server.can_refresh(refresh_token) == file.exists() == (status != DONE)
+    assert f"Continue? [y/N] {'Revoked.' if is_yes else 'Nothing was revoked.'}" in done.err
+    assert server.can_refresh(refresh_token) == file.exists() == (not is_yes)
 
 
 def test_revoke_does_not_send_a_token_that_was_stored_during_the_question(

@@ -103,7 +103,7 @@ def test_the_user_can_stop_it_and_is_told_where_the_login_is(
     done = shell("login", "--file", str(file))
     assert done.status == INTERRUPTED
     assert server.is_live(rescued(home, done.err).access_token)
-    assert f"Move that file to {file} and " in done.err
+    assert f"Move that file to {file}, and " in done.err
     assert f".client to {file}.client." in done.err
 
 
@@ -199,6 +199,52 @@ def test_an_interrupt_after_the_confirmation_leaves_the_login_and_its_client(
     monkeypatch.setattr("ytmusic_oauth._login.StatusLine.erase", interrupted)
     assert shell("login", "--file", str(tmp_path / "oauth.json")).status == INTERRUPTED
     assert sorted(each.name for each in tmp_path.glob("oauth*")) == ["oauth.json", "oauth.json.client"]
+
+
+def test_an_impatient_user_does_not_lose_the_login(
+    shell: Shell, home: Path, tmp_path: Path, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each try may wait 40 seconds for the lock."""
+    store_token = RefreshingToken.store_token
+
+    def interrupted(self: RefreshingToken, path: str | None = None) -> None:
+        if path == "oauth.json":
+            raise KeyboardInterrupt
+        store_token(self, path)
+
+    monkeypatch.setattr(RefreshingToken, "store_token", interrupted)
+    server.approve_after = 0
+    done = shell("login")
+    assert done.status == INTERRUPTED
+    assert server.is_live(rescued(home, done.err).access_token)
+
+
+def test_an_interrupt_after_the_save_keeps_the_login_that_has_replaced_this_one(
+    shell: Shell, home: Path, tmp_path: Path, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While this one waits for the lock of the other."""
+    file = tmp_path / "oauth.json"
+
+    def replaced(token: RefreshingToken, *_: object) -> bool:
+        file.write_text(json.dumps({**token.as_dict(), "access_token": "ya29.other"}))
+        monkeypatch.setattr("ytmusic_oauth._login._keep", lambda *_: False)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ytmusic_oauth._login._keep", replaced)
+    server.approve_after = 0
+    assert shell("login").status == INTERRUPTED
+    assert OAuthToken.from_json(file).access_token == "ya29.other"
+    assert list(home.iterdir()) == []
+
+
+def test_a_login_that_is_moved_does_not_get_the_client_of_another(
+    shell: Shell, server: FakeGoogle, disk: Disk, home: Path
+) -> None:
+    file = disk(600)
+    done = shell("login", "--no-remember", "--file", str(file))
+    [folder] = home.iterdir()
+    assert [each.name for each in folder.iterdir()] == ["oauth.json"]
+    assert f"Move that file to {file}, and remove {file}.client if `login` wrote it.\n" in done.err
 
 
 def test_a_place_where_the_login_cannot_be_saved_is_passed_over(

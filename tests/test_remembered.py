@@ -151,6 +151,14 @@ def test_an_option_wins_over_what_is_kept(
     assert alone("refresh").status == DONE, "the new secret is kept"
 
 
+def test_a_client_file_without_the_secret_does_not_hide_the_one_that_is_kept(
+    alone: Shell, server: FakeGoogle, tmp_path: Path, kept: Path
+) -> None:
+    options = client_file(tmp_path, client_secret="")
+    assert alone("refresh", *options).status == alone("login", *options).status == DONE
+    assert json.loads(kept.read_text())["client_secret"] == CLIENT_SECRET
+
+
 @pytest.mark.parametrize("where", ["another client", "another server"])
 def test_the_token_of_a_login_is_not_sent_with_another_client_or_elsewhere(
     alone: Shell, server: FakeGoogle, another: FakeGoogle, tmp_path: Path, where: str
@@ -258,6 +266,7 @@ def test_of_two_logins_at_once_the_client_of_the_later_is_kept(
     monkeypatch.setattr(RefreshingToken, "store_token", store)
     done = login(shell, server)
     assert (done.status, kept.exists()) == (DONE, False)
+    assert "oauth.json has another token now. The OAuth client is not kept: pass it to each command.\n" in done.err
 
 
 def test_a_client_that_cannot_be_kept_is_an_option_of_the_next_command(
@@ -326,9 +335,20 @@ def test_another_file_of_that_name_is_neither_used_nor_replaced(
 def test_a_folder_of_that_name_fails_no_command_that_does_not_need_it(alone: Shell, kept: Path) -> None:
     kept.unlink()
     kept.mkdir()
-    assert "oauth.json.client cannot be used: " in alone("status").out
+    assert "oauth.json.client cannot be used: this is a folder. " in alone("status").out
     done = alone("refresh")
     assert (done.status, "Move it away" in done.err) == (FIX_FIRST, True)
+
+
+def test_revoke_names_the_client_file_that_it_cannot_remove(
+    alone: Shell, tmp_path: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unlink = os.unlink
+    monkeypatch.setattr(os, "unlink", lambda path: (disk_full if f"{path}" == str(kept) else unlink)(path))
+    done = alone("revoke", "--yes")
+    assert done.status == FIX_FIRST
+    assert f"{kept}: The login was revoked, but this file is left: No space left on device. Remove it" in done.err
+    assert not (tmp_path / "oauth.json").exists()
 
 
 def test_an_empty_file_of_that_name_is_filled(shell: Shell, server: FakeGoogle, kept: Path) -> None:
@@ -369,7 +389,6 @@ def test_a_client_that_cannot_be_kept_does_not_cost_the_login(
     done = login(shell, server)
     monkeypatch.undo()
     assert done.status == DONE
-    assert "No space left on device" in done.err
-    assert "The OAuth client is not kept: pass it to each command." in done.err
+    assert "oauth.json.client: No space left on device. The OAuth client is not kept: pass it to each" in done.err
     assert server.is_live(OAuthToken.from_json(tmp_path / "oauth.json").access_token)
     assert not kept.exists()

@@ -10,6 +10,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -310,6 +311,14 @@ def test_the_status_line_erases_itself(monkeypatch: pytest.MonkeyPatch, term: st
 
 
 @pytest.mark.usefixtures("clock")
+def test_a_thread_that_gets_no_signals_has_a_status_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", screen := Tty())
+    with ThreadPoolExecutor(1) as another, closing(another.submit(StatusLine, wanted=True).result()) as line:
+        another.submit(line.show, "1 left").result()
+        another.submit(line.close).result()
+    assert screen.getvalue() == f"\r1 left\r\r{' ' * 6}\r"
+
+
 def test_ctrl_z_erases_the_line_and_stops_unless_it_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", screen := Tty())
     stopped: list[tuple[int, object]] = []

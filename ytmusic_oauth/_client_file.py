@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -23,7 +22,6 @@ from .protocol import GOOGLE, YOUTUBE, Endpoints
 #: Servers that have a name.
 SERVERS: Final[Mapping[str, Endpoints]] = MappingProxyType({"youtube": YOUTUBE, "google": GOOGLE})
 _KEPT_BY: Final = "ytmusic_oauth login"
-_FIELDS: Final = tuple(each.name for each in fields(Endpoints))
 
 
 class Client(NamedTuple):
@@ -74,18 +72,16 @@ def _server(value: object) -> Endpoints:
 
 def endpoints_of(raw: Mapping[str, object]) -> Endpoints:
     """Return the endpoints with these fields. Raises `ValueError`."""
-    if not raw.keys() <= set(_FIELDS):
-        raise ValueError(f"has an unknown field in its endpoints; known are {', '.join(_FIELDS)}")
+    known = vars(YOUTUBE)
+    if not raw.keys() <= known.keys():
+        raise ValueError(f"has an unknown field in its endpoints; known are {', '.join(known)}")
+    values: Mapping[str, object] = {**vars(Endpoints), **{k: v for k, v in raw.items() if v is not None}}  # defaults
     return Endpoints(
-        field(raw, "device_code_url", text),
-        field(raw, "token_url", text),
-        field(raw, "revoke_url", text, default="") or None,
-        client_authentication=field(
-            raw, "client_authentication", client_authentication, default=Endpoints.client_authentication
-        ),
-        device_grant=field(raw, "device_grant", text, default=Endpoints.device_grant),
-        device_code_parameter=field(raw, "device_code_parameter", text, default=Endpoints.device_code_parameter),
-        authenticate_everywhere=field(raw, "authenticate_everywhere", boolean, default=True),
-        rotates_refresh_tokens=field(raw, "rotates_refresh_tokens", boolean, default=True),
-        is_google=field(raw, "is_google", boolean, default=False),
+        field(values, "device_code_url", text),
+        field(values, "token_url", text),
+        field(values, "revoke_url", text, default="") or None,
+        client_authentication=field(values, "client_authentication", client_authentication),
+        device_grant=field(values, "device_grant", text),
+        device_code_parameter=field(values, "device_code_parameter", text),
+        **{name: field(values, name, boolean) for name in known if isinstance(known[name], bool)},
     )

@@ -179,9 +179,8 @@ def _run(argv: Sequence[str] | None, program: str) -> int:
         hint = f" Run `{program} login` with the same options." if again else ""
         exit_status = LOG_IN_AGAIN if again else TRY_LATER if error.retryable else FIX_FIRST
         return _failed(arguments, type(error).__name__, f"{error}{hint}", exit_status)
-    except (KeyboardInterrupt, EOFError, BrokenPipeError) as error:  # the last: the reader of our output has gone
-        problem = (isinstance(error, KeyboardInterrupt) and str(error)) or "Interrupted"
-        return _failed(arguments, "Interrupted", f"{problem}.", INTERRUPTED)
+    except (KeyboardInterrupt, EOFError, BrokenPipeError):  # the last: the reader of our output has gone
+        return _failed(arguments, "Interrupted", "Interrupted.", INTERRUPTED)
     except OSError as error:
         problem = f"{error.filename or os.curdir}: {error.strerror or type(error).__name__}."
         return _failed(arguments, "OSError", problem, FIX_FIRST)

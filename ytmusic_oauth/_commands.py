@@ -13,7 +13,7 @@ import time
 
 from ._cycle import LOCK_WAIT
 from ._file_store import FileStore
-from ._options import Options
+from ._options import Options, cause
 from ._refresher import load_token
 from ._snapshot import Snapshot
 from ._terminal import ask, can_ask, duration, local_time, write_message, write_result
@@ -105,7 +105,8 @@ def revoke(options: Options) -> None:
         if client.endpoints.is_google:
             write_message("Google ends every grant that you gave to the Cloud project, not this one alone.")
         if ask("Continue? [y/N] ").lower() not in {"y", "yes"}:
-            raise KeyboardInterrupt("Nothing was revoked")
+            write_message("Nothing was revoked.")
+            return
     try:
         with store.lock(LOCK_WAIT):  # a concurrent refresh may rotate the refresh token
             before, token = store.read() or "", load_token(store)
@@ -114,19 +115,19 @@ def revoke(options: Options) -> None:
             except ServerError as error:
                 if error.error != "invalid_token":  # Google's, if the login has already ended
                     raise
-            is_removed = _remove(options, store, before)
+            is_removed = _remove(store, before)
     except TimeoutError:
         problem = f"Another process has held the lock of the token for {LOCK_WAIT:.0f} s"
         raise TokenFileError(problem, path=options.file, retryable=True) from None
-    write_message(f"Revoked. {options.file} {'was removed' if is_removed else 'has another token now, and was kept'}.")
+    write_message(f"Revoked. {options.file} {'has no' if is_removed else 'was kept: it has another'} token now.")
 
 
-def _remove(options: Options, store: FileStore, before: str) -> bool:
+def _remove(store: FileStore, before: str) -> bool:
     try:
         is_removed = store.remove(before)
         if is_removed:
             store.forget_client()
     except TokenStoreError as error:
-        problem = f"The login was revoked, but a file is left. {error.problem}"
-        raise TokenFileError(problem, path=options.file, advice="Remove the file: it is of no use any more.") from None
+        problem, advice = f"The login was revoked, but this file is left: {cause(error)}", "Remove it: it is of no use."
+        raise TokenFileError(problem, path=error.path, advice=advice) from None
     return is_removed

@@ -15,7 +15,7 @@ from ._cycle import LOCK_WAIT
 from ._file_owner import can_others_rename
 from ._file_store import FileStore
 from ._keyboard import keyboard
-from ._options import Options
+from ._options import Options, cause
 from ._refresher import load_token
 from ._terminal import StatusLine, can_ask, duration, local_time, open_browser, wait, write_event, write_message
 from .credentials import OAuthCredentials
@@ -132,8 +132,7 @@ def _report(
 
     file, ends_at = os.path.abspath(options.file), client.login_ends_at
     write_message(f"Logged in. The token is in {file}, readable only by you.")
-    refused = [each for each in client.scope.split() if each not in token.scope.split()]
-    if refused:
+    if refused := [each for each in client.scope.split() if each not in token.scope.split()]:
         write_message(f"The server did not grant all that was asked for. Missing: {' '.join(refused)}")
     if not token.refresh_token:
         write_message(f"The server gave no refresh token: this login ends on {local_time(token.expires_at)}.")
@@ -161,7 +160,7 @@ def _save(token: RefreshingToken, options: Options, document: str, line: StatusL
     """
     has_user = can_ask() and not options.json
     give_up_at = float("inf") if has_user else time.monotonic() + _PATIENCE
-    told = ""
+    told, is_saved = "", False
     try:
         line.erase()
         while True:
@@ -175,31 +174,36 @@ def _save(token: RefreshingToken, options: Options, document: str, line: StatusL
                     write_message(f"{error} The login is confirmed; trying to save it {how_long}.")
                 told = str(error)
             else:
+                is_saved = True  # from now on, it may be replaced there: by a refresh, or by another login
                 return _keep(token, options.file, document)
             time.sleep(_PAUSE)
     except BaseException:
         try:
-            if not _is_stored(token, options.file):
+            if not is_saved and not _is_stored(token, options.file):
                 token.store_token(options.file)
+            is_saved = True
             _keep(token, options.file, document)
             write_message(f"The login is saved in {os.path.abspath(options.file)}.")
-        except TokenStoreError:
-            _rescue(token, options.file, document)
+        except (TokenStoreError, KeyboardInterrupt):
+            if not is_saved:
+                _rescue(token, options.file, document)
         raise
 
 
 def _keep(token: RefreshingToken, file: str, document: str) -> bool:
     """Write the client of this login beside it, if the login is still in the file: no other login may get it."""
+    if not document:
+        return False
     try:
         with FileStore(file).lock(LOCK_WAIT):
-            store = FileStore(f"{file}.client").for_login()
-            if not document or not _is_stored(token, file) or store.replace(None, document):
-                return bool(document)
-        problem = f"{store.path} is not a file of this program."
+            is_ours = _is_stored(token, file)
+            if is_ours and FileStore(f"{file}.client").for_login().replace(None, document):
+                return True
+        problem = f"{file}.client is not a file of this program." if is_ours else f"{file} has another token now."
     except TimeoutError:
         problem = f"Another process has held the lock of the token for {LOCK_WAIT:.0f} s."
     except TokenStoreError as error:
-        problem = str(error)
+        problem = f"{error.path}: {cause(error)}."
     write_message(f"{problem} The OAuth client is not kept: pass it to each command.")
     return False
 
@@ -234,8 +238,9 @@ def _rescue(token: RefreshingToken, path: str, document: str) -> None:
             except TokenStoreError:
                 os.rmdir(folder)
                 continue
-            client = f" and {file}.client to {path}.client" if _keep(token, file, document) else ""
-            write_message(f"The login is kept in {file}, readable only by you. Move that file to {path}{client}.")
+            is_kept = _keep(token, file, document)
+            rest = f"{file}.client to {path}.client" if is_kept else f"remove {path}.client if `login` wrote it"
+            write_message(f"The login is kept in {file}, readable only by you. Move that file to {path}, and {rest}.")
             return
 
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The options of a command, and the OAuth client and server that they select.
 
-An option wins over what `login` has kept beside the token file, in `<token file>.client`. An environment variable that
-contradicts that file is an error. Only what is still unknown is asked for. If an option names another client or
-server, nothing of that file is used, so that no token and no client secret is sent to a server other than its own.
+An option wins over what `login` has kept beside the token file, in `<token file>.client`. What is still unknown comes
+from the environment, or is asked for; a variable that contradicts that file is an error. If an option names another
+client or server, nothing of that file is used, so that no client secret is sent to a server other than its own. A token
+is sent to another server only if `--endpoints` says so.
 """
 
 from __future__ import annotations
@@ -47,9 +48,8 @@ class _Credentials(OAuthCredentials):
 
     def _check(self, token: str) -> None:
         if self.only is not None and token != self.only[0]:
-            raise TokenFileError(
-                "The token was replaced meanwhile; nothing was sent", path=self.only[1], retryable=True
-            )
+            problem = "The token was replaced meanwhile; nothing was sent"
+            raise TokenFileError(problem, path=self.only[1], retryable=True)
 
 
 class Options:
@@ -101,7 +101,7 @@ class Options:
         is_sent = server.authenticate_everywhere or not revokes
         client = given or kept or (_ask(server, may_ask=may_ask) if is_sent else _NOT_SENT)
         if given and kept:
-            client = kept._replace(**{name: value for name, value in given._asdict().items() if value is not None})
+            client = kept._replace(**{name: value for name, value in given._asdict().items() if value})
         try:
             credentials = _Credentials(
                 client.client_id,
@@ -132,7 +132,7 @@ class Options:
             document = FileStore(path).read()
             return None if document is None else parse_remembered(document)
         except TokenStoreError as error:
-            problem = f"{path} cannot be used: {error.problem}"
+            problem = f"{path} cannot be used: {cause(error)}"
         except ValueError as error:
             problem = f"{path} was not written by `login`, or was changed: {_reason(error)}"
         raise ValueError(f"{problem}. Move it away, or pass both --client-secrets and --endpoints")
@@ -148,17 +148,13 @@ class Options:
             return None
         if (given and given.client_id != kept.client_id) or (stated and not _urls(stated) <= _urls(kept.endpoints)):
             if sends_token and not self.endpoints:
-                raise ValueError(
-                    f"{self.client_secrets} is not the OAuth client of the login in {self.file}, which "
-                    f"{self.file}.client has: omit --client-secrets, or log in again"
-                )
+                problem = f"{self.client_secrets} is not the OAuth client of the login in {self.file}"
+                raise ValueError(f"{problem}, which {self.file}.client has: omit --client-secrets, or log in again")
             return None
         for name, value in ((_VARIABLES[0], kept.client_id), (_VARIABLES[1], kept.client_secret)):
             if given is None and os.environ.get(name, value) != value:
-                raise ValueError(
-                    f"{name} differs from that of the last login, in {self.file}.client: unset the variable, pass "
-                    "--client-secrets, or remove that file"
-                )
+                problem = f"{name} differs from that of the last login, in {self.file}.client"
+                raise ValueError(f"{problem}: unset the variable, pass --client-secrets, or remove that file")
         return kept
 
     def _stated(self) -> Endpoints | None:
@@ -188,6 +184,11 @@ def _read_client(path: str) -> Client:
         return parse_client(document)
     except ValueError as error:
         raise ValueError(f"{path} is not the file of an OAuth client: {_reason(error)}") from None
+
+
+def cause(error: TokenStoreError) -> str:
+    """Return why a file cannot be used, without what `FileStore` calls it: a token file."""
+    return error.problem.rpartition(": ")[2]
 
 
 def _reason(error: ValueError) -> str:

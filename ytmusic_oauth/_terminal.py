@@ -122,7 +122,8 @@ class StatusLine:
     def _on_ctrl_z(self, handler: Callable[[int, FrameType | None], None] | None) -> None:
         # Where the parent process has no job control, the signal is ignored: it stays so.
         if self.is_shown and hasattr(signal, "SIGTSTP") and signal.getsignal(signal.SIGTSTP) != signal.SIG_IGN:
-            signal.signal(signal.SIGTSTP, handler or signal.SIG_DFL)
+            with suppress(ValueError):  # not in the main thread
+                signal.signal(signal.SIGTSTP, handler or signal.SIG_DFL)
 
     def _stop(self, number: int, _: FrameType | None) -> None:
         time.sleep(_ECHO)
