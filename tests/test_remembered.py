@@ -6,7 +6,8 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -62,6 +63,17 @@ def login(shell: Shell, server: FakeGoogle, *options: str) -> Outcome:
 def client_file(folder: Path, **content: object) -> list[str]:
     (folder / "client.json").write_text(json.dumps({"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, **content}))
     return ["--client-secrets", "client.json"]
+
+
+def after_the_save(patch: pytest.MonkeyPatch, then: Callable[[], object]) -> None:
+    """Let something happen between the two files of a login."""
+    store_token = RefreshingToken.store_token
+
+    def store(self: RefreshingToken, path: str | None = None) -> None:
+        store_token(self, path)
+        then()
+
+    patch.setattr(RefreshingToken, "store_token", store)
 
 
 # ---- after a login -------------------------------------------------------------------------------
@@ -254,16 +266,10 @@ def test_of_two_logins_at_once_the_client_of_the_later_is_kept(
     kept: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The other login comes between the two files of this one."""
     shell.endpoints = []
-    store_token = RefreshingToken.store_token
-
-    def store(self: RefreshingToken, path: str | None = None) -> None:
-        store_token(self, path)
-        other = RefreshingToken(scripted, **scripted.wait_for_token(scripted.get_code()))
-        store_token(other, str(tmp_path / "oauth.json"))
-
-    monkeypatch.setattr(RefreshingToken, "store_token", store)
+    other = RefreshingToken(scripted, **scripted.wait_for_token(scripted.get_code()))
+    store_other = partial(other.store_token, str(tmp_path / "oauth.json"))
+    after_the_save(monkeypatch, store_other)
     done = login(shell, server)
     assert (done.status, kept.exists()) == (DONE, False)
     assert "oauth.json has another token now. The OAuth client is not kept: pass it to each command.\n" in done.err
@@ -274,13 +280,7 @@ def test_a_client_that_cannot_be_kept_is_an_option_of_the_next_command(
 ) -> None:
     """Another program has written a file of that name while the user confirmed."""
     shell.endpoints = []
-    store_token = RefreshingToken.store_token
-
-    def store(self: RefreshingToken, path: str | None = None) -> None:
-        store_token(self, path)
-        kept.write_text("{}")
-
-    monkeypatch.setattr(RefreshingToken, "store_token", store)
+    after_the_save(monkeypatch, lambda: kept.write_text("{}"))
     done = login(shell, server, "--client-authentication", "post")
     assert "is not a file of this program. The OAuth client is not kept: pass it to each command.\n" in done.err
     words = done.err.splitlines()[-1].partition(" header ")[2].split()
@@ -291,14 +291,9 @@ def test_a_lock_that_stays_taken_does_not_cost_the_login(
     shell: Shell, server: FakeGoogle, kept: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shell.endpoints = []
-    store_token = RefreshingToken.store_token
-
-    def store(self: RefreshingToken, path: str | None = None) -> None:
-        store_token(self, path)
-        monkeypatch.setattr("ytmusic_oauth._file_lock.FileLock._try", lambda self: None)
-        monkeypatch.setattr("ytmusic_oauth._login.LOCK_WAIT", 0.1)
-
-    monkeypatch.setattr(RefreshingToken, "store_token", store)
+    monkeypatch.setattr("ytmusic_oauth._login.LOCK_WAIT", 0.1)
+    take = partial(monkeypatch.setattr, "ytmusic_oauth._file_lock.FileLock._try", lambda self: None)
+    after_the_save(monkeypatch, take)
     done = login(shell, server)
     assert (done.status, kept.exists()) == (DONE, False)
     assert "Another process has held the lock of the token for 0 s. The OAuth client is not kept" in done.err
@@ -362,13 +357,7 @@ def test_a_token_is_never_beside_the_client_of_another_server(
 ) -> None:
     """Not even if the process is killed between the two files."""
     beside: list[bool] = []
-    store_token = RefreshingToken.store_token
-
-    def store(self: RefreshingToken, path: str | None = None) -> None:
-        store_token(self, path)
-        beside.append(kept.exists())
-
-    monkeypatch.setattr(RefreshingToken, "store_token", store)
+    after_the_save(monkeypatch, lambda: beside.append(kept.exists()))
     assert alone("login").status == DONE
     assert login(alone, another, *client_file(tmp_path)).status == DONE
     assert beside == [False, False]
@@ -379,13 +368,7 @@ def test_a_client_that_cannot_be_kept_does_not_cost_the_login(
     shell: Shell, server: FakeGoogle, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shell.endpoints = []
-    store_token = RefreshingToken.store_token
-
-    def fill_the_disk(self: RefreshingToken, path: str | None = None) -> None:
-        store_token(self, path)
-        monkeypatch.setattr(os, "write", disk_full)
-
-    monkeypatch.setattr(RefreshingToken, "store_token", fill_the_disk)
+    after_the_save(monkeypatch, lambda: monkeypatch.setattr(os, "write", disk_full))
     done = login(shell, server)
     monkeypatch.undo()
     assert done.status == DONE
