@@ -160,7 +160,7 @@ def test_ctrl_c_shows_no_frame_in_which_the_prompt_waited(
     monkeypatch.setattr(Keys, "pressed", pressed)
     with pytest.raises(KeyboardInterrupt) as raised:
         RefreshingToken.prompt_for_token(client(server))
-    assert raised.traceback[-1].name == "prompt"
+    assert "prompt" in raised.traceback[-1].name
 
 
 def test_the_token_is_stored_and_kept_fresh_in_its_file(

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -86,7 +87,8 @@ def _run(modules: Sequence[str]) -> None:
         for result in (MUTANTS / "ytmusic_oauth").glob(f"{module}.py*"):
             result.unlink()
     patterns = [f"ytmusic_oauth.{module}.*" for module in modules]
-    subprocess.run([sys.executable, "-m", "mutmut", "run", *patterns], cwd=ROOT, check=True)
+    mutated = {**os.environ, "MUTATED": " ".join(modules)}  # for `selection`
+    subprocess.run([sys.executable, "-m", "mutmut", "run", *patterns], cwd=ROOT, env=mutated, check=True)
 
 
 def _object(path: Path) -> Mapping[str, object]:
