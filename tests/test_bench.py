@@ -41,7 +41,7 @@ def test_the_import_loads_no_network_module_and_other_counts_are_positive() -> N
     assert all(count.number > 0 for count in found.values() if count.limit is None)
 
 
-SOURCE = '''# A licence.
+SOURCE = '''# A license.
 """A docstring
 
 over three lines."""

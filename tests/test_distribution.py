@@ -106,7 +106,7 @@ def test_every_build_gives_the_same_bytes(
         assert stat.S_IMODE(built.stat().st_mode) == 0o755
 
 
-def test_the_zipapp_has_the_package_its_licence_and_nothing_else(pyz: bytes) -> None:
+def test_the_zipapp_has_the_package_its_license_and_nothing_else(pyz: bytes) -> None:
     assert pyz.startswith(b"#!/usr/bin/env python3\n")
     with zipfile.ZipFile(io.BytesIO(pyz)) as file:
         assert file.testzip() is None

@@ -200,7 +200,7 @@ def test_a_public_field_has_a_docstring_which_tools_read_and_no_comment(name: st
     assert name.startswith("_") or "#:" not in SOURCES[name].read_text("utf-8")
 
 
-def test_a_module_starts_with_its_licence_and_a_docstring(name: str) -> None:
+def test_a_module_starts_with_its_license_and_a_docstring(name: str) -> None:
     assert (
         SOURCES[name]
         .read_text("utf-8")

@@ -13,8 +13,8 @@ import pytest
 ROOT: Final = Path(__file__).parents[1]
 TEXTS: Final = (
     *sorted((ROOT / "ytmusic_oauth").glob("*.py")),
-    *(ROOT / name for name in ("README.md", "SECURITY.md", "CHANGELOG.md")),
-    *(ROOT / "tests" / "porting" / name for name in ("PORTING.md", "DRIVER.md")),
+    *(ROOT / name for name in ("README.md", "SECURITY.md", "CHANGELOG.md", "tests/README.md")),
+    *(ROOT / "tests" / "porting" / name for name in ("PORTING.md", "DRIVER.md", "CHANGELOG.md")),
 )
 # What to write instead.
 CALQUES: Final = {
@@ -27,6 +27,8 @@ CALQUES: Final = {
     "to be had": "available",
     "at the most": "at most",
     "passing troubles?": "a transient failure",
+    "dead": "over, expired, invalid",
+    "lives? for": "is valid for",
     # The noun is fine: a server's answers. The verb has an object: `load` answers a token.
     "answers (?:an?|the|its|no|one|another|how|what|whether|None|True|False|(?=[`'\"]))": "returns",
 }

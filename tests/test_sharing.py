@@ -540,7 +540,7 @@ def test_a_file_that_is_removed_during_a_refresh_is_not_put_back(server: FakeGoo
     assert [*path.parent.iterdir()] == []
 
 
-def test_a_file_that_does_not_exist_yet_is_no_licence_to_refresh(
+def test_a_file_that_does_not_exist_yet_is_no_license_to_refresh(
     server: FakeGoogle, tmp_path: Path, clock: Clock
 ) -> None:
     """Six programs are started with the same values, before any of them has stored a token."""

@@ -23,7 +23,7 @@ _PARTS: Final = ("*.py", "*.md", "*.txt", "scenarios/*.py", "schemas/*.json", "v
 
 
 def kit() -> bytes:
-    """The kit and its licence, as a zip file that Python can run."""
+    """The kit and its license, as a zip file that Python can run."""
     return zipped(_entries())
 
 

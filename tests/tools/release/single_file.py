@@ -35,7 +35,7 @@ sys.exit(main())
 
 
 def single_file() -> bytes:
-    """The package and its licence, as a zip file that Python can run."""
+    """The package and its license, as a zip file that Python can run."""
     return zipped(_entries())
 
 
@@ -48,7 +48,7 @@ def _entries() -> Iterator[tuple[str, str]]:
 
 
 def without_comments(source: str) -> str:
-    """Remove comments and docstrings, but not the licence. Every line keeps its number."""
+    """Remove comments and docstrings, but not the license. Every line keeps its number."""
     lines = source.splitlines()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT and "SPDX" not in token.string:
