@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 import pytest
 
 from tests.support import Clock
-from ytmusic_oauth import Endpoints, OAuthCredentials, RefreshingToken, _refresher, _single_flight, token
-from ytmusic_oauth._state import parse_token_text
+from ytmusic_oauth import Endpoints, OAuthCredentials, RefreshingToken, _refresher, _single_flight, _store_access, token
+from ytmusic_oauth._token_text import parse_token_text
 from ytmusic_oauth.exceptions import InvalidGrant, OAuthError, TokenStoreError
 from ytmusic_oauth.models import BaseTokenDict, RefreshableTokenDict
 
@@ -848,7 +848,7 @@ class Stage:
             return machine
 
         with pytest.MonkeyPatch.context() as patch:
-            for module in (token, _refresher):
+            for module in (token, _refresher, _store_access):
                 patch.setattr(module, "time", self)
             simulated = SimpleNamespace(RLock=lambda: SimulatedLock(self.machine), get_ident=threading.get_ident)
             patch.setattr(_single_flight, "threading", simulated)

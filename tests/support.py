@@ -18,6 +18,7 @@ from ytmusic_oauth import (
     _commands,
     _login,
     _refresher,
+    _store_access,
     _terminal,
     credentials,
     session,
@@ -53,7 +54,7 @@ class Clock:
     def installed(self) -> Iterator[Clock]:
         """Give the package this clock, except for files, locks and sockets: those wait in real time."""
         with pytest.MonkeyPatch.context() as patch:
-            for module in (_commands, _login, _terminal, credentials, session, token, _refresher):
+            for module in (_commands, _login, _terminal, credentials, session, token, _refresher, _store_access):
                 assert module.time is time
                 patch.setattr(module, "time", self)
             yield self

@@ -35,8 +35,8 @@ from ytmusic_oauth import GOOGLE, YOUTUBE, Endpoints, OAuthToken, RefreshingToke
 from ytmusic_oauth._command_line import DONE, FIX_FIRST, INTERRUPTED, LOG_IN_AGAIN, TRY_LATER, main
 from ytmusic_oauth._file_store import FileStore
 from ytmusic_oauth._keyboard import Keyboard
-from ytmusic_oauth._refresher import load_token
-from ytmusic_oauth._terminal import local_time
+from ytmusic_oauth._output import local_time
+from ytmusic_oauth._store_access import load_token
 from ytmusic_oauth.models import RefreshableTokenDict
 from ytmusic_oauth.store import TokenStore
 
@@ -681,7 +681,7 @@ def test_revoke_without_a_terminal_needs_yes(shell: Shell, server: FakeGoogle, f
 def test_revoke_can_be_tried_later_if_another_process_keeps_the_file_locked(
     shell: Shell, server: FakeGoogle, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ytmusic_oauth._commands.LOCK_WAIT", 0.1)
+    monkeypatch.setattr("ytmusic_oauth._cycle.LOCK_WAIT", 0.1)
     with ThreadPoolExecutor(1) as another, ExitStack() as held:
         another.submit(held.enter_context, FileStore(file).lock(0)).result()
         done = shell("revoke", "--yes")
@@ -1259,7 +1259,7 @@ def test_a_full_pipe_that_does_not_block_gets_the_whole_line(
             if self.full >= 0:
                 raise BlockingIOError
 
-    monkeypatch.setattr("ytmusic_oauth._terminal._PAUSE", 0)
+    monkeypatch.setattr("ytmusic_oauth._output._PAUSE", 0)
     monkeypatch.setattr(sys, "stdout", slow := Slow())
     assert main(["token"]) == DONE
     assert slow.getvalue() == f"{OAuthToken.from_json(file).access_token}\n"

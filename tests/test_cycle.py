@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from tests.support import NOON
 from ytmusic_oauth._cycle import LOCK_WAIT, TIMEOUT, Cycle, Task, decide
 from ytmusic_oauth._snapshot import Snapshot
-from ytmusic_oauth._state import Backoff, State, parse_token_text, token_text
+from ytmusic_oauth._state import Backoff, State
 from ytmusic_oauth._steps import FRESH, Ask, Event, Goal, Lock, Read, Replace, Step, Steps, Wait, Warn
+from ytmusic_oauth._token_text import parse_token_text, token_text
 from ytmusic_oauth.exceptions import (
     BadOAuthClient,
     InvalidGrant,

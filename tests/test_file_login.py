@@ -24,7 +24,7 @@ from tests.posix import chown, geteuid, lchown
 from tests.support import NOON, Clock, logged_in
 from ytmusic_oauth import OAuthCredentials, RefreshingToken, TokenFileError, TokenFileNotFound, TokenStoreError
 from ytmusic_oauth._file_store import FileStore
-from ytmusic_oauth._refresher import load_token
+from ytmusic_oauth._store_access import load_token
 
 ROOT: Final = Path(__file__).parents[1]
 

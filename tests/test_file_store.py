@@ -29,8 +29,8 @@ from tests.posix import chown, fchown, geteuid, lchown
 from tests.support import NOON
 from ytmusic_oauth import TokenFileError, TokenFileNotFound
 from ytmusic_oauth._file_store import FileStore
-from ytmusic_oauth._refresher import load_token
-from ytmusic_oauth._state import token_text
+from ytmusic_oauth._store_access import load_token
+from ytmusic_oauth._token_text import token_text
 from ytmusic_oauth.models import RefreshableTokenDict
 
 ROOT: Final = Path(__file__).parents[1]

@@ -57,46 +57,53 @@ PLAN: Final[Mapping[str, Imports]] = {
     "credentials": Imports("_messages _retries _validation device models protocol session transport", "time"),
     "store": Imports(),
     "_file_kinds": Imports("_validation"),
-    "_state": Imports("_file_kinds _snapshot _validation exceptions models"),
+    "_token_text": Imports("_file_kinds _validation exceptions models"),
+    "_state": Imports("_snapshot exceptions models"),
     "_steps": Imports("_snapshot exceptions"),
-    "_cycle": Imports("_snapshot _state _steps _validation exceptions"),
+    "_cycle": Imports("_snapshot _state _steps _token_text _validation exceptions"),
     "_single_flight": Imports("exceptions", "os threading"),
     "_file_lock": Imports("_single_flight", "os stat sys time weakref"),
     "_file_owner": Imports("", "os stat sys"),
     "_file_write": Imports("_file_owner", "os stat sys time"),
     "_client_file": Imports("_validation protocol"),
     "_file_store": Imports("_client_file _file_kinds _file_lock _file_owner _file_write exceptions", "os stat"),
-    "_store_reports": Imports("_file_store _state exceptions store", "sys warnings"),
-    "_log": Imports("_cycle _state _steps exceptions", "sys"),
+    "_store_access": Imports("_file_store _token_text exceptions models store", "sys time warnings"),
+    "_log": Imports("_state _steps _token_text exceptions", "sys"),
     "_refresher": Imports(
-        "_cycle _file_store _log _single_flight _state _steps _store_reports _validation credentials "
-        "exceptions models store",
+        "_cycle _file_store _log _single_flight _state _steps _store_access _token_text _validation credentials "
+        "exceptions store",
         "time",
     ),
+    "_options": Imports(),
+    "_output": Imports("", "os sys time"),
     "_keyboard": Imports("", "os sys time"),
-    "_terminal": Imports("_keyboard credentials device exceptions models protocol", "os signal sys time"),
+    "_terminal": Imports("_keyboard _output credentials device exceptions models protocol", "os signal sys time"),
     "token": Imports(
-        "_file_store _refresher _single_flight _snapshot _state _steps _terminal _validation credentials exceptions "
-        "models session store",
+        "_file_store _refresher _single_flight _snapshot _state _steps _store_access _terminal _token_text _validation "
+        "credentials exceptions models session store",
         "os pathlib sys time",
     ),
-    "_options": Imports(
-        "_client_file _file_store _retries _terminal _validation credentials exceptions models protocol session", "os"
-    ),
-    "_commands": Imports(
-        "_cycle _file_store _options _refresher _snapshot _terminal exceptions models token", "os time"
+    "_client_choice": Imports(
+        "_client_file _file_store _options _retries _store_access _terminal _validation credentials exceptions models "
+        "protocol session",
+        "os",
     ),
     "_login": Imports(
-        "_client_file _cycle _file_owner _file_store _keyboard _options _refresher _terminal credentials exceptions "
-        "models protocol token",
+        "_client_choice _client_file _cycle _file_owner _file_store _keyboard _options _output _store_access _terminal "
+        "credentials exceptions models protocol token",
         "os signal time",
     ),
-    "_command_line": Imports("_commands _login _options _terminal exceptions", "argparse functools os sys warnings"),
+    "_commands": Imports(
+        "_client_choice _cycle _file_store _login _options _output _snapshot _store_access _terminal exceptions models "
+        "token",
+        "os time",
+    ),
+    "_command_line": Imports("_commands _options _output exceptions", "argparse functools os sys warnings"),
 }
 ENTRY_POINTS: Final = frozenset({"__init__", "__main__"})
 PURE: Final = (
     "exceptions", "models", "_expiry", "_redaction", "_validation", "_snapshot", "_messages", "_retries", "protocol",
-    "device", "store", "_file_kinds", "_state", "_steps", "_cycle", "_client_file",
+    "device", "store", "_file_kinds", "_token_text", "_state", "_steps", "_cycle", "_client_file",
 )  # fmt: skip
 # What pure modules may import inside functions: it does not affect anything outside the process.
 # `sys`: for its version.
@@ -111,7 +118,7 @@ ALLOWED_IN: Final[Mapping[str, frozenset[str]]] = {
     "msvcrt": frozenset({"_file_lock", "_keyboard"}),
     "webbrowser": frozenset(),
     "random": frozenset({"credentials"}),
-    "warnings": frozenset({"_store_reports", "_command_line"}),
+    "warnings": frozenset({"_store_access", "_command_line"}),
     "argparse": frozenset({"_command_line"}),
     "subprocess": frozenset({"_terminal"}),
     "logging": frozenset({"_log"}),
@@ -180,11 +187,12 @@ def test_a_restricted_module_is_imported_only_where_allowed(name: str) -> None:
 
 def test_only_the_file_modules_open_files(name: str) -> None:
     opening = {each for each in calls(name) if each in OPENING or each.rpartition(".")[2] in OPENING_METHODS}
-    assert not opening or name in {"_file_store", "_file_write", "_file_lock", "_options", "_command_line"}
+    assert not opening or name in {"_file_store", "_file_write", "_file_lock", "_client_choice", "_command_line"}
 
 
 def test_the_package_module_only_re_exports() -> None:
-    assert not [node for node in TREES["__init__"].body if isinstance(node, (ast.ClassDef, ast.FunctionDef))]
+    defined = [node.name for node in ast.walk(TREES["__init__"]) if isinstance(node, (ast.ClassDef, ast.FunctionDef))]
+    assert defined == ["__getattr__", "__dir__"]
 
 
 def test_a_module_uses_neither_its_path_nor_assert(name: str) -> None:
@@ -209,7 +217,7 @@ def test_a_module_starts_with_its_license_and_a_docstring(name: str) -> None:
 
 
 # Of the whole package. A larger number needs a reason in the commit that changes it.
-MOST_LINES_OF_CODE: Final = 4245
+MOST_LINES_OF_CODE: Final = 4290
 
 
 def test_the_package_stays_small() -> None:

@@ -22,7 +22,7 @@ from tests.support import Clock, client, logged_in
 from ytmusic_oauth import RefreshingToken, _file_lock, _file_owner, _file_write
 from ytmusic_oauth._file_lock import FileLock
 from ytmusic_oauth._file_store import FileStore
-from ytmusic_oauth._refresher import load_token
+from ytmusic_oauth._store_access import load_token
 
 if sys.platform != "win32":
     import fcntl

@@ -30,6 +30,7 @@ from ytmusic_oauth import (
     RefreshingToken,
     _cycle,
     _refresher,
+    _store_access,
     credentials,
     session,
     token,
@@ -76,7 +77,7 @@ class Clock:
 class Worker:
     def __init__(self, url: str, path: str) -> None:
         self.clock = Clock()
-        for module in (credentials, session, token, _refresher):
+        for module in (credentials, session, token, _refresher, _store_access):
             vars(module)["time"] = self.clock
         self.path = path
         self.credentials = OAuthCredentials(

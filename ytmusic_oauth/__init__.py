@@ -23,31 +23,6 @@ if sys.hexversion < 0x03080000:
         sys.exit(_problem)
     raise ImportError(_problem)
 
-from ._file_store import FileStore
-from .credentials import Credentials, OAuthCredentials
-from .exceptions import (
-    AccessDenied,
-    AuthorizationPending,
-    BadOAuthClient,
-    DeviceCodeExpired,
-    InvalidGrant,
-    LoginCancelled,
-    MalformedResponse,
-    OAuthError,
-    RateLimited,
-    ServerError,
-    SlowDown,
-    TokenFileError,
-    TokenFileNotFound,
-    TokenStoreError,
-    TransportError,
-    UnauthorizedOAuthClient,
-)
-from .protocol import GOOGLE, YOUTUBE, Endpoints
-from .store import TokenStore
-from .token import OAuthToken, RefreshingToken, setup_oauth
-from .transport import UrllibSession
-
 # fmt: off
 __all__ = [
     "GOOGLE", "YOUTUBE", "AccessDenied", "AuthorizationPending", "BadOAuthClient", "Credentials",
@@ -59,3 +34,46 @@ __all__ = [
 # fmt: on
 
 __version__ = "0.1.0"
+
+TYPE_CHECKING = False  # to import `typing` costs more
+if TYPE_CHECKING:
+    from ._file_store import FileStore
+    from .credentials import Credentials, OAuthCredentials
+    from .exceptions import (
+        AccessDenied,
+        AuthorizationPending,
+        BadOAuthClient,
+        DeviceCodeExpired,
+        InvalidGrant,
+        LoginCancelled,
+        MalformedResponse,
+        OAuthError,
+        RateLimited,
+        ServerError,
+        SlowDown,
+        TokenFileError,
+        TokenFileNotFound,
+        TokenStoreError,
+        TransportError,
+        UnauthorizedOAuthClient,
+    )  # fmt: skip
+    from .protocol import GOOGLE, YOUTUBE, Endpoints
+    from .store import TokenStore
+    from .token import OAuthToken, RefreshingToken, setup_oauth
+    from .transport import UrllibSession
+else:
+    _MODULES = ("exceptions", "protocol", "models", "device", "session", "store", "transport", "credentials", "token")
+
+    def __getattr__(name):
+        """Load what is used, when it is first used: the command line starts faster. Type checkers do not see this."""
+        from importlib import import_module
+
+        if name in _MODULES:
+            return import_module("." + name, __name__)
+        if name not in __all__:
+            raise AttributeError("module " + repr(__name__) + " has no attribute " + repr(name))
+        module = next(module for module in map(__getattr__, _MODULES) if hasattr(module, name))
+        return globals().setdefault(name, getattr(module, name))
+
+    def __dir__():
+        return sorted(set(globals()) | set(__all__))

@@ -14,10 +14,9 @@ from functools import partial
 from typing import Final, NoReturn, TextIO
 
 from . import __version__
-from ._commands import header, refresh, revoke, status, token
-from ._login import login
+from ._commands import header, login, refresh, revoke, status, token
 from ._options import Options
-from ._terminal import write_event, write_message
+from ._output import write_event, write_message
 from .exceptions import AccessDenied, DeviceCodeExpired, InvalidGrant, OAuthError, TokenFileNotFound
 
 DONE: Final = 0
@@ -26,6 +25,14 @@ FIX_FIRST: Final = 2
 TRY_LATER: Final = 3
 INTERRUPTED: Final = 130
 
+_COMMANDS: Final[Mapping[Callable[[Options], None], str]] = {
+    login: "log in with a code that you confirm in a browser",
+    token: "print the access token, refreshed first if it is due",
+    header: "print the Authorization header, for curl -H @-",
+    status: "say whether you are logged in (exit status 0 if so), without a network",
+    refresh: "get a new access token now, even if the old one is fresh",
+    revoke: "end the login, for every program that uses it, and remove its file",
+}
 _CLIENT_HELP: Final = (
     "The command login keeps both in FILE.client, beside the token file. A client that is neither there nor here is "
     "read from the environment variables YTMUSIC_OAUTH_CLIENT_ID and YTMUSIC_OAUTH_CLIENT_SECRET, or asked for."
@@ -63,16 +70,16 @@ class _Parser(argparse.ArgumentParser):
 
 def _parsed(words: Sequence[str], program: str, arguments: Options) -> None:
     """Parse the arguments. For wrong usage, raises a `ValueError` whose message quotes no value."""
-    parser, commands = _parser(program)
-    command, flags = words[0], ("-h", "--help", "--version")
+    command, commands, flags = words[0], [run.__name__ for run in _COMMANDS], ("-h", "--help", "--version")
     if command not in {*commands, *flags}:
         problem = f"The first word must be a command: {', '.join(commands)}"
         raise ValueError(f"{problem}. {_hint(command, [*commands, *flags])}See `{program} --help`")
+    parser, of_command = _parser(program, command if command in commands else None)
     _, unknown = parser.parse_known_args(words, arguments)
     if unknown:
         problem, option = "There is a word that belongs to no option. ", unknown[0].partition("=")[0]
         if re.fullmatch(r"--[a-z-]+|-[a-z]", option):
-            known = re.findall(r"--[a-z-]+", commands[command].format_help())
+            known = re.findall(r"--[a-z-]+", of_command.format_help())
             problem = f"There is no option {option}. {_hint(option, known)}"
         raise ValueError(f"{problem}See `{program} {command} --help`")
 
@@ -83,13 +90,13 @@ def _hint(word: str, known: Sequence[str]) -> str:
     return "".join(f"Did you mean {match}? " for match in get_close_matches(word, known, 1))
 
 
-def _parser(program: str) -> tuple[_Parser, Mapping[str, _Parser]]:
-    parent = partial(_Parser, program, add_help=False, argument_default=argparse.SUPPRESS)
-    file = parent()
+def _parser(program: str, only: str | None = None) -> tuple[_Parser, _Parser]:
+    """Return the parser, and that of its last command. Only the parser of one command: to build all takes longer."""
+    parent = partial(_Parser, program, add_help=False, argument_default=argparse.SUPPRESS, formatter_class=_FORMAT)
+    file, client, json, for_login, for_status, for_revoke = (parent() for _ in range(6))
     file_help = "the token file (default: $YTMUSIC_OAUTH_FILE, or oauth.json)"
     file.add_argument("--file", metavar="FILE", type=_path, help=file_help)
     file.set_defaults(file=os.path.expanduser(os.environ.get("YTMUSIC_OAUTH_FILE") or "oauth.json"))
-    client = parent()
     client_group = client.add_argument_group("OAuth client and server", _CLIENT_HELP)
     secrets_help = "the JSON file of the OAuth client: of the Google Cloud console, or with client_id, client_secret"
     client_group.add_argument("--client-secrets", metavar="FILE", type=_path, help=secrets_help)
@@ -97,8 +104,15 @@ def _parser(program: str) -> tuple[_Parser, Mapping[str, _Parser]]:
     client_group.add_argument("--endpoints", nargs="+", metavar="NAME", help=endpoints_help)
     for name, (metavar, choices, purpose) in _SERVER_OPTIONS.items():
         client_group.add_argument(f"--{name.replace('_', '-')}", metavar=metavar, choices=choices, help=purpose)
-    json = parent()
     json.add_argument("--json", action="store_true", help="print JSON, one object per line")
+    for_login.add_argument("--scope", help="the scope to request (default: YouTube's, at Google's endpoints)")
+    parameter_help = "another parameter of the request for a code, such as audience=...; may be repeated"
+    for_login.add_argument("--parameter", action="append", metavar="NAME=VALUE", help=parameter_help)
+    for_login.add_argument("--open-browser", action="store_true", help="open the link in a browser on this machine")
+    for_login.add_argument("--no-remember", action="store_false", dest="remember", help="keep no FILE.client")
+    check_help = "refresh the token, to learn whether the login has ended at the server"
+    for_status.add_argument("--check", action="store_true", help=check_help)
+    for_revoke.add_argument("--yes", action="store_true", help="do not ask for confirmation")
 
     parser = _Parser(
         program,
@@ -108,39 +122,23 @@ def _parser(program: str) -> tuple[_Parser, Mapping[str, _Parser]]:
         formatter_class=partial(argparse.RawDescriptionHelpFormatter, width=78),
     )
     parser.add_argument("--version", action="version", version=f"ytmusic_oauth {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    by_name: dict[str, _Parser] = {}
-
-    def add(run: Callable[[Options], None], purpose: str, *parents: _Parser) -> _Parser:
-        command = commands.add_parser(
-            run.__name__,
-            parents=[file, *parents],
-            help=purpose,
-            description=f"{purpose[0].upper()}{purpose[1:]}.",
-            epilog=_EPILOG,
-            allow_abbrev=False,
-            formatter_class=_FORMAT,
-            argument_default=argparse.SUPPRESS,
-        )
-        command.set_defaults(run=run)
-        by_name[run.__name__] = command
-        return command
-
-    login_command = add(login, "log in with a code that you confirm in a browser", client, json)
-    login_command.add_argument("--scope", help="the scope to request (default: YouTube's, at Google's endpoints)")
-    parameter_help = "another parameter of the request for a code, such as audience=...; may be repeated"
-    login_command.add_argument("--parameter", action="append", metavar="NAME=VALUE", help=parameter_help)
-    login_command.add_argument("--open-browser", action="store_true", help="open the link in a browser on this machine")
-    login_command.add_argument("--no-remember", action="store_false", dest="remember", help="keep no FILE.client")
-    add(token, "print the access token, refreshed first if it is due", client)
-    add(header, "print the Authorization header, for curl -H @-", client)
-    status_command = add(status, "say whether you are logged in (exit status 0 if so), without a network", client, json)
-    check_help = "refresh the token, to learn whether the login has ended at the server"
-    status_command.add_argument("--check", action="store_true", help=check_help)
-    add(refresh, "get a new access token now, even if the old one is fresh", client)
-    revoke_command = add(revoke, "end the login, for every program that uses it, and remove its file", client)
-    revoke_command.add_argument("--yes", action="store_true", help="do not ask for confirmation")
-    return parser, by_name
+    commands, command = parser.add_subparsers(title="commands", metavar="COMMAND"), parser
+    special: Mapping[Callable[[Options], None], Sequence[_Parser]]
+    special = {login: (json, for_login), status: (json, for_status), revoke: (for_revoke,)}
+    for run, purpose in _COMMANDS.items():
+        if only in {None, run.__name__}:
+            command = commands.add_parser(
+                run.__name__,
+                parents=[file, client, *special.get(run, ())],
+                help=purpose,
+                description=f"{purpose[0].upper()}{purpose[1:]}.",
+                epilog=_EPILOG,
+                allow_abbrev=False,
+                formatter_class=_FORMAT,
+                argument_default=argparse.SUPPRESS,
+            )
+            command.set_defaults(run=run)
+    return parser, command
 
 
 def main(argv: Sequence[str] | None = None) -> int:

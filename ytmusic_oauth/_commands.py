@@ -2,7 +2,8 @@
 """The commands of the command line, one function each; `login` has a module of its own.
 
 Results go to standard output, everything else to standard error. Only `token` and `header` print a secret, the access
-token. Errors are raised; `_command_line` prints them and chooses the exit status.
+token. Errors are raised; `_command_line` prints them and chooses the exit status. What only an expired token needs is
+imported where it is used.
 """
 
 from __future__ import annotations
@@ -10,16 +11,25 @@ from __future__ import annotations
 import json
 import os
 import time
+from typing import TYPE_CHECKING
 
-from ._cycle import LOCK_WAIT
 from ._file_store import FileStore
-from ._options import Options, cause
-from ._refresher import load_token
+from ._options import Options
+from ._output import duration, local_time, write_message, write_result
 from ._snapshot import Snapshot
-from ._terminal import ask, can_ask, duration, local_time, write_message, write_result
+from ._store_access import cause, load_token
 from .exceptions import ServerError, TokenFileError, TokenStoreError
 from .models import RefreshableTokenDict
-from .token import OAuthToken, RefreshingToken
+
+if TYPE_CHECKING:
+    from .token import RefreshingToken
+
+
+def login(options: Options) -> None:
+    """Log in with a code that is confirmed on another device, and write the token file."""
+    from ._login import login
+
+    login(options)
 
 
 def token(options: Options) -> None:
@@ -29,23 +39,28 @@ def token(options: Options) -> None:
 
 def header(options: Options) -> None:
     """Print the Authorization header with the access token, refreshed first if it is due."""
-    write_result(f"Authorization: {_usable(options).as_auth()}")
+    write_result(f"Authorization: {_usable(options).authorization}")
 
 
-def _usable(options: Options) -> OAuthToken:
-    values = load_token(FileStore(options.file))
-    token = OAuthToken(**values)
-    return _refreshable(options, values) if token.is_expiring else token
+def _usable(options: Options) -> Snapshot:
+    values, wall, monotonic = load_token(FileStore(options.file)), time.time(), time.monotonic()
+    snapshot = Snapshot(wall, monotonic, values)
+    return snapshot if snapshot.fresh.covers(wall, monotonic) else _refreshable(options, values)._usable()
 
 
 def _refreshable(options: Options, values: RefreshableTokenDict) -> RefreshingToken:
     if not values["refresh_token"] and values["expires_at"] <= time.time():
         raise Snapshot(time.time(), time.monotonic(), values).no_refresh_token()  # before a client is asked for
-    return RefreshingToken.load(options.client(values), options.file)
+    from ._client_choice import choose_client
+    from .token import RefreshingToken
+
+    return RefreshingToken.load(choose_client(options, values), options.file)
 
 
 def status(options: Options) -> None:
     """Show the stored token: no secret, no network without `--check`. Raises if it cannot be used unattended."""
+    from ._client_choice import choose_client
+
     token = load_token(FileStore(options.file))
     if options.check:
         if not token["refresh_token"] and token["expires_at"] > time.time():
@@ -57,7 +72,7 @@ def status(options: Options) -> None:
     is_expiring = not snapshot.fresh.covers(wall, monotonic)
     problem: Exception | None = None
     try:
-        client = options.client(token, may_ask=False)
+        client = choose_client(options, token, may_ask=False)
         known = f"{client.client_id} at {client.endpoints.token_url}"
     except ValueError as error:
         problem, known = error, f"{error}"
@@ -96,8 +111,12 @@ def _refreshed(options: Options, values: RefreshableTokenDict) -> RefreshingToke
 
 def revoke(options: Options) -> None:
     """End the login, for every program that uses it, and remove its file."""
+    from ._client_choice import choose_client
+    from ._cycle import LOCK_WAIT
+    from ._terminal import ask, can_ask
+
     store = FileStore(options.file)
-    client = options.client(load_token(store), revokes=True)
+    client = choose_client(options, load_token(store), revokes=True)
     if not options.yes:
         if not can_ask():
             raise ValueError("Revoking needs a confirmation: without a terminal, pass --yes")

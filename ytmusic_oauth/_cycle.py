@@ -67,8 +67,9 @@ from enum import Enum
 from typing import Final
 
 from ._snapshot import Snapshot
-from ._state import State, parse_token_text, token_text
+from ._state import State
 from ._steps import FRESH, Ask, Event, Goal, Lock, Read, Replace, Step, Steps, Wait, Warn
+from ._token_text import READ_INTERVAL, READ_PATIENCE, parse_token_text, token_text
 from ._validation import FieldError, optional, secret
 from .exceptions import InvalidGrant, MalformedResponse, OAuthError, TokenStoreError
 
@@ -76,10 +77,6 @@ from .exceptions import InvalidGrant, MalformedResponse, OAuthError, TokenStoreE
 TIMEOUT: Final = 30.0
 #: Seconds to wait for the lock when the token has expired: normally, another process's request and save take less.
 LOCK_WAIT: Final = 40.0
-#: Seconds to keep reading a store without a readable token: another program may be writing it.
-READ_PATIENCE: Final = 1.0
-#: Seconds between two such reads.
-READ_INTERVAL: Final = 0.1
 #: Seconds between two reads for a newer token after a failure.
 LOOK_INTERVAL: Final = 1.0
 #: Seconds before the token expires at which a request gives up, to leave time to use the token.

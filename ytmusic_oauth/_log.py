@@ -6,9 +6,9 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 
-from ._cycle import READ_INTERVAL
 from ._state import State
 from ._steps import Event, Lock, Read, Replace, Step, Steps
+from ._token_text import READ_INTERVAL
 from .exceptions import OAuthError
 
 

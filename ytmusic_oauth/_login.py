@@ -10,14 +10,16 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
 from typing import Final
 
+from ._client_choice import choose_client, words_of
 from ._client_file import Client, client_document
 from ._cycle import LOCK_WAIT
 from ._file_owner import can_others_rename
 from ._file_store import FileStore
 from ._keyboard import keyboard
-from ._options import Options, cause
-from ._refresher import load_token
-from ._terminal import StatusLine, can_ask, duration, local_time, open_browser, wait, write_event, write_message
+from ._options import Options
+from ._output import duration, local_time, write_event, write_message
+from ._store_access import cause, load_token
+from ._terminal import StatusLine, can_ask, open_browser, wait
 from .credentials import OAuthCredentials
 from .exceptions import AuthorizationPending, OAuthError, TokenFileNotFound, TokenStoreError
 from .models import AuthCodeDict
@@ -39,7 +41,7 @@ def login(options: Options) -> None:
     with suppress(TokenFileNotFound):
         has_login = bool(load_token(store))
     store.check_writable()
-    client = options.client()
+    client = choose_client(options)
     kept = Client(client.client_id, client.client_secret, client.endpoints, client.scope, client.parameters)
     document = client_document(kept) if options.remember else ""
     confirmed: list[RefreshingToken] = []
@@ -145,7 +147,7 @@ def _report(
     if client.endpoints.is_google and replaced:
         write_message("The login that was in this file before may still be valid at Google.")
         write_message("`revoke` ends every grant that you gave to the Cloud project.")
-    words = ["header", "--file", file, *(() if is_kept else options.words())]
+    words = ["header", "--file", file, *(() if is_kept else words_of(options))]
     write_message("To print a header for curl -H @-, run:")
     write_message(f"    {options.program} {' '.join(map(quote, words))}")
 

@@ -9,20 +9,19 @@ from contextlib import AbstractContextManager, ExitStack, suppress
 from copy import deepcopy
 from typing import Final
 
-from ._cycle import READ_INTERVAL, READ_PATIENCE, Cycle, Task, decide
+from ._cycle import Cycle, Task, decide
 from ._file_store import FileStore
 from ._log import Log
 from ._single_flight import CHANGES, SingleFlight, caller
-from ._state import State, parse_token_text
+from ._state import State
 from ._steps import FRESH, Ask, Event, Goal, Lock, Read, Step, Steps, Wait, Warn
-from ._store_reports import located, outlook, translated, warn, warn_of_file
+from ._store_access import located, translated, warn, warn_of_file
+from ._token_text import parse_token_text
 from ._validation import is_object
 from .credentials import Credentials, OAuthCredentials
 from .exceptions import OAuthError, TokenStoreError, TransportError
-from .models import RefreshableTokenDict
 from .store import TokenStore
 
-_EMPTY: Final = "There is no token in the store"
 # Which thread holds the lock of which store: acquiring it again would deadlock.
 _locked: Final[list[tuple[tuple[object, int], TokenStore]]] = []
 
@@ -132,7 +131,7 @@ class Refresher:
                     self.store = kept_in
             if problem is not None:
                 with suppress(RuntimeWarning):  # with -W error, a warning raises; the login must survive that
-                    warn(f"{problem} The token is in memory only until it can be saved.{outlook(there)}")
+                    warn(f"{problem} The token is in memory only until it can be saved.{there.outlook()}")
 
         if not self._flight.is_own():
             self._flight.run(None, work)
@@ -187,7 +186,7 @@ class Refresher:
             with suppress(Exception):  # the token is saved; failing to release the lock does not matter
                 held.close()
         if warning is not None:
-            warn(f"{located(self.store, warning.error)} {warning.consequence}{outlook(self.state)}")
+            warn(f"{located(self.store, warning.error)} {warning.consequence}{self.state.outlook()}")
         warn_of_file(self.store)
 
     def _next(self, steps: Steps, step: Step, held: ExitStack, credentials: Credentials, log: Log) -> Step:
@@ -299,21 +298,3 @@ def _ask(credentials: Credentials, step: Ask) -> Mapping[str, object]:
         return credentials.refresh_within(step.refresh_token, tries=step.tries, seconds=step.seconds)
     response: object = credentials.refresh_token(step.refresh_token)
     return response if is_object(response) else {}
-
-
-def load_token(store: TokenStore) -> RefreshableTokenDict:
-    """Return the token in a store. Raises `TokenStoreError`; for a file that does not exist, `TokenFileNotFound`."""
-    give_up_at, token = time.monotonic() + READ_PATIENCE, None
-    while token is None:
-        with translated(store):
-            text = store.read()
-            if text is None:
-                raise store.not_found() if isinstance(store, FileStore) else TokenStoreError(_EMPTY)
-            try:
-                token = parse_token_text(text)
-            except TokenStoreError:  # another program may be writing it
-                if time.monotonic() >= give_up_at:
-                    raise
-                time.sleep(READ_INTERVAL)
-    warn_of_file(store)
-    return token

@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Final, NamedTuple
 
 from ._snapshot import Snapshot
-from ._validation import FieldError, json_object, stored_token
 from .exceptions import MalformedResponse, OAuthError, TokenStoreError
 from .models import RefreshableTokenDict
 
@@ -16,29 +14,6 @@ _DELAYS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 _MAX_DELAY: Final = 3600.0
 # How many superseded refresh tokens to remember: enough for a program that cannot save for days.
 _MOST_SUPERSEDED: Final = 100
-
-
-# ---- the text in a store -------------------------------------------------------------------------
-
-
-def token_text(token: RefreshableTokenDict) -> str:
-    """Return the text of a token for a store: that of ytmusicapi's file."""
-    return json.dumps(token, indent=1)
-
-
-def parse_token_text(text: str) -> RefreshableTokenDict:
-    """Parse the text of a token. Raises `TokenStoreError`, which quotes no value."""
-    try:
-        return stored_token(json_object(text))
-    except ValueError as error:
-        from ._file_kinds import kind_of_text
-
-        key = error.key if isinstance(error, FieldError) else None
-        problem, advice = kind_of_text(text) or (str(error) if key else f"it {error}", "")
-        raise TokenStoreError(f"Not a token: {problem}", key=key, advice=advice) from None
-
-
-# ---- what is remembered --------------------------------------------------------------------------
 
 
 class Backoff(NamedTuple):
@@ -106,6 +81,18 @@ class State:
     def is_dirty(self) -> bool:
         """Whether the token must be saved: its values are not those of `clean`."""
         return self.snapshot.token is not self.clean
+
+    def outlook(self) -> str:
+        """Return a sentence that says what happens to a dirty token when the program ends."""
+        if not self.is_dirty:
+            return ""
+        if self.last_read is None:
+            return " If the program ends before the token is saved, the login is lost."
+        if self.last_read["refresh_token"] != self.snapshot.refresh_token:
+            return (
+                " The refresh token has changed: if the program ends before it is saved, the user has to log in again."
+            )
+        return " The refresh token has not changed: after a restart, the program can refresh the token again."
 
     def supersede(self, snapshot: Snapshot) -> None:
         """Replace the token with its successor: a response, or values that the caller has set."""

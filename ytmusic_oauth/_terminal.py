@@ -1,14 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Talking to the user at a terminal: output, questions, the browser, and the library's login prompt.
-
-What is printed may come from a server: control characters become spaces, and characters that the terminal's encoding
-lacks become escapes.
-"""
+"""Talking to the user at a terminal: a status line, questions, the browser, and the library's login prompt."""
 
 from __future__ import annotations
 
-import errno
-import json
 import os
 import signal
 import sys
@@ -19,60 +13,17 @@ from types import BuiltinFunctionType, FrameType
 from typing import Final, TextIO
 
 from ._keyboard import keyboard
+from ._output import columns, duration, write, write_message
 from .credentials import OAuthCredentials
 from .exceptions import OAuthError
 from .models import AuthCodeDict, RefreshableTokenDict
 from .protocol import verification_link
 
-# Seconds between two tries to write to a full pipe.
-_PAUSE: Final = 0.05
 # Seconds until a terminal has echoed ^C or ^Z: it sends the signal first.
 _ECHO: Final = 0.02
 
 
-# ---- output --------------------------------------------------------------------------------------
-
-
-def write_result(line: str) -> None:
-    """Print a result on standard output. Raises `OSError` if it cannot be written."""
-    try:
-        if sys.stdout is None:
-            raise ValueError
-        _write(line, sys.stdout)
-    except ValueError:  # it is closed
-        raise OSError(errno.EBADF, os.strerror(errno.EBADF), "standard output") from None
-    except OSError as error:
-        error.filename = "standard output"
-        raise
-
-
-def write_event(name: str, **parts: object) -> None:
-    """Print an event, for a program that drives the login: one line of JSON on standard output."""
-    write_result(json.dumps({"event": name, **parts}))
-
-
-def write_message(text: str, *, end: str = "\n") -> None:
-    """Print a message on standard error. Never fails.
-
-    At a terminal, wraps it between words, so that a link stays whole. What is indented stays as it is, to be copied.
-    """
-    width, lines = _columns(), [text]
-    if end == "\n" and len(text) > width > 0 and not text.startswith(" "):
-        from textwrap import wrap
-
-        lines = wrap(text, width, break_long_words=False, break_on_hyphens=False)
-    if sys.stderr is not None:
-        # ValueError: it is closed. RuntimeError: Ctrl-Z came while it was written to.
-        with suppress(OSError, ValueError, RuntimeError):
-            for line in lines:
-                _write(line, sys.stderr, end)
-
-
-def _columns() -> int:
-    """Return the width of the terminal at standard error; 0 if that is not a terminal, or its width is unknown."""
-    with suppress(AttributeError, OSError, ValueError):
-        return 0 if sys.stderr is None else os.get_terminal_size(sys.stderr.fileno()).columns
-    return 0
+# ---- the status line -----------------------------------------------------------------------------
 
 
 class StatusLine:
@@ -91,7 +42,7 @@ class StatusLine:
         """Show a text in place of the last one."""
         if self.is_shown:
             # Not in the last column: some terminals would begin a new line.
-            width = (_columns() or 80) - 1
+            width = (columns() or 80) - 1
             text = text[:width].ljust(min(self._length, width))
             self._length = max(len(text), 2)  # room for ^C
             write_message("", end=f"\r{text}\r")
@@ -131,39 +82,6 @@ class StatusLine:
         self._on_ctrl_z(None)
         os.kill(os.getpid(), number)
         self._on_ctrl_z(self._stop)  # now it is in the foreground again
-
-
-def _write(text: str, stream: TextIO, end: str = "\n") -> None:
-    encoding = getattr(stream, "encoding", None) or "ascii"
-    shown = "".join(character if character.isprintable() else " " for character in text)
-    line = shown.encode(encoding, "backslashreplace").decode(encoding) + end
-    with suppress(BlockingIOError):  # a full pipe that does not block: the line is in the buffer
-        stream.write(line)
-    while True:
-        try:
-            stream.flush()
-        except BlockingIOError:
-            time.sleep(_PAUSE)
-        else:
-            return
-
-
-def duration(seconds: float) -> str:
-    """Format a number of seconds as hours, minutes and seconds."""
-    from datetime import timedelta
-
-    return str(timedelta(seconds=int(seconds)))
-
-
-def local_time(unix_time: int) -> str:
-    """Format a UNIX time as local time."""
-    from datetime import datetime, timedelta, timezone
-
-    # Not `fromtimestamp`: a 32-bit platform ends in 2038.
-    time_of = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=unix_time)
-    with suppress(ArithmeticError, OSError, ValueError):  # a time zone or a year that the platform cannot show
-        time_of = time_of.astimezone()
-    return time_of.isoformat(" ", "minutes")
 
 
 # ---- questions -----------------------------------------------------------------------------------
@@ -280,8 +198,8 @@ def prompt(credentials: OAuthCredentials, *, browser: bool) -> RefreshableTokenD
     """
     code = credentials.get_code()
     link = verification_link(code)
-    _write(f"Go to {link}", sys.stdout)
-    _write(f"and confirm there that the code is {code['user_code']}", sys.stdout)
+    write(f"Go to {link}", sys.stdout)
+    write(f"and confirm there that the code is {code['user_code']}", sys.stdout)
     if browser:
         open_browser(link)
     keys = keyboard() if isinstance(input, BuiltinFunctionType) else None
@@ -297,7 +215,7 @@ def prompt(credentials: OAuthCredentials, *, browser: bool) -> RefreshableTokenD
     def on_wait(seconds_left: float, _: OAuthError | None = None) -> None:
         nonlocal is_told
         if has_entered and not is_told:
-            _write(f"Not confirmed yet; waiting. The code expires in {duration(seconds_left)}.", sys.stdout)
+            write(f"Not confirmed yet; waiting. The code expires in {duration(seconds_left)}.", sys.stdout)
             is_told = True
 
     try:
@@ -305,10 +223,10 @@ def prompt(credentials: OAuthCredentials, *, browser: bool) -> RefreshableTokenD
             with suppress(EOFError, OSError, RuntimeError, ValueError):  # standard input is closed or missing
                 input(question)
             return credentials.wait_for_token(code, on_wait=on_wait)
-        _write(question, sys.stdout, end="")
+        write(question, sys.stdout, end="")
         return wait(credentials, code, sleep, on_wait)
     except KeyboardInterrupt as interrupt:
         raise interrupt.with_traceback(None) from None  # without the frames in which we waited
     finally:
         if not has_entered:
-            _write("", sys.stdout)
+            write("", sys.stdout)

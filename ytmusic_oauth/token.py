@@ -20,11 +20,13 @@ from pathlib import Path
 from typing import Generic, TypeVar, overload
 
 from ._file_store import FileStore
-from ._refresher import Refresher, load_token
+from ._refresher import Refresher
 from ._single_flight import CHANGES
 from ._snapshot import Snapshot
-from ._state import State, parse_token_text
+from ._state import State
 from ._steps import Goal
+from ._store_access import load_token
+from ._token_text import parse_token_text
 from ._validation import stored_token, token_dict
 from .credentials import Credentials, OAuthCredentials
 from .exceptions import TokenFileNotFound

@@ -40,16 +40,16 @@ from ytmusic_oauth import (
     OAuthError,
     TokenFileError,
     UrllibSession,
-    _refresher,
+    _store_access,
     _validation,
     protocol,
 )
 from ytmusic_oauth import _command_line as cli
 from ytmusic_oauth._file_store import FileStore
 from ytmusic_oauth._messages import Request
-from ytmusic_oauth._refresher import load_token
 from ytmusic_oauth._retries import parse_retry_after
-from ytmusic_oauth._state import token_text
+from ytmusic_oauth._store_access import load_token
+from ytmusic_oauth._token_text import token_text
 from ytmusic_oauth.models import AuthCodeDict, RefreshableTokenDict
 from ytmusic_oauth.session import send
 
@@ -145,7 +145,7 @@ def token_file(data: bytes) -> None:
         path.write_bytes(data)
         store = FileStore(path)
         try:
-            with patch.object(_refresher, "time", Clock()):  # it looks again for a second
+            with patch.object(_store_access, "time", Clock()):  # it looks again for a second
                 token = load_token(store)
         except TokenFileError as error:
             assert error.path == str(path)

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from unittest.mock import patch
 
 from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FakeGoogle
-from ytmusic_oauth import YOUTUBE, OAuthCredentials, RefreshingToken, _refresher, token
+from ytmusic_oauth import YOUTUBE, OAuthCredentials, RefreshingToken, _refresher, _store_access, token
 
 __all__ = ["WAITINGS", "Waited", "Waiting", "waited"]
 
@@ -59,7 +59,7 @@ class _Clock:
     @contextmanager
     def installed(self) -> Iterator[None]:
         with ExitStack() as stack:
-            for module in (token, _refresher):
+            for module in (token, _refresher, _store_access):
                 stack.enter_context(patch.object(module, "time", self))
             yield
 

@@ -19,7 +19,7 @@ from typing import Final
 from tests.tools.engines.account import Account, Worker
 from tests.tools.engines.worker import TIMEOUT
 from ytmusic_oauth import TokenStoreError
-from ytmusic_oauth._state import parse_token_text
+from ytmusic_oauth._token_text import parse_token_text
 
 __all__ = ["Stress"]
 

@@ -8,8 +8,9 @@ from typing import Final
 
 from ytmusic_oauth._cycle import Cycle, decide
 from ytmusic_oauth._snapshot import Snapshot
-from ytmusic_oauth._state import Backoff, State, parse_token_text, token_text
+from ytmusic_oauth._state import Backoff, State
 from ytmusic_oauth._steps import Event, Goal, Replace, Step, Wait, Warn
+from ytmusic_oauth._token_text import parse_token_text, token_text
 from ytmusic_oauth._validation import token_dict
 from ytmusic_oauth.exceptions import OAuthError, TokenStoreError
 from ytmusic_oauth.models import RefreshableTokenDict

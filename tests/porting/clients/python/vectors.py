@@ -31,6 +31,7 @@ from ytmusic_oauth import (
     UrllibSession,
     _http,
     _refresher,
+    _store_access,
     credentials,
     session,
     token,
@@ -156,7 +157,7 @@ class _World:
     def entered(self, jitter: float = 0.5) -> Iterator[None]:
         """Patch the library; `jitter` is where a random number falls between its minimum (0) and its maximum (1)."""
         with ExitStack() as stack:
-            for module in (credentials, session, token, _refresher):
+            for module in (credentials, session, token, _refresher, _store_access):
                 stack.enter_context(patch.object(module, "time", self))
             stack.enter_context(patch.object(random, "uniform", lambda least, most: least + (most - least) * jitter))
             stack.enter_context(

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from ytmusic_oauth import _cycle, _state
-from ytmusic_oauth._cycle import READ_PATIENCE, Cycle, Task, decide
+from ytmusic_oauth import _cycle, _state, _token_text
+from ytmusic_oauth._cycle import Cycle, Task, decide
 from ytmusic_oauth._snapshot import Snapshot
 from ytmusic_oauth._state import Backoff, State
 from ytmusic_oauth._steps import Event, Goal, Lock, Read, Replace, Step, Steps, Warn
+from ytmusic_oauth._token_text import READ_PATIENCE
 from ytmusic_oauth.exceptions import OAuthError, TokenStoreError
 
 from .registry import constant, replaces
@@ -244,7 +245,7 @@ def _(cycle: Cycle) -> Generator[Step, Event, OAuthError | None]:
     problem = yield from swap(cycle)
     if problem is None and cycle._state.snapshot is not mine:
         cycle._state.snapshot = mine
-        cycle._text = _state.token_text(cycle._state.last_read or mine.token)
+        cycle._text = _token_text.token_text(cycle._state.last_read or mine.token)
         problem = yield from swap(cycle)
     return problem
 
@@ -260,7 +261,7 @@ constant(
 
 @replaces(swap, "one conflict, and the token is not saved", caught_by="cycle-saving/conflict-*")
 def _(cycle: Cycle) -> Generator[Step, Event, OAuthError | None]:
-    cycle._now = yield Replace(cycle._text, _state.token_text(cycle._state.snapshot.token))
+    cycle._now = yield Replace(cycle._text, _token_text.token_text(cycle._state.snapshot.token))
     if cycle._now.swapped:
         cycle._state.saved_as(cycle._state.snapshot.token)
         return None

@@ -8,14 +8,15 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 
-from ytmusic_oauth import _cycle, _store_reports
-from ytmusic_oauth._cycle import READ_PATIENCE, Cycle
+from ytmusic_oauth import _cycle, _store_access
+from ytmusic_oauth._cycle import Cycle
 from ytmusic_oauth._file_store import FileStore
 from ytmusic_oauth._refresher import Refresher
 from ytmusic_oauth._single_flight import SingleFlight
 from ytmusic_oauth._snapshot import Snapshot
 from ytmusic_oauth._state import Backoff, State
 from ytmusic_oauth._steps import FRESH, Event, Goal, Step, Steps
+from ytmusic_oauth._token_text import READ_PATIENCE
 from ytmusic_oauth.credentials import Credentials
 from ytmusic_oauth.exceptions import OAuthError, TokenFileError
 
@@ -106,7 +107,7 @@ def _(store: FileStore, before: str | None, after: str) -> bool:
     return True
 
 
-@replaces(_store_reports.warn, "a full disk stops the music", caught_by="file/disk-full")
+@replaces(_store_access.warn, "a full disk stops the music", caught_by="file/disk-full")
 def _(message: str) -> None:
     raise TokenFileError(message)
 

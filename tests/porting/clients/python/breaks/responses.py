@@ -10,9 +10,9 @@ from urllib.parse import unquote
 
 from ytmusic_oauth import _messages, _redaction, exceptions
 from ytmusic_oauth._messages import HttpResponse, Request, raise_for_error
+from ytmusic_oauth._output import write
 from ytmusic_oauth._redaction import redacted, sanitized
 from ytmusic_oauth._retries import parse_retry_after
-from ytmusic_oauth._terminal import _write as write
 from ytmusic_oauth._validation import is_object
 from ytmusic_oauth.exceptions import (
     ERROR_CLASSES,

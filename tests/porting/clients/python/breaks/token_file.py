@@ -13,7 +13,7 @@ from ytmusic_oauth import _file_write
 from ytmusic_oauth._file_owner import follow_links
 from ytmusic_oauth._file_store import FileStore
 from ytmusic_oauth._file_write import temporary_file
-from ytmusic_oauth._state import token_text
+from ytmusic_oauth._token_text import token_text
 from ytmusic_oauth.exceptions import TokenFileError
 from ytmusic_oauth.models import RefreshableTokenDict
 

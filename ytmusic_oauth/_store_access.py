@@ -1,17 +1,38 @@
 # SPDX-License-Identifier: MIT
-"""Translates the errors of a store, adds the path of a file to them, and issues warnings."""
+"""Reads a token from a store, turns the errors of a store into ours, and issues warnings."""
 
 from __future__ import annotations
 
 import sys
+import time
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 
 from ._file_store import FileStore
-from ._state import State
+from ._token_text import READ_INTERVAL, READ_PATIENCE, parse_token_text
 from .exceptions import OAuthError, TokenFileError, TokenStoreError
+from .models import RefreshableTokenDict
 from .store import TokenStore
+
+
+def load_token(store: TokenStore) -> RefreshableTokenDict:
+    """Return the token in a store. Raises `TokenStoreError`; for a file that does not exist, `TokenFileNotFound`."""
+    give_up_at, token = time.monotonic() + READ_PATIENCE, None
+    while token is None:
+        with translated(store):
+            text = store.read()
+            if text is None:
+                empty = TokenStoreError("There is no token in the store")
+                raise store.not_found() if isinstance(store, FileStore) else empty
+            try:
+                token = parse_token_text(text)
+            except TokenStoreError:  # another program may be writing it
+                if time.monotonic() >= give_up_at:
+                    raise
+                time.sleep(READ_INTERVAL)
+    warn_of_file(store)
+    return token
 
 
 @contextmanager
@@ -34,15 +55,9 @@ def located(store: TokenStore | None, error: OAuthError) -> OAuthError:
     return error
 
 
-def outlook(state: State) -> str:
-    """Return a sentence that says what happens to a dirty token when the program ends."""
-    if not state.is_dirty:
-        return ""
-    if state.last_read is None:
-        return " If the program ends before the token is saved, the login is lost."
-    if state.last_read["refresh_token"] != state.snapshot.refresh_token:
-        return " The refresh token has changed: if the program ends before it is saved, the user has to log in again."
-    return " The refresh token has not changed: after a restart, the program can refresh the token again."
+def cause(error: TokenStoreError) -> str:
+    """Return why a file cannot be used, without what `FileStore` calls it: a token file."""
+    return error.problem.rpartition(": ")[2]
 
 
 def warn_of_file(store: TokenStore | None) -> None:

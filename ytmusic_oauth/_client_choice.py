@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: MIT
+"""The OAuth client and the server of a command.
+
+An option wins over what `login` has kept beside the token file, in `<token file>.client`. What is still unknown comes
+from the environment, or is asked for; a variable that contradicts that file is an error. If an option names another
+client or server, nothing of that file is used, so that no client secret is sent to a server other than its own. A token
+is sent to another server only if `--endpoints` says so.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from ._client_file import SERVERS, Client, endpoints_of, parse_client, parse_remembered
+from ._file_store import FileStore
+from ._options import Options
+from ._retries import TRIES
+from ._store_access import cause
+from ._terminal import ask, can_ask
+from ._validation import FieldError, extra_parameters, printable, validate
+from .credentials import OAuthCredentials
+from .exceptions import TokenFileError, TokenStoreError
+from .models import BaseTokenDict, RefreshableTokenDict
+from .protocol import YOUTUBE, Endpoints
+from .session import TIMEOUT
+
+# The environment variables of the client id and of the client secret.
+_VARIABLES: Final = ("YTMUSIC_OAUTH_CLIENT_ID", "YTMUSIC_OAUTH_CLIENT_SECRET")
+# Characters; a client_secret.json has about four hundred.
+_LARGEST_FILE: Final = 2**20
+# A placeholder, for a request without a client.
+_NOT_SENT: Final = Client("not-sent", "not-sent")
+
+
+class _Credentials(OAuthCredentials):
+    """The client of a command. It sends the one token that it was chosen for: another may be of another server."""
+
+    #: that token and its file; None for a login
+    only: tuple[str, str] | None = None
+
+    def refresh_within(self, refresh_token: str, *, tries: int = TRIES, seconds: float = TIMEOUT) -> BaseTokenDict:
+        self._check(refresh_token)
+        return super().refresh_within(refresh_token, tries=tries, seconds=seconds)
+
+    def revoke_token(self, token: str) -> None:
+        self._check(token)
+        super().revoke_token(token)
+
+    def _check(self, token: str) -> None:
+        if self.only is not None and token != self.only[0]:
+            problem = "The token was replaced meanwhile; nothing was sent"
+            raise TokenFileError(problem, path=self.only[1], retryable=True)
+
+
+def choose_client(
+    options: Options, token: RefreshableTokenDict | None = None, *, revokes: bool = False, may_ask: bool = True
+) -> _Credentials:
+    """Return the OAuth client with which to send this token, if any. May ask the user: call it only when needed.
+
+    Raises `ValueError` if the server that the token came from is neither known nor, by its looks, Google's.
+    """
+    parameters = validate("parameters", dict(map(_parameter, options.parameter)), extra_parameters)
+    if options.scope:
+        validate("scope", options.scope, printable)
+    given = _read_client(options.client_secrets) if options.client_secrets else None
+    stated = _stated(options) or (given and given.endpoints)
+    kept = _kept(options, given, stated, sends_token=token is not None)
+    if token is not None and stated is None and kept is None and not _is_googles(token):
+        raise ValueError(f"The server that the token in {options.file} came from is unknown: pass --endpoints")
+    # `kept` has the same URLs as --endpoints, and the dialect besides. A client file has its own.
+    remembered = kept.endpoints if kept and (options.endpoints or stated is None) else None
+    server = _adjusted(options, remembered or stated or YOUTUBE)
+    is_sent = server.authenticate_everywhere or not revokes
+    client = given or kept or (_ask(server, may_ask=may_ask) if is_sent else _NOT_SENT)
+    if given and kept:
+        client = kept._replace(**{name: value for name, value in given._asdict().items() if value})
+    try:
+        credentials = _Credentials(
+            client.client_id,
+            client.client_secret,
+            endpoints=server,
+            scope=client.scope if options.scope is None else options.scope,
+            parameters={**(client.parameters or {}), **parameters},
+        )
+    except FieldError as error:
+        if given is None or error.key not in {"client_id", "client_secret"}:
+            raise
+        raise ValueError(f"{options.client_secrets} is not the file of an OAuth client: {error}") from None
+    if token is not None:
+        credentials.only = (token["refresh_token"] or token["access_token"], options.file)
+    return credentials
+
+
+def words_of(options: Options) -> Sequence[str]:
+    """Return the options of the client and the server, as they were given."""
+    words = ["--client-secrets", os.path.abspath(options.client_secrets)] if options.client_secrets else []
+    words += ["--endpoints", *options.endpoints] if options.endpoints else []
+    return words + [
+        word for name, value in _dialect(options).items() for word in (f"--{name.replace('_', '-')}", f"{value}")
+    ]
+
+
+def _dialect(options: Options) -> Mapping[str, object]:
+    """Return the options that are fields of `Endpoints`."""
+    return {name: value for name, value in vars(options).items() if name in vars(YOUTUBE)}
+
+
+def _remembered(options: Options) -> Client | None:
+    path = f"{options.file}.client"
+    try:
+        document = FileStore(path).read()
+        return None if document is None else parse_remembered(document)
+    except TokenStoreError as error:
+        problem = f"{path} cannot be used: {cause(error)}"
+    except ValueError as error:
+        problem = f"{path} was not written by `login`, or was changed: {_reason(error)}"
+    raise ValueError(f"{problem}. Move it away, or pass both --client-secrets and --endpoints")
+
+
+def _kept(options: Options, given: Client | None, stated: Endpoints | None, *, sends_token: bool) -> Client | None:
+    try:
+        kept = _remembered(options)
+    except ValueError:
+        if not options.remember or (sends_token and given and stated):  # it is not needed
+            return None
+        raise
+    if kept is None or kept.endpoints is None:
+        return None
+    if (given and given.client_id != kept.client_id) or (stated and not _urls(stated) <= _urls(kept.endpoints)):
+        if sends_token and not options.endpoints:
+            problem = f"{options.client_secrets} is not the OAuth client of the login in {options.file}"
+            raise ValueError(f"{problem}, which {options.file}.client has: omit --client-secrets, or log in again")
+        return None
+    for name, value in ((_VARIABLES[0], kept.client_id), (_VARIABLES[1], kept.client_secret)):
+        if given is None and os.environ.get(name, value) != value:
+            problem = f"{name} differs from that of the last login, in {options.file}.client"
+            raise ValueError(f"{problem}: unset the variable, pass --client-secrets, or remove that file")
+    return kept
+
+
+def _stated(options: Options) -> Endpoints | None:
+    names = options.endpoints
+    if len(names) == 1 and names[0] in SERVERS:
+        return SERVERS[names[0]]
+    if len(names) in {2, 3}:
+        return Endpoints(*names)
+    if names:
+        raise ValueError("--endpoints takes youtube, google, or DEVICE_CODE_URL TOKEN_URL [REVOKE_URL]")
+    return None
+
+
+def _adjusted(options: Options, server: Endpoints) -> Endpoints:
+    fields: Mapping[str, object] = vars(server)
+    changed = {k: v == "yes" if isinstance(fields[k], bool) else v for k, v in _dialect(options).items()}
+    return endpoints_of({**fields, **changed})
+
+
+def _read_client(path: str) -> Client:
+    with open(os.path.abspath(path), encoding="utf-8-sig", errors="replace") as file:  # an error names the folder
+        document = file.read(_LARGEST_FILE)
+    try:
+        return parse_client(document)
+    except ValueError as error:
+        raise ValueError(f"{path} is not the file of an OAuth client: {_reason(error)}") from None
+
+
+def _reason(error: ValueError) -> str:
+    return f"{error}" if isinstance(error, FieldError) else f"it {error}"
+
+
+def _ask(server: Endpoints, *, may_ask: bool) -> Client:
+    client_id, client_secret = map(os.environ.get, _VARIABLES)
+    is_public = server.client_authentication == "none"
+    if (client_id is None or (client_secret is None and not is_public)) and not (may_ask and can_ask()):
+        problem = "The OAuth client is unknown: pass --client-secrets FILE, or set"
+        raise ValueError(f"{problem} {' and '.join(_VARIABLES)}")
+    if client_id is None:
+        client_id = _answer("Client id: ")
+    if client_secret is None:
+        client_secret = "" if is_public else _answer("Client secret (not shown): ", hidden=True)
+    return Client(client_id, client_secret)
+
+
+def _answer(question: str, *, hidden: bool = False) -> str:
+    while not (answer := ask(question, hidden=hidden)):
+        pass
+    return answer
+
+
+def _parameter(text: str) -> tuple[str, str]:
+    name, found, value = text.partition("=")
+    if not name or not found:
+        raise ValueError("--parameter takes NAME=VALUE")
+    return name, value
+
+
+def _urls(server: Endpoints) -> set[str | None]:
+    return {server.device_code_url, server.token_url, server.revoke_url, None}
+
+
+def _is_googles(token: RefreshableTokenDict) -> bool:
+    return token["refresh_token"].startswith("1/") or "googleapis.com/" in token["scope"]
