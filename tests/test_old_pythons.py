@@ -45,7 +45,7 @@ def test_a_module_has_only_the_syntax_of_python_3_8(path: Path) -> None:
 
 
 # What Python 2.7 or 3.6 cannot compile, as far as someone may come to write it here.
-NEWER: Final = (ast.FunctionDef, ast.ClassDef, ast.AnnAssign, ast.JoinedStr, ast.NamedExpr, ast.Starred, ast.Nonlocal)
+NEWER: Final = (ast.ClassDef, ast.AnnAssign, ast.JoinedStr, ast.NamedExpr, ast.Starred, ast.Nonlocal)
 
 
 @pytest.mark.parametrize("name", ["__init__.py", "__main__.py"])
@@ -54,6 +54,9 @@ def test_the_modules_that_start_first_have_no_syntax_newer_than_python_2_7(name:
     assert source.isascii()
     nodes = list(ast.walk(ast.parse(source)))
     assert [ast.unparse(node) for node in nodes if isinstance(node, NEWER)] == []
+    functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
+    assert [node.name for node in functions if node.returns or node.args.kwonlyargs or node.args.posonlyargs] == []
+    assert [node.arg for node in nodes if isinstance(node, ast.arg) and node.annotation] == []
     assert "__future__" not in [node.module for node in nodes if isinstance(node, ast.ImportFrom)]
 
 
