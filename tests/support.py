@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-
-import pytest
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from unittest.mock import patch
 
 from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FakeGoogle
 from ytmusic_oauth import (
@@ -53,24 +53,21 @@ class Clock:
     @contextmanager
     def installed(self) -> Iterator[Clock]:
         """Give the package this clock, except for files, locks and sockets: those wait in real time."""
-        with pytest.MonkeyPatch.context() as patch:
+        with ExitStack() as patches:
             for module in (_commands, _login, _terminal, credentials, session, token, _refresher, _store_access):
                 assert module.time is time
-                patch.setattr(module, "time", self)
+                patches.enter_context(patch.object(module, "time", self))
             yield self
 
 
 def endpoints(server: FakeGoogle, *, rotates: bool = False) -> Endpoints:
     """Return endpoints like Google's, at the fake server's address."""
-    return Endpoints(
-        server.device_code_url,
-        server.token_url,
-        server.revoke_url,
-        device_grant=YOUTUBE.device_grant,
-        device_code_parameter=YOUTUBE.device_code_parameter,
-        authenticate_everywhere=False,
+    return replace(
+        YOUTUBE,
+        device_code_url=server.device_code_url,
+        token_url=server.token_url,
+        revoke_url=server.revoke_url,
         rotates_refresh_tokens=rotates,
-        is_google=True,
     )
 
 

@@ -9,7 +9,7 @@ import copy
 import json
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from email.utils import formatdate
 from multiprocessing.reduction import ForkingPickler
 from types import SimpleNamespace
@@ -30,7 +30,6 @@ from tests.porting.fake_google import (
     Exchange,
     FakeGoogle,
     Reply,
-    redirect,
 )
 from tests.support import NOON, Clock, client, endpoints, logged_in
 from ytmusic_oauth import (
@@ -57,7 +56,7 @@ from ytmusic_oauth import (
     _http,
 )
 from ytmusic_oauth.models import AuthCodeDict, BaseTokenDict, RefreshableTokenDict
-from ytmusic_oauth.session import Response, Session, check_session
+from ytmusic_oauth.session import Session, check_session
 from ytmusic_oauth.transport import UrllibResponse
 
 SCOPE: Final = "https://www.googleapis.com/auth/youtube"
@@ -329,7 +328,7 @@ class FromNetrc:
     trust_env = True
 
     def __init__(self) -> None:
-        self.proxies: dict[str, str] = {}
+        self.proxies = {"http": "http://kept.example"}
 
     def get_redirect_target(self, resp: object) -> None:
         return None
@@ -690,78 +689,6 @@ def test_a_poll_is_one_request(server: FakeGoogle, clock: Clock) -> None:
 # ---- sessions supplied by the caller -------------------------------------------------------------
 
 
-@dataclass
-class Followed:
-    """A response and the redirects before it, as requests and httpx have them."""
-
-    response: UrllibResponse
-    history: list[Response] = field(default_factory=list)
-
-    @property
-    def status_code(self) -> int:
-        return self.response.status_code
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        return self.response.headers
-
-    def json(self) -> object:
-        return self.response.json()
-
-
-def post(url: str, data: Mapping[str, str], headers: Mapping[str, str], *, follow: bool) -> Followed:
-    response = UrllibSession(timeout=20).post(url, data=data, headers=headers)
-    if not follow or "Location" not in response.headers:
-        return Followed(response)
-    return Followed(post(response.headers["Location"], data, headers, follow=True).response, [response])
-
-
-class RequestsLike:
-    """Follows redirects unless it is told not to."""
-
-    def __init__(self) -> None:
-        self.proxies: dict[str, str] = {"http": "http://kept.example"}
-
-    def get_redirect_target(self, resp: object) -> None:
-        return None
-
-    def post(
-        self,
-        url: str,
-        data: Mapping[str, str],
-        *,
-        headers: Mapping[str, str],
-        timeout: float,
-        allow_redirects: bool = True,
-    ) -> Followed:
-        return post(url, data, headers, follow=allow_redirects)
-
-
-class HttpxLike:
-    """Follows redirects if it was configured to, unless it is told not to."""
-
-    follow_redirects = True
-
-    def post(
-        self,
-        url: str,
-        *,
-        data: Mapping[str, str],
-        headers: Mapping[str, str],
-        timeout: float,
-        follow_redirects: bool | None = None,
-    ) -> Followed:
-        follow = self.follow_redirects if follow_redirects is None else follow_redirects
-        return post(url, data, headers, follow=follow)
-
-
-class AlwaysFollowing:
-    """Follows redirects, and cannot be told not to."""
-
-    def post(self, url: str, *, data: Mapping[str, str], headers: Mapping[str, str], timeout: float) -> Followed:
-        return post(url, data, headers, follow=True)
-
-
 class Minimal:
     """The least that a session can be. It is its own response, without headers."""
 
@@ -776,27 +703,6 @@ class Minimal:
 
 def with_session(server: FakeGoogle, session: Session) -> OAuthCredentials:
     return OAuthCredentials(CLIENT_ID, CLIENT_SECRET, session, endpoints=endpoints(server))
-
-
-SESSIONS: Final = [RequestsLike, HttpxLike, AlwaysFollowing]
-
-
-@pytest.mark.parametrize("make", SESSIONS)
-def test_the_callers_session_is_used(server: FakeGoogle, make: Callable[[], Session]) -> None:
-    server.script("token", Reply(429, "", {"retry-after": "2"}), GOOD_TOKEN)
-    assert with_session(server, make()).refresh_token("1//r")["access_token"] == "ya29.fake"
-    assert server.transcript[0].form["refresh_token"] == "1//r"
-
-
-@pytest.mark.parametrize("make", SESSIONS)
-def test_a_token_that_came_through_a_redirect_is_rejected(server: FakeGoogle, make: Callable[[], Session]) -> None:
-    with FakeGoogle() as elsewhere:
-        elsewhere.script("token", GOOD_TOKEN)
-        server.script("token", redirect(elsewhere.token_url))
-        with pytest.raises(TransportError, match="redirect") as raised:
-            with_session(server, make()).refresh_token("1//r")
-        assert not raised.value.retryable
-        assert bool(elsewhere.transcript) == (make is AlwaysFollowing)
 
 
 class AsyncPost:
@@ -833,7 +739,7 @@ def test_a_minimal_session_is_enough(server: FakeGoogle) -> None:
 
 
 def test_a_requests_session_is_given_the_proxies() -> None:
-    session = RequestsLike()
+    session = FromNetrc()
     OAuthCredentials(CLIENT_ID, CLIENT_SECRET, session, {"https": "http://proxy.example"})
     assert session.proxies == {"http": "http://kept.example", "https": "http://proxy.example"}
 
@@ -894,7 +800,7 @@ def test_a_url_instead_of_endpoints_is_a_type_error() -> None:
 
 def test_proxies_for_a_session_that_ignores_them_are_rejected() -> None:
     with pytest.raises(ValueError, match="pass proxies to your own session"):
-        OAuthCredentials(CLIENT_ID, CLIENT_SECRET, HttpxLike(), {"https": "http://proxy.example"})
+        OAuthCredentials(CLIENT_ID, CLIENT_SECRET, Minimal(), {"https": "http://proxy.example"})
 
 
 def test_the_repr_shows_no_secret() -> None:

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -147,6 +147,21 @@ def test_an_interrupt_at_any_moment_of_taking_the_lock_releases_it(path: str) ->
     assert child.returncode == 0, child.stderr
 
 
+def assert_an_interrupt_releases(
+    lock: AbstractContextManager[object], path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keeps its traceback, as a program may: it refers to everything that would otherwise be closed."""
+    kept: list[BaseException] = []
+    try:
+        with lock:
+            pass
+    except KeyboardInterrupt as error:
+        kept.append(error)
+    monkeypatch.undo()
+    assert kept
+    assert not is_taken(path)
+
+
 @posix
 @pytest.mark.parametrize("function", ["os.path.samestat", "os.stat", "os.fstat"])
 def test_an_interrupt_while_taking_the_lock_releases_it_though_its_traceback_is_kept(
@@ -155,16 +170,8 @@ def test_an_interrupt_while_taking_the_lock_releases_it_though_its_traceback_is_
     def interrupt(*_: object) -> NoReturn:
         raise KeyboardInterrupt
 
-    kept: list[BaseException] = []
-    with monkeypatch.context() as patch:
-        patch.setattr(function, interrupt)
-        try:
-            with FileLock(path, 0):
-                pass
-        except KeyboardInterrupt as error:
-            kept.append(error)
-    assert kept
-    assert not is_taken(path)
+    monkeypatch.setattr(function, interrupt)
+    assert_an_interrupt_releases(FileLock(path, 0), path, monkeypatch)
 
 
 def test_an_interrupt_while_the_lock_is_released_releases_it(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,14 +184,7 @@ def test_an_interrupt_while_the_lock_is_released_releases_it(path: str, monkeypa
         real(file)
 
     monkeypatch.setattr(_file_lock, "_lock", interrupt)
-    kept: list[BaseException] = []
-    try:
-        with FileLock(path, 0):
-            pass
-    except KeyboardInterrupt as error:
-        kept.append(error)
-    assert kept
-    assert not is_taken(path)
+    assert_an_interrupt_releases(FileLock(path, 0), path, monkeypatch)
 
 
 def test_an_interrupt_just_after_the_lock_was_taken_releases_it(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,15 +195,7 @@ def test_an_interrupt_just_after_the_lock_was_taken_releases_it(path: str, monke
         raise KeyboardInterrupt
 
     monkeypatch.setattr(FileLock, "_try", interrupt)
-    kept: list[BaseException] = []
-    try:
-        with FileLock(path, 0):
-            pass
-    except KeyboardInterrupt as error:
-        kept.append(error)
-    monkeypatch.undo()
-    assert kept
-    assert not is_taken(path)
+    assert_an_interrupt_releases(FileLock(path, 0), path, monkeypatch)
 
 
 def test_a_file_lease_is_waited_for(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,14 +239,7 @@ def test_an_interrupt_while_leftovers_are_removed_releases_the_lock(path: str, m
         raise KeyboardInterrupt
 
     monkeypatch.setattr(FileStore, "remove_leftovers", interrupt)
-    kept: list[BaseException] = []
-    try:
-        with FileStore(path).lock(0):
-            pass
-    except KeyboardInterrupt as error:
-        kept.append(error)
-    assert kept
-    assert not is_taken(path)
+    assert_an_interrupt_releases(FileStore(path).lock(0), path, monkeypatch)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")

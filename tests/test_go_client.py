@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The third implementation, in Go, which shows that the porting kit fits a compiled language with static types.
 
-This runs the vectors. `make certify` runs the scenarios, too.
+This runs the vectors. `make certify` runs the scenarios, too, also with the library on the same file.
 """
 
 from __future__ import annotations

@@ -605,24 +605,13 @@ def test_storing_in_the_middle_of_the_threads_own_refresh_leaves_it_to_the_refre
     assert token.local_cache == path
 
 
-def test_a_token_of_the_constructor_adopts_a_newer_one_from_its_file_though_both_have_expired(
-    server: FakeGoogle, path: Path, clock: Clock
+@pytest.mark.parametrize("later", [HOUR, 0], ids=["an hour later", "in the same second"])
+def test_a_token_of_the_constructor_adopts_from_its_file_what_another_process_has_refreshed(
+    server: FakeGoogle, path: Path, clock: Clock, later: float
 ) -> None:
     """As ytmusicapi constructs its tokens. A refresh with the older refresh token would end the login."""
     old = OAuthToken.from_json(path).as_dict()
-    clock.advance(HOUR)
-    load(server, path).refresh()
-    clock.advance(HOUR)
-    token = RefreshingToken(client(server, rotates=True), path, **old)
-    assert server.is_live(token.access_token)
-    assert requests(server) == 3
-
-
-def test_a_token_of_the_constructor_adopts_from_its_file_what_was_issued_in_the_same_second(
-    server: FakeGoogle, path: Path, clock: Clock
-) -> None:
-    """The values came from the file, and another process has refreshed them since."""
-    old = OAuthToken.from_json(path).as_dict()
+    clock.advance(later)
     load(server, path).refresh()
     clock.advance(HOUR)
     token = RefreshingToken(client(server, rotates=True), path, **old)

@@ -25,7 +25,6 @@ from typing import NoReturn, ParamSpec, TypeVar
 
 from ytmusic_oauth import (
     YOUTUBE,
-    Endpoints,
     OAuthCredentials,
     RefreshingToken,
     _cycle,
@@ -83,13 +82,12 @@ class Worker:
         self.credentials = OAuthCredentials(
             os.environ["CLIENT_ID"],
             os.environ["CLIENT_SECRET"],
-            endpoints=Endpoints(
-                f"{url}/o/oauth2/device/code",
-                f"{url}/token",
-                device_grant=YOUTUBE.device_grant,
-                device_code_parameter=YOUTUBE.device_code_parameter,
-                authenticate_everywhere=False,
-                is_google=True,
+            endpoints=replace(
+                YOUTUBE,
+                device_code_url=f"{url}/o/oauth2/device/code",
+                token_url=f"{url}/token",
+                revoke_url=None,
+                rotates_refresh_tokens=True,
             ),
         )
 

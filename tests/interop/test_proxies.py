@@ -24,6 +24,7 @@ from tests.interop.test_sessions import CA_FILE, CERTIFICATES
 from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, DIALECTS, FakeGoogle
 from tests.support import Clock
 from ytmusic_oauth import Endpoints, OAuthCredentials, OAuthToken, TransportError, UrllibSession
+from ytmusic_oauth.session import Session
 
 pytestmark = pytest.mark.beside("proxy.py")
 
@@ -96,65 +97,63 @@ def trusting() -> ssl.SSLContext:
 Client = tuple[OAuthCredentials, Callable[[], None]]
 
 
+def using(
+    server: FakeGoogle,
+    session: Session | None = None,
+    proxies: dict[str, str] | None = None,
+    close: Callable[[], None] = lambda: None,
+) -> Client:
+    return OAuthCredentials(
+        CLIENT_ID, CLIENT_SECRET, session, proxies, endpoints=endpoints(server), scope="music"
+    ), close
+
+
 def by_proxies(url: str, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch) -> Client:
     monkeypatch.setenv("SSL_CERT_FILE", CA_FILE)
-    proxies = {"https": url}
-    return OAuthCredentials(
-        CLIENT_ID, CLIENT_SECRET, proxies=proxies, endpoints=endpoints(server), scope="music"
-    ), lambda: None
+    return using(server, proxies={"https": url})
 
 
 def by_ssl_context(url: str, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch) -> Client:
     ours = UrllibSession({"https": url}, ssl_context=trusting())
-    return OAuthCredentials(CLIENT_ID, CLIENT_SECRET, ours, endpoints=endpoints(server), scope="music"), lambda: None
+    return using(server, ours)
 
 
 def by_environment(url: str, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch) -> Client:
     monkeypatch.setenv("SSL_CERT_FILE", CA_FILE)
     monkeypatch.setenv("HTTPS_PROXY", url)
-    return OAuthCredentials(CLIENT_ID, CLIENT_SECRET, endpoints=endpoints(server), scope="music"), lambda: None
+    return using(server)
 
 
 def by_requests(url: str, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch) -> Client:
     session = requests.Session()
     session.verify = CA_FILE
-    return OAuthCredentials(
-        CLIENT_ID, CLIENT_SECRET, session, {"https": url}, endpoints=endpoints(server), scope="music"
-    ), session.close
+    return using(server, session, {"https": url}, session.close)
 
 
 def by_requests_in_the_environment(url: str, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch) -> Client:
     monkeypatch.setenv("HTTPS_PROXY", url)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", CA_FILE)
     session = requests.Session()
-    return OAuthCredentials(
-        CLIENT_ID, CLIENT_SECRET, session, endpoints=endpoints(server), scope="music"
-    ), session.close
+    return using(server, session, close=session.close)
 
 
 def by_httpx(url: str, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch) -> Client:
     session = httpx.Client(proxy=url, verify=trusting())
-    return OAuthCredentials(
-        CLIENT_ID, CLIENT_SECRET, session=session, endpoints=endpoints(server), scope="music"
-    ), session.close
+    return using(server, session, close=session.close)
 
 
 def by_httpx_in_the_environment(url: str, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch) -> Client:
     monkeypatch.setenv("HTTPS_PROXY", url)
     monkeypatch.setenv("SSL_CERT_FILE", CA_FILE)
     session = httpx.Client()
-    return OAuthCredentials(
-        CLIENT_ID, CLIENT_SECRET, session=session, endpoints=endpoints(server), scope="music"
-    ), session.close
+    return using(server, session, close=session.close)
 
 
 def by_httpx2_in_the_environment(url: str, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch) -> Client:
     monkeypatch.setenv("HTTPS_PROXY", url)
     monkeypatch.setenv("SSL_CERT_FILE", CA_FILE)
     session = httpx2.Client()
-    return OAuthCredentials(
-        CLIENT_ID, CLIENT_SECRET, session=session, endpoints=endpoints(server), scope="music"
-    ), session.close
+    return using(server, session, close=session.close)
 
 
 IN_THE_ENVIRONMENT: Final = [

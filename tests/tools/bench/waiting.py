@@ -7,13 +7,13 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Final, NamedTuple
 from unittest.mock import patch
 
-from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FakeGoogle
-from ytmusic_oauth import YOUTUBE, OAuthCredentials, RefreshingToken, _refresher, _store_access, token
+from tests.porting.fake_google import FakeGoogle
+from tests.support import client
+from ytmusic_oauth import RefreshingToken, _refresher, _store_access, token
 
 __all__ = ["WAITINGS", "Waited", "Waiting", "waited"]
 
@@ -74,14 +74,7 @@ def waited(case: Waiting, folder: Path, *, delay: float = 1.0, refreshes: int = 
     took: list[float] = []
     is_over = threading.Event()
     with clock.installed(), _server(clock) as server:
-        endpoints = replace(
-            YOUTUBE,
-            device_code_url=server.device_code_url,
-            token_url=server.token_url,
-            revoke_url=server.revoke_url,
-            rotates_refresh_tokens=True,
-        )
-        oauth_client = OAuthCredentials(CLIENT_ID, CLIENT_SECRET, endpoints=endpoints)
+        oauth_client = client(server, rotates=True)
         login = oauth_client.token_from_code(oauth_client.get_code()["device_code"])
         used = RefreshingToken(oauth_client, **login)
         used.keep_in(folder / "oauth.json")

@@ -18,6 +18,7 @@ import time
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -69,14 +70,12 @@ def client(url: str) -> OAuthCredentials:
 
 
 def _endpoints(url: str) -> Endpoints:
-    return Endpoints(
-        f"{url}/o/oauth2/device/code",
-        f"{url}/token",
-        device_grant=YOUTUBE.device_grant,
-        device_code_parameter=YOUTUBE.device_code_parameter,
-        authenticate_everywhere=False,
+    return replace(
+        YOUTUBE,
+        device_code_url=f"{url}/o/oauth2/device/code",
+        token_url=f"{url}/token",
+        revoke_url=None,
         rotates_refresh_tokens=True,
-        is_google=True,
     )
 
 
