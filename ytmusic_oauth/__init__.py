@@ -35,7 +35,7 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-TYPE_CHECKING = False  # to import `typing` costs more
+TYPE_CHECKING = False  # for type checkers, it is true: a misspelled name is an error for them
 if TYPE_CHECKING:
     from ._file_store import FileStore
     from .credentials import Credentials, OAuthCredentials
@@ -62,10 +62,11 @@ if TYPE_CHECKING:
     from .token import OAuthToken, RefreshingToken, setup_oauth
     from .transport import UrllibSession
 else:
-    _MODULES = ("exceptions", "protocol", "models", "device", "session", "store", "transport", "credentials", "token")
+    # In the order in which a name is looked for: those that a program loads anyway come first.
+    _MODULES = ("exceptions", "protocol", "credentials", "token", "transport", "session", "store", "device", "models")
 
     def __getattr__(name):
-        """Load what is used, when it is first used: the command line starts faster. Type checkers do not see this."""
+        """Load a public name when it is first used, so that the command line starts faster."""
         from importlib import import_module
 
         if name in _MODULES:
