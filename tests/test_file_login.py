@@ -214,6 +214,11 @@ KINDS: Final[Mapping[str, tuple[bytes, str, str]]] = {
         "Not a token: this is a file in Google's authorized_user format.",
         "Convert it (the recipe authorized_user.py shows how)",
     ),
+    "authorized_user of a public client": (
+        b'{"token": "ya29.x", "refresh_token": "1//x"}',
+        "Not a token: this is a file in Google's authorized_user format.",
+        "Convert it (the recipe authorized_user.py shows how)",
+    ),
     "authorized_user of gcloud": (
         b'{"client_id": "c", "client_secret": "s", "refresh_token": "1//x", "type": "authorized_user"}',
         "Not a token: this is a file in Google's authorized_user format.",
@@ -236,7 +241,7 @@ KINDS: Final[Mapping[str, tuple[bytes, str, str]]] = {
         OTHER_PATH,
     ),
     "cookies.txt": (b"# Netscape HTTP Cookie File\n.youtube.com\tTRUE\n", "these are cookies", OTHER_PATH),
-    "web page": (b"<!doctype html>\n<title>Log in</title>", "this is a web page", OTHER_PATH),
+    "web page": (b"\n<!doctype html>\n<title>Log in</title>", "this is a web page", OTHER_PATH),
     "pickle": (pickle.dumps(TOKEN), "this is a Python pickle", OTHER_PATH),
     "UTF-16": (json.dumps(TOKEN).encode("utf-16"), "this is text in UTF-16", "Save it as UTF-8."),
     "database": (b"SQLite format 3\0\x10\0\xff", "this is a database", OTHER_PATH),
@@ -252,8 +257,8 @@ KINDS: Final[Mapping[str, tuple[bytes, str, str]]] = {
         "Not a token: it is not JSON (line 1, column 194).",
         "log in again.",
     ),
-    "one key": (
-        b'{"access_token": "ya29.example"}',
+    "a token that is not whole, beside other keys": (
+        b'{"access_token": "ya29.example", "client_id": "c", "client_secret": "s", "cookie": "SID=x"}',
         "Not a token: scope, token_type, refresh_token are missing.",
         "move it away and log in again.",
     ),

@@ -222,7 +222,12 @@ def test_the_librarys_prompt_polls_at_once_and_enter_asks_sooner(
 def tty(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, int]]:
     """A pseudo-terminal, which counts as the one that this process is in the foreground of."""
     master, slave = os.openpty()
-    monkeypatch.setattr(os, "tcgetpgrp", lambda file: os.getpgrp())
+
+    def foreground(file: int) -> int:
+        os.fstat(file)  # fails for a closed one
+        return os.getpgrp()
+
+    monkeypatch.setattr(os, "tcgetpgrp", foreground)
     yield master, slave
     for file in (master, slave):
         with suppress(OSError):
@@ -249,9 +254,10 @@ def test_the_end_of_input_and_the_background_only_wait(tty: tuple[int, int], mon
     os.write(master, b"\x04")
     assert not keys.pressed(1.5)
     assert clock.slept == [1.0, 0.5]
-    monkeypatch.setattr(os, "tcgetpgrp", lambda file: os.getpgrp() + 1)
-    os.write(master, b"\n")
-    assert not Keyboard(slave).pressed(1)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "tcgetpgrp", lambda file: os.getpgrp() + 1)
+        os.write(master, b"\n")
+        assert not Keyboard(slave).pressed(1)
     os.close(slave)
     assert not Keyboard(slave).pressed(1)
 
@@ -264,7 +270,10 @@ def test_only_a_terminal_is_a_keyboard(tty: tuple[int, int], monkeypatch: pytest
         assert keyboard() is None
     with open(tty[1], encoding="utf-8", closefd=False) as terminal:
         monkeypatch.setattr(sys, "stdin", terminal)
-        assert keyboard() is not None
+        keys = keyboard()
+        assert keys is not None
+        os.write(tty[0], b"\n")
+        assert keys.pressed(10)
 
 
 def test_the_keyboard_of_windows(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,7 +44,7 @@ _BEGINNINGS: Final = MappingProxyType(
 _MAGIC: Final = MappingProxyType({b"\xff\xfe": _UTF16, b"\xfe\xff": _UTF16, b"\x80": _PICKLE, b"SQLite ": _DATABASE})
 
 # The error number of a failed system call -> what to do next.
-_ADVICE: Final[Mapping[int, str]] = MappingProxyType(
+_ADVICE: Final[Mapping[int | None, str]] = MappingProxyType(
     {
         errno.ENOSPC: "Make room on the disk.",
         errno.EDQUOT: "Make room: the quota of this user is used up.",
@@ -62,7 +62,7 @@ _ADVICE: Final[Mapping[int, str]] = MappingProxyType(
 
 def advice_for(number: int | None) -> str:
     """Return what to do about a failed system call."""
-    return _ADVICE.get(number or 0, "Check the path, the permissions and the disk.")
+    return _ADVICE.get(number, "Check the path, the permissions and the disk.")
 
 
 def kind_of_bytes(content: bytes) -> tuple[str, str]:
@@ -82,12 +82,12 @@ def kind_of_text(text: str) -> tuple[str, str] | None:
     keys = {key.lower() for key in values}
     if values.get("type") == "service_account":
         return _SERVICE_ACCOUNT
-    if values.get("type") == "authorized_user" or keys >= {"token", "refresh_token"}:
+    if keys >= {"token", "refresh_token"}:
         return _AUTHORIZED_USER
     if is_object(values.get("installed")) or is_object(values.get("web")):
         return _CLIENT
     if "access_token" not in keys and keys >= {"client_id", "client_secret"}:
         return _AUTHORIZED_USER if "refresh_token" in keys else _CLIENT
-    if "access_token" not in keys and keys & {"cookie", "x-goog-authuser"}:
+    if "access_token" not in keys and "cookie" in keys:
         return _BROWSER
     return None

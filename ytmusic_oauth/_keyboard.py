@@ -11,6 +11,7 @@ from typing import Final
 
 # Seconds between two looks where only looking is possible.
 _LOOK: Final = 0.1
+_ENTER: Final = frozenset({"\r", "\n"})
 
 
 class Keyboard:
@@ -24,24 +25,23 @@ class Keyboard:
         """Wait so many seconds at most, and return True as soon as Enter is pressed."""
         give_up_at = time.monotonic() + seconds
         while True:
-            key = self._key(max(0.0, give_up_at - time.monotonic()))
-            if key in {"\r", "\n"}:
+            if self._sees_enter(max(0.0, give_up_at - time.monotonic())):
                 return True
             if time.monotonic() >= give_up_at:
                 return False
 
-    def _key(self, seconds: float) -> str:
-        """Return a key, or what was typed since the last line; empty if there is nothing within these seconds."""
+    def _sees_enter(self, seconds: float) -> bool:
+        """Read a key, if one is pressed within these seconds, and return whether it is Enter."""
         if sys.platform == "win32":
             import msvcrt
 
             if not msvcrt.kbhit():
                 time.sleep(min(seconds, _LOOK))
-                return ""
+                return False
             key = msvcrt.getwch()
             if key == "\x03":
                 raise KeyboardInterrupt
-            return key
+            return key in _ENTER
         else:
             import select
 
@@ -49,17 +49,17 @@ class Keyboard:
                 # A job in the background would be stopped if it read.
                 if not self._has_ended and os.tcgetpgrp(self._file) == os.getpgrp():
                     if not select.select([self._file], [], [], seconds)[0]:
-                        return ""
+                        return False
                     key = os.read(self._file, 1).decode("latin-1")
                     self._has_ended = not key  # the terminal was closed, or Ctrl-D
-                    return key
+                    return key in _ENTER
             time.sleep(min(seconds, 1.0))
-            return ""
+            return False
 
 
 def keyboard() -> Keyboard | None:
     """Return the keyboard; None if standard input is not a terminal, or not Python's own."""
-    with suppress(AttributeError, OSError, ValueError):  # missing, closed, or without a file
+    with suppress(AttributeError, ValueError):  # missing, closed, or without a file
         if sys.stdin.isatty():
             return Keyboard(sys.stdin.fileno())
     return None

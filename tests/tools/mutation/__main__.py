@@ -48,6 +48,7 @@ _FATES: Final[Mapping[object, str]] = {
     33: "survived",  # no test calls the function
     None: "not run",
     1: "killed",
+    2: "killed",  # it raised KeyboardInterrupt
     3: "killed",
     **dict.fromkeys((-24, -9, 24, 36, 152, 255), "timed out"),
 }
