@@ -20,7 +20,15 @@ import pytest
 from tests.porting.fake_google import FAULTS, FakeGoogle
 from tests.support import Clock, logged_in
 from tests.test_stores import LATER_LOGIN, VALUES, Memory, Server
-from ytmusic_oauth import InvalidGrant, MalformedResponse, RefreshingToken, TransportError, _log, _refresher
+from ytmusic_oauth import (
+    InvalidGrant,
+    MalformedResponse,
+    RateLimited,
+    RefreshingToken,
+    TransportError,
+    _log,
+    _refresher,
+)
 from ytmusic_oauth._state import State
 from ytmusic_oauth.models import BaseTokenDict
 
@@ -125,9 +133,10 @@ def test_a_malformed_response_is_logged_also_if_its_refresh_token_is_kept(
 
 def test_a_next_try_is_logged_once(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     token, server = loaded(Memory(VALUES))
-    server.problems = [TransportError()]
-    with pytest.raises(TransportError):
+    server.problems = [RateLimited(retry_after=4 / 3)]
+    with pytest.raises(RateLimited):
         token.refresh()
+    assert events(caplog)[-1] == {"event": "will_retry", "what": "server", "seconds": 1.333}
     caplog.clear()
     token.store_token()
     assert events(caplog) == []
@@ -233,7 +242,7 @@ def test_a_store_that_is_down_after_a_while_is_logged_as_that(clock: Clock, capl
     assert events(caplog)[0] == {"event": "store_failed", "error": "TokenStoreError", "reason": "token_store"}
 
 
-@pytest.mark.parametrize(("seconds", "taken"), [(3.0, False), (99.0, True)])
+@pytest.mark.parametrize(("seconds", "taken"), [(10 / 3, False), (99.0, True)])
 def test_waiting_for_the_lock_is_logged(
     clock: Clock, caplog: pytest.LogCaptureFixture, seconds: float, taken: bool
 ) -> None:
@@ -243,7 +252,7 @@ def test_waiting_for_the_lock_is_logged(
         assert token.as_auth() == "Bearer a0"
     else:
         token.refresh()
-    waited = {"event": "waited_for_lock", "seconds": 0.0 if taken else seconds, "taken": taken}
+    waited = {"event": "waited_for_lock", "seconds": 0.0 if taken else 3.333, "taken": taken}
     assert events(caplog)[0] == waited
 
 
@@ -270,6 +279,21 @@ def test_a_stand_in_for_logging_does_not_disturb_a_refresh(clock: Clock, monkeyp
     monkeypatch.setitem(sys.modules, "logging", ModuleType("logging"))
     token.refresh()
     assert token.as_auth() == "Bearer a1"
+
+
+def test_a_program_without_logging_or_without_a_handler_is_told_nothing(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    token, server = loaded(Memory(VALUES))
+    with monkeypatch.context() as patch:
+        patch.delitem(sys.modules, "logging")
+        token.refresh()
+        assert "logging" not in sys.modules
+    monkeypatch.setattr(logging.getLogger("ytmusic_oauth"), "propagate", False)
+    server.problems = [TransportError()]
+    with pytest.raises(TransportError):
+        token.refresh()
+    assert capsys.readouterr().err == ""
 
 
 class Sending(logging.Handler):

@@ -65,4 +65,4 @@ class Log:
                 logger = logging.getLogger(__package__)
                 for event in self._events if logger.hasHandlers() else ():  # without one, warnings would be printed
                     level = logging.WARNING if "error" in event else logging.INFO
-                    logger.log(level, "%s", ", ".join(f"{name}={part}" for name, part in event.items()), extra=event)
+                    logger.log(level, ", ".join(f"{name}={part}" for name, part in event.items()), extra=event)
