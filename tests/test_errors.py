@@ -412,6 +412,22 @@ def test_a_secret_is_found_behind_what_is_not_shown_of_a_long_text() -> None:
     assert error.error_description == "[redacted]"
 
 
+@pytest.mark.parametrize("unit", ["%25", "a"])
+def test_searching_a_text_for_many_secrets_takes_little_time(unit: str) -> None:
+    """A response that is full of secrets must not delay the error by more than the whole call may take."""
+    text = (unit * 4000)[:4000]
+    for body in ({"token": ["abcd"] * 20_000}, {"token": ["x" * 30] * 49}, {"token": ["x" * 2**20]}):
+        started = time.perf_counter()
+        error = error_for(REFRESH, {"error": "invalid_grant", "error_description": text, **body})
+        assert time.perf_counter() - started < 3, "a second is too long, too, but not under load"
+        assert len(body["token"]) < 50 or error.error_description == "[redacted]"
+
+
+def test_the_text_beside_fifty_secrets_is_shown() -> None:
+    assert redacted("it is wrong", ["abcd"] * 50) == redacted("it is wrong", ["x" * 65_536]) == "it is wrong"
+    assert redacted("it is wrong", ["abcd"] * 51) == redacted("it is wrong", ["x" * 65_537]) == "[redacted]"
+
+
 @pytest.mark.parametrize(
     "unit", ["%25", "%2525", "&amp;", "&#38;", "\\", "&", "%", "%26amp%3B", "\\u005c", "\\x26\\x23", "&lt", "a", "<br>"]
 )

@@ -50,7 +50,7 @@ PLAN: Final[Mapping[str, Imports]] = {
     "device": Imports("exceptions models"),
     "session": Imports("_messages _retries _validation exceptions", "time"),
     "_http": Imports(
-        "_redaction _validation exceptions session",
+        "_messages _redaction _validation exceptions session",
         "functools http.client io socket time urllib.parse urllib.request",
     ),
     "transport": Imports("_http _validation session", "sys"),

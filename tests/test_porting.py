@@ -533,7 +533,7 @@ def test_every_rule_where_languages_differ_has_a_vector() -> None:
 
 def test_key_of_a_malformed_body_may_be_told_or_not(tmp_path: Path) -> None:
     """Some parsers can name it, and others cannot."""
-    name = "malformed-responses/number-of-a-million-digits"
+    name = "malformed-responses/trailing-comma"
     body = (
         'for line in sys.stdin: print(json.dumps({"id": json.loads(line)["id"], '
         '"result": {"raises": "malformed", "status": 200, "key": "expires_in"}}), flush=True)'

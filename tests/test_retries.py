@@ -278,8 +278,20 @@ def test_a_body_that_drips_ends_with_the_timeout(make: Callable[[Unread], Reques
     with pytest.raises(TransportError, match="did not respond in time") as raised:
         send(session, REQUEST)
     assert (raised.value.reason, raised.value.sent, session.response.is_closed) == ("timeout", True, True)
-    assert clock.steady == 1000 + 31
+    assert clock.steady == 1000 + 32
     assert send(make(Unread(*[b" "] * 20, TOKEN, seconds=1, clock=clock)), REQUEST).body
+
+
+@STREAMING
+def test_a_body_that_comes_late_is_not_lost(make: Callable[[Unread], Requests | Httpx], clock: Clock) -> None:
+    """It may hold a refresh token that has replaced ours."""
+    assert send(make(Unread(TOKEN, seconds=60, clock=clock)), REQUEST).body == {"access_token": "ya29.fake"}
+
+
+@STREAMING
+def test_a_body_behind_late_headers_is_not_lost(make: Callable[[Unread], Requests | Httpx], clock: Clock) -> None:
+    session = make(Unread(*[TOKEN[place : place + 1] for place in range(len(TOKEN))], seconds=0.03, clock=clock))
+    assert send(session, REQUEST, 0.001).body == {"access_token": "ya29.fake"}
 
 
 def test_a_body_is_read_in_small_pieces_where_urllib3_is_old() -> None:
@@ -337,6 +349,28 @@ def test_only_the_status_of_a_5xx_with_a_huge_body_matters(make: Callable[[Unrea
     session = make(Unread(*[b" " * 2**18] * 6))
     session.response.status_code = 503
     assert send(session, REQUEST).status == 503
+
+
+class Breaking(Unread):
+    """The connection breaks inside the body."""
+
+    def read1(self, amount: int, /, *, decode_content: bool) -> bytes:
+        raise ReadTimeout
+
+
+@STREAMING
+@pytest.mark.parametrize("status", [200, 400, 408, 500, 503])
+def test_only_the_status_of_a_5xx_or_408_with_a_broken_body_matters(
+    make: Callable[[Unread], Requests | Httpx], status: int
+) -> None:
+    """A 503 says that the server did nothing. As a lost response, it would end the retries of a refresh."""
+    session = make(Breaking())
+    session.response.status_code = status
+    if status in {200, 400}:
+        with pytest.raises(TransportError, match="ReadTimeout"):
+            send(session, REQUEST)
+    else:
+        assert (send(session, REQUEST).status, send(session, REQUEST).body) == (status, None)
 
 
 def test_a_proxy_shows_no_secret() -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Final
+from typing import Final, NoReturn
 
 import pytest
 from hypothesis import given
@@ -343,13 +344,7 @@ def test_the_refresh_token_of_a_token_may_be_empty() -> None:
         pytest.param('["canary"]', "is not a JSON object", id="list"),
         pytest.param('"canary"', "is not a JSON object", id="text"),
         pytest.param("null", "is not a JSON object", id="null"),
-        pytest.param('{"canary": NaN}', "contains NaN", id="NaN"),
-        pytest.param('{"canary": [-Infinity]}', "contains -Infinity", id="-Infinity"),
-        pytest.param('{"canary": Infinity}', "contains Infinity", id="Infinity"),
-        pytest.param('{"canary": 1, "b": 2, "canary": 1}', "has a key twice", id="key twice"),
-        pytest.param('{"a": [{"canary": 1, "canary": 2}]}', "has a key twice", id="key twice, nested"),
-        pytest.param('{"a": 1, "\\u0061": 2}', "has a key twice", id="key twice, once escaped"),
-        pytest.param(f'{{"a": {"[" * 100}', "too many brackets", id="101 brackets"),
+        pytest.param(f'{{"a": [{"{}," * 998}{{}}]}}', "too many brackets", id="1,001 brackets"),
         pytest.param("[" * 100_000, "too many brackets", id="100,000 brackets"),
         pytest.param('{"canary":' * 100_000, "too many brackets", id="100,000 braces"),
         pytest.param(f'{{"a": {"[" * 100_000}{"]" * 100_000}}}', "too many brackets", id="100,000 pairs of brackets"),
@@ -361,21 +356,46 @@ def test_bad_json_is_rejected_without_quoting_it(document: str, reason: str) -> 
     assert "canary" not in f"{raised.value!r} {vars(raised.value)}"
 
 
-def test_an_unknown_key_may_have_a_hundred_brackets() -> None:
-    assert list(_validation.json_object(f'{{"a": {"[" * 99}{"]" * 99}}}')) == ["a"]
+def test_a_document_may_have_a_thousand_brackets() -> None:
+    """RFC 9396: `authorization_details` may have hundreds."""
+    assert list(_validation.json_object(f'{{"a": [{"{}," * 997}{{}}]}}')) == ["a"]
 
 
-def test_an_unknown_number_may_have_twenty_digits() -> None:
+def test_deep_nesting_is_a_value_error_however_deep_the_caller_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(_: str, **__: object) -> NoReturn:
+        raise RecursionError
+
+    monkeypatch.setattr(json, "loads", exhausted)
+    with pytest.raises(ValueError, match="nested too deeply"):
+        _validation.json_object("[[]]")
+
+
+def test_the_last_of_repeated_keys_counts() -> None:
+    """As in `json.loads`, and in ytmusicapi. A response that is thrown away may cost the login."""
+    document = '{"a": 1, "b": 2, "a": 3, "\\u0062": 4, "c": {"d": 5, "d": 6}}'
+    assert _validation.json_object(document) == {"a": 3, "b": 4, "c": {"d": 6}}
+
+
+def test_a_number_may_have_twenty_digits() -> None:
     assert _validation.json_object(f'{{"id": {"9" * 20}}}') == {"id": 10**20 - 1}
 
 
 @pytest.mark.parametrize(
-    "number", ["9" * 21, "9" * 10_000, "-" + "9" * 10_000, "9" * 1_000_000], ids=lambda number: f"{len(number)} digits"
+    ("number", "value"),
+    [("9" * 21, 1e21), ("9" * 10_000, math.inf), ("-" + "9" * 10_000, -math.inf), ("9" * 1_000_000, math.inf)],
+    ids=lambda number: f"{len(str(number))} digits",
 )
-def test_a_long_number_is_rejected_before_it_is_parsed(number: str) -> None:
-    # Parsing n digits takes O(n²). Python's own limit, which not every version has, has another message.
-    with pytest.raises(ValueError, match=r"^has a number that is too long$"):
-        _validation.json_object(f'{{"expires_in": {number}}}')
+def test_a_longer_number_is_read_as_a_float(number: str, value: float) -> None:
+    """Parsing an int of n digits takes O(n²)."""
+    started = time.perf_counter()
+    assert _validation.json_object(f'{{"expires_in": {number}}}') == {"expires_in": value}
+    assert time.perf_counter() - started < 2, "a tenth of it is too long, too, but not under load"
+
+
+def test_what_is_not_json_but_a_number_is_read_as_python_reads_it() -> None:
+    values = _validation.json_object('{"a": NaN, "b": Infinity, "c": -Infinity, "expires_in": NaN}')
+    assert list(values) == ["a", "b", "c", "expires_in"]
+    assert _validation.optional(values, "expires_in", _validation.wire_seconds, 3600) == 3600
 
 
 DOCUMENT: Final = st.recursive(

@@ -12,18 +12,19 @@ import io
 import re
 import socket
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
 from typing import TYPE_CHECKING, Final
 from urllib.parse import SplitResult, urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from ._messages import only_status_matters
 from ._redaction import sanitized
 from ._validation import safe_url
-from .exceptions import MalformedResponse, TransportError
-from .session import LARGEST_BODY, Proxy, parse_proxy, proxy_for_https
+from .exceptions import MalformedResponse, OAuthError, TransportError
+from .session import GRACE, LARGEST_BODY, Proxy, parse_proxy, proxy_for_https
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -35,7 +36,6 @@ CONNECT_TIMEOUT: Final = 10.0
 #: Interim responses (RFC 9110 15.2) before the answer; there is rarely one.
 MAX_INTERIM: Final = 20
 METHOD: Final = "POST"
-_CUT_SHORT: Final = "cut short"
 
 # Addresses that did not respond: tried last until they do.
 _unresponsive: Final[set[tuple[str, int]]] = set()
@@ -78,16 +78,14 @@ def post(
             connection.request(METHOD, path, urlencode(data).encode(), {**fields, **headers})
             sent = True
             response = connection.getresponse()
-            content, problem = _read(response, connection)
+            connection.deadline = max(deadline, time.monotonic() + GRACE)
+            content = b""
+            with suppress(*(OSError, OAuthError) if only_status_matters(response.status) else ()):
+                content = _read(response, connection)
         except OSError as error:
             raise _unreachable(error, server.netloc, sent=sent) from None
         except HTTPException as error:  # its message may quote the response
             raise MalformedResponse(f"The response is not HTTP ({type(error).__name__})") from None
-    # For a 5xx or 408, only the status matters.
-    if problem and response.status != 408 and response.status < 500:
-        if problem == _CUT_SHORT:
-            raise TransportError("The connection was closed in the middle of the response", reason="cut_short")
-        raise MalformedResponse(f"The response is {problem}", status=response.status)
     return response.status, dict(response.headers.items()), content
 
 
@@ -134,13 +132,15 @@ class _Connection(HTTPConnection):
     """
 
     def __init__(self, server: SplitResult, proxy: Proxy | None, context: SSLContext | None, deadline: float) -> None:
-        self._server, self._proxy, self._context, self._deadline = server, proxy, context, deadline
+        self._server, self._proxy, self._context = server, proxy, context
         host, port = server.hostname or "", server.port or (443 if context else 80)
         super().__init__(*(proxy[:2] if proxy else (host, port)))
         if proxy:
             self.set_tunnel(host, port, dict(proxy.headers))
         self.set_debuglevel(0)  # a program may have set `HTTPConnection.debuglevel`, which prints the secrets
         vars(self).update(_create_connection=partial(_connect, deadline), response_class=self._response)
+        #: the monotonic time at which the exchange ends
+        self.deadline = deadline
         #: whether the server has closed the connection
         self.is_closed = False
         #: closes everything
@@ -154,22 +154,19 @@ class _Connection(HTTPConnection):
             if self._proxy is None:
                 raise
             raise _proxy_failed(error, self._proxy, self._server.netloc) from None
-        self.sock.settimeout(_remaining(self._deadline))
+        self.sock.settimeout(_remaining(self.deadline))
         if self._context:
             try:
                 self.sock = self._context.wrap_socket(self.sock, server_hostname=self._server.hostname)
             except OSError as error:
                 raise _untrusted(error, self._server.netloc) from None
-            self.sock.settimeout(_remaining(self._deadline))
+            self.sock.settimeout(_remaining(self.deadline))
 
     def _response(self, sock: socket.socket, **_: object) -> HTTPResponse:
         response = _Response(sock)
-        response.fp = io.BufferedReader(_DeadlineReader(self._deadline, sock, response.fp.detach(), self._closed))
+        response.fp = io.BufferedReader(_DeadlineReader(self, sock, response.fp.detach()))
         self.opened.callback(response.close)  # Python 3.10 does not close a refused CONNECT
         return response
-
-    def _closed(self) -> None:
-        self.is_closed = True
 
 
 class _Response(HTTPResponse):
@@ -226,18 +223,17 @@ def _addresses(host: str, port: int) -> list[tuple[str, int]]:
 
 
 class _DeadlineReader(io.RawIOBase):
-    def __init__(self, deadline: float, sock: socket.socket, raw: io.RawIOBase, on_end: Callable[[], None]) -> None:
-        self._deadline, self._sock, self._raw, self._on_end = deadline, sock, raw, on_end
+    def __init__(self, connection: _Connection, sock: socket.socket, raw: io.RawIOBase) -> None:
+        self._connection, self._sock, self._raw = connection, sock, raw
         self._budget = 2 * LARGEST_BODY
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int | None:
-        self._sock.settimeout(_remaining(self._deadline))
+        self._sock.settimeout(_remaining(self._connection.deadline))
         count = self._raw.readinto(buffer)
-        if count == 0:
-            self._on_end()
+        self._connection.is_closed = count == 0
         self._budget -= count or 0
         if self._budget < 0:  # http.client accepts a negative chunk size and reads until EOF
             raise HTTPException
@@ -248,17 +244,23 @@ class _DeadlineReader(io.RawIOBase):
         super().close()
 
 
-def _read(response: HTTPResponse, connection: _Connection) -> tuple[bytes, str]:
-    """Return the body and, if it is bad, the reason."""
+def _read(response: HTTPResponse, connection: _Connection) -> bytes:
+    """Return the body."""
+    problem = "longer than 1 MiB"
     try:
         content = response.read(LARGEST_BODY + 1)
-    except IncompleteRead:  # also for a chunk size that is not a number
-        return b"", _CUT_SHORT if connection.is_closed else "not HTTP (IncompleteRead)"
+        if not response.length and len(content) <= LARGEST_BODY:
+            return content
+        is_cut = len(content) <= LARGEST_BODY
     except (HTTPException, ValueError) as error:
-        return b"", f"not HTTP ({type(error).__name__})"
-    if len(content) > LARGEST_BODY:
-        return b"", "longer than 1 MiB"
-    return content, _CUT_SHORT if response.length else ""
+        # IncompleteRead also means a chunk size that is not a number.
+        is_cut, problem = (
+            isinstance(error, IncompleteRead) and connection.is_closed,
+            f"not HTTP ({type(error).__name__})",
+        )
+    if is_cut:
+        raise TransportError("The connection was closed in the middle of the response", reason="cut_short")
+    raise MalformedResponse(f"The response is {problem}", status=response.status)
 
 
 # ---- errors --------------------------------------------------------------------------------------

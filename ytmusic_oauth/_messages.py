@@ -105,6 +105,11 @@ class HttpResponse(NamedTuple):
         return f"HttpResponse(status={self.status}, content_type={self.content_type!r}, retry_after={self.retry_after})"
 
 
+def only_status_matters(status: int) -> bool:
+    """Whether a status means a transient failure, whatever the body is."""
+    return status == 408 or status >= 500
+
+
 # ---- errors --------------------------------------------------------------------------------------
 
 # OAuth error codes that mean a transient failure of the server (RFC 6749 4.1.2.1; the last one is Google's).
@@ -184,7 +189,7 @@ def raise_for_error(request: Request, response: HttpResponse) -> None:
     names = [each for each in (code, body.get("error_code")) if isinstance(each, str)] or [""]
     known = (each for each in (*names, message) if isinstance(each, str) and each in ERROR_CLASSES)
     name = next(known, names[0])
-    is_transient = status == 408 or status >= 500 or name in _TRANSIENT_CODES
+    is_transient = only_status_matters(status) or name in _TRANSIENT_CODES
     error_class: type[OAuthError] | None
     if name in ERROR_CLASSES and request.kind in {"", *_ANSWERS.get(name, {request.kind})}:
         error_class = ERROR_CLASSES[name]
@@ -211,7 +216,7 @@ def raise_for_error(request: Request, response: HttpResponse) -> None:
         advice=advice,
     )
     if error_class is ServerError and request.kind == "refresh":
-        error.lost = status == 408 or (status >= 500 and status not in _NOT_DONE)
+        error.lost = only_status_matters(status) and status not in _NOT_DONE
     if isinstance(error, SlowDown):
         interval = optional(body, "interval", wire_seconds, 0)
         error.interval = interval if 0 < interval <= MAX_INTERVAL else None

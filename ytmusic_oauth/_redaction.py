@@ -16,7 +16,9 @@ from typing import Final
 # Characters. A sentence has about a hundred; searching a long text for secrets takes too long.
 _MAX_SEARCHED: Final = 4000
 _MAX_SHOWN: Final = 300
-# Characters of a secret that are searched for: no header field has room for more.
+# Secrets that are searched for, and characters of all of them. A response has four, and a header field has no room for
+# more characters.
+_MAX_SECRETS: Final = 50
 _MAX_SECRET: Final = 65_536
 # Characters of a secret in a row that must not be shown. A shorter secret is hidden where it is a word.
 _RUN: Final = 8
@@ -40,19 +42,21 @@ def redacted(text: object, secrets: Iterable[str], public: Iterable[str] = ()) -
     """Return the text, sanitized, if it has no part of a secret; else "[redacted]".
 
     A secret of fewer than eight characters is replaced where it is a word. What a secret has in common with a `public`
-    value, such as the client id, may be shown. Returns None for a non-string, and for text that is empty or too long.
+    value, such as the client id, may be shown. Nothing is shown if there are too many secrets to search for. Returns
+    None for a non-string, and for text that is empty or too long.
     """
+    secrets = [*secrets]
     if not isinstance(text, str) or not 0 < len(text) <= _MAX_SEARCHED:
         return None
     decoded = _decoded(text)
-    if decoded is None:
+    if decoded is None or len(secrets) > _MAX_SECRETS or sum(map(len, secrets)) > _MAX_SECRET:
         return _REDACTED
     # Decoding may take the first characters of a secret that follows a "\\" or a "%" for a part of an escape.
     runs = {*_runs(_solid(decoded)), *_runs(_solid(text))}.difference(*(_runs(_solid(value)) for value in public))
     for secret in secrets:
-        plain = _decoded(secret[:_MAX_SECRET]) or secret
+        plain = _decoded(secret) or secret
         solid = _solid(plain)
-        if any(run in runs for form in {solid, _solid(secret[:_MAX_SECRET])} for run in _runs(form)):
+        if any(run in runs for form in {solid, _solid(secret)} for run in _runs(form)):
             return _REDACTED
         if 0 < len(solid) < _RUN:
             text = _as_word(secret).sub(_REDACTED, text)

@@ -16,9 +16,9 @@ from contextlib import AbstractContextManager, closing, suppress
 from types import ModuleType
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from ._messages import HttpResponse, Request, redirected
+from ._messages import HttpResponse, Request, only_status_matters, redirected
 from ._retries import parse_retry_after
-from ._validation import json_object
+from ._validation import json_value
 from .exceptions import MalformedResponse, OAuthError, TransportError
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 # fmt: off
 __all__ = [
-    "LARGEST_BODY", "TIMEOUT", "Proxy", "RequestsSession", "Response", "Session", "Signable", "SupportsSetHeader",
-    "check_proxies", "check_session", "is_requests", "parse_proxy", "proxy_for_https", "send",
+    "GRACE", "LARGEST_BODY", "TIMEOUT", "Proxy", "RequestsSession", "Response", "Session", "Signable",
+    "SupportsSetHeader", "check_proxies", "check_session", "is_requests", "parse_proxy", "proxy_for_https", "send",
 ]
 # fmt: on
 
@@ -35,6 +35,8 @@ TIMEOUT: Final = 30.0
 """Seconds for a whole call, tries and waits included."""
 LARGEST_BODY: Final = 2**20
 """Bytes; an OAuth response has one or two thousand."""
+GRACE: Final = 1.0
+"""Seconds in which a body may be read after its headers, however late those came."""
 
 # The User-Agent that ytmusicapi sends.
 _HEADERS: Final[Mapping[str, str]] = {
@@ -214,10 +216,11 @@ def send(session: Session, request: Request, timeout: float = TIMEOUT) -> HttpRe
     if content is None:
         with suppress(Exception):  # whatever a session raises for a body that is not JSON
             body = response.json()
-        content = _content(response)
+        with suppress(Exception):
+            content = getattr(response, "content", None)
     if body is None and isinstance(content, bytes):
         with suppress(ValueError):
-            body = json_object(content.decode("utf-8-sig"))  # some servers send a byte order mark
+            body = json_value(content.decode("utf-8-sig"))  # some servers send a byte order mark
     is_empty = content == b"" or (content is None and headers.get("content-length") == "0")
     return HttpResponse(
         status=status,
@@ -289,28 +292,22 @@ def _inflated(response: _Unread) -> Iterator[bytes]:
 
 
 def _read(response: Response, pieces: Iterable[bytes], deadline: float) -> bytes:
-    content = bytearray()
-    for piece in pieces:
-        content += piece
-        if len(content) > LARGEST_BODY:
-            if response.status_code == 408 or response.status_code >= 500:
-                break  # only the status matters
-            raise MalformedResponse("The response is longer than 1 MiB", status=response.status_code)
-        if time.monotonic() > deadline:
-            raise TransportError("The server did not respond in time", reason="timeout")
+    content, is_late = bytearray(), False
+    deadline = max(deadline, time.monotonic() + GRACE)
+    with suppress(*[Exception] if only_status_matters(response.status_code) else []):
+        for piece in pieces:
+            if is_late:
+                raise TransportError("The server did not respond in time", reason="timeout")
+            content += piece
+            if len(content) > LARGEST_BODY:
+                raise MalformedResponse("The response is longer than 1 MiB", status=response.status_code)
+            is_late = time.monotonic() > deadline
     return bytes(content)
 
 
 def _as_it_is(request: object) -> object:
     """Add no authentication. Passed as `auth`, it keeps requests and httpx from replacing ours."""
     return request
-
-
-def _content(response: Response) -> object:
-    try:
-        return getattr(response, "content", None)
-    except Exception:  # whatever a session raises for a body that it cannot read
-        return ...
 
 
 def _headers(response: Response) -> Mapping[str, str]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ._validation import json_object
+from ._validation import json_value
 from .session import TIMEOUT, check_proxies
 
 if sys.version_info >= (3, 10):
@@ -31,8 +31,8 @@ class UrllibResponse:
     """The body: at most 1 MiB."""
 
     def json(self) -> object:
-        """Return the decoded body. Raises `ValueError` on anything but a JSON object in UTF-8."""
-        return json_object(self.content.decode("utf-8-sig"))  # some servers send a byte order mark
+        """Return the decoded body. Raises `ValueError` on anything but JSON in UTF-8."""
+        return json_value(self.content.decode("utf-8-sig"))  # some servers send a byte order mark
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ import (
 const (
 	maxSearched = 4000   // characters; searching a long text for secrets takes too long
 	maxShown    = 300    // characters
-	maxSecret   = 65_536 // characters of a secret that are searched for: no header field has room for more
+	maxSecrets  = 50     // secrets that are searched for; a response has four
+	maxSecret   = 65_536 // characters of all of them: no header field has room for more
 	runLength   = 8      // characters of a secret in a row that must not be shown; a shorter one is hidden as a word
 	maxLayers   = 20     // more layers of encoding than any server adds by mistake
 	hidden      = "[redacted]"
@@ -54,7 +55,7 @@ func redacted(text string, secrets, shared []string) string {
 		return ""
 	}
 	decoded, ok := decode(text)
-	if !ok {
+	if !ok || len(secrets) > maxSecrets || utf8.RuneCountInString(strings.Join(secrets, "")) > maxSecret {
 		return hidden
 	}
 	runs := map[string]bool{}
@@ -69,11 +70,11 @@ func redacted(text string, secrets, shared []string) string {
 		}
 	}
 	for _, secret := range secrets {
-		plain, _ := decode(first(secret, maxSecret))
+		plain, _ := decode(secret)
 		plain = orElse(plain, secret)
 		compared, parts := solid(plain), map[string]bool{}
 		addRuns(parts, compared)
-		addRuns(parts, solid(first(secret, maxSecret)))
+		addRuns(parts, solid(secret))
 		for run := range parts {
 			if runs[run] {
 				return hidden

@@ -11,7 +11,9 @@ import { UNPRINTABLE } from "./validation.mjs";
 // Characters. Searching a long text for secrets takes too long.
 const MAX_SEARCHED = 4000;
 const MAX_SHOWN = 300;
-// Characters of a secret that are searched for: no header field has room for more.
+// Secrets that are searched for, and characters of all of them. A response has four, and a header field has no room for
+// more characters.
+const MAX_SECRETS = 50;
 const MAX_SECRET = 65_536;
 // Characters of a secret in a row that must not be shown. A shorter secret is hidden where it is a word.
 const RUN = 8;
@@ -33,14 +35,15 @@ export const sanitized = (text) => Array.from(withoutControls(text)).slice(0, MA
 export function redacted(text, secrets, shared = []) {
   if (typeof text !== "string" || text.length === 0 || Array.from(text).length > MAX_SEARCHED) return null;
   const decoded = decode(text);
-  if (decoded === null) return REDACTED;
+  const length = secrets.reduce((sum, secret) => sum + secret.length, 0);
+  if (decoded === null || secrets.length > MAX_SECRETS || length > MAX_SECRET) return REDACTED;
   // Decoding may take the first characters of a secret that follows a "\\" or a "%" for a part of an escape.
   const runs = new Set([...runsOf(solid(decoded)), ...runsOf(solid(text))]);
   for (const value of shared) for (const run of runsOf(solid(value))) runs.delete(run);
   for (const secret of secrets) {
-    const plain = decode(secret.slice(0, MAX_SECRET)) || secret;
+    const plain = decode(secret) || secret;
     const compared = solid(plain);
-    for (const form of new Set([compared, solid(secret.slice(0, MAX_SECRET))])) {
+    for (const form of new Set([compared, solid(secret)])) {
       for (const run of runsOf(form)) if (runs.has(run)) return REDACTED;
     }
     if (compared.length > 0 && compared.length < RUN) {

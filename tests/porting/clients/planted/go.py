@@ -138,8 +138,8 @@ BREAKS: Final = (
         "slow_down does not slow the polling down", "polling-times/*",
     ),
     Planted(
-        "strictjson.go", "valueOf", "if _, ok := members[key]; ok {", "if false {",
-        "of a key that is there twice, the last one is taken", "malformed-responses/*",
+        "redaction.go", "redacted", "len(secrets) > maxSecrets", "false",
+        "a response full of secrets stops the program", "redaction/*",
     ),
     Planted(
         "filelock.go", "tryLock", "syscall.LOCK_EX", "syscall.LOCK_SH",

@@ -12,7 +12,8 @@ from urllib.request import getproxies
 from ytmusic_oauth import _http
 from ytmusic_oauth._http import CONNECT_TIMEOUT
 from ytmusic_oauth._validation import json_object
-from ytmusic_oauth.session import Proxy, parse_proxy, proxy_for_https
+from ytmusic_oauth.exceptions import MalformedResponse, TransportError
+from ytmusic_oauth.session import LARGEST_BODY, Proxy, parse_proxy, proxy_for_https
 from ytmusic_oauth.transport import UrllibResponse, UrllibSession
 
 from .registry import constant, replaces
@@ -48,9 +49,8 @@ def _(deadline: float) -> float:
 
 
 @replaces(read, "a truncated response is accepted", caught_by="error-responses/body-cut-short")
-def _(response: HTTPResponse, connection: _http._Connection) -> tuple[bytes, str]:
-    content, problem = read(response, connection)
-    return content, "" if content else problem
+def _(response: HTTPResponse, connection: _http._Connection) -> bytes:
+    return response.read(LARGEST_BODY)
 
 
 @replaces(
@@ -58,9 +58,11 @@ def _(response: HTTPResponse, connection: _http._Connection) -> tuple[bytes, str
     "a connection that broke is reported as a fault of the server, and is not tried again",
     caught_by="error-responses/body-cut-short",
 )
-def _(response: HTTPResponse, connection: _http._Connection) -> tuple[bytes, str]:
-    content, problem = read(response, connection)
-    return content, problem and "not HTTP"
+def _(response: HTTPResponse, connection: _http._Connection) -> bytes:
+    try:
+        return read(response, connection)
+    except TransportError:
+        raise MalformedResponse("The response is not HTTP", status=response.status) from None
 
 
 @replaces(UrllibResponse.json, "a body that is not UTF-8 is read as something else", caught_by="malformed-responses/*")

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from ytmusic_oauth import _validation
+from ytmusic_oauth import _redaction
 from ytmusic_oauth._validation import bearer, field, printable, text, validate, visible_ascii, web_link, wire_seconds
 from ytmusic_oauth.models import Bearer
 
@@ -77,5 +77,4 @@ def _(raw: Mapping[str, object], key: str, validator: Callable[[object], _T], de
     return validate(key, raw[key], validator) if key in raw else field(raw, key, validator, default)
 
 
-constant(_validation, "_unique_keys", dict, "the last one of two equal keys is used", caught_by="malformed-responses/*")
-constant(_validation, "_MAX_BRACKETS", 10**9, "deeply nested JSON ends the program", caught_by="token-files/*")
+constant(_redaction, "_MAX_SECRETS", 10**9, "a response full of secrets stops the program", caught_by="redaction/*")
