@@ -6,10 +6,11 @@ from __future__ import annotations
 import io
 import os
 import re
+import shlex
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
@@ -34,161 +35,200 @@ if os.name == "nt":
 assert sys.platform != "win32"  # the same, for mypy
 
 BASH: Final = ("bash", "--norc", "--noprofile", "-i")
-WIDTHS: Final = pytest.mark.parametrize("columns", [30, 40, 80, 200])
 # Marks the terminal's own echo, and what is left of a countdown.
 SMEARS: Final = re.compile(r"\^[CZ]|Waiting: |\d left|Asking ")
 
 
-@pytest.fixture
-def live() -> Iterator[FakeGoogle]:
-    """A server that takes polls every second of the real clock."""
-    with FakeGoogle(interval=1) as server:
-        yield server
-
-
-@pytest.fixture
-def browser(tmp_path: Path) -> Path:
-    """A browser that writes down its link."""
-    browser = tmp_path / "browser"
-    browser.write_text('#!/bin/sh\necho "$1" >link.new\nmv link.new link\n')
-    browser.chmod(0o700)
-    return browser
-
-
-def variables(browser: Path) -> dict[str, str]:
-    return {"PYTHONPATH": str(ROOT), ID: CLIENT_ID, SECRET: CLIENT_SECRET, "BROWSER": f"{browser} %s"}
-
-
-def login(server: FakeGoogle, folder: Path, browser: Path, columns: int, *options: str) -> TerminalProcess:
-    urls = ["--endpoints", server.device_code_url, server.token_url, "--scope", "a"]
-    command = [sys.executable, "-X", "dev", "-m", "ytmusic_oauth", "login", *urls, *options]
-    return TerminalProcess(command, columns, folder, variables(browser))
-
-
 # ---- the conversation ----------------------------------------------------------------------------
 
+# Most of the time they wait for the next poll: all of them do so together.
+WIDTHS: Final = (30, 40, 80, 200)
 
-@WIDTHS
-def test_a_person_logs_in(live: FakeGoogle, tmp_path: Path, browser: Path, columns: int) -> None:
-    with closing(login(live, tmp_path, browser, columns)) as terminal:
-        terminal.see(" left")
-        [code] = live.user_codes()
-        text = terminal.screen.text
-        assert f"\n    {live.verification_url}\n" in text
-        assert f"\n    {code}\n" in text
-        assert f"\n{live.verification_url}?user_code={code}\n" in text
-        assert "On your phone or computer" in text.replace("\n", " ")
-        terminal.type("\n")
-        while not (tmp_path / "link").exists():
+
+class Desk:
+    """A terminal of some width, with a server, a folder and a browser of its own."""
+
+    def __init__(self, server: FakeGoogle, folder: Path, columns: int) -> None:
+        self.server, self.folder, self.columns = server, folder, columns
+        folder.mkdir()
+        self.browser = folder / "browser"
+        self.install_browser('echo "$1" >link.new\nmv link.new link')
+
+    def install_browser(self, script: str) -> None:
+        self.browser.write_text(f"#!/bin/sh\n{script}\n")
+        self.browser.chmod(0o700)
+
+    @property
+    def command(self) -> list[str]:
+        urls = ["--endpoints", self.server.device_code_url, self.server.token_url, "--scope", "a"]
+        return [sys.executable, "-m", "ytmusic_oauth", "login", *urls]
+
+    def start(self, *command: str) -> closing[TerminalProcess]:
+        variables = {"PYTHONPATH": str(ROOT), ID: CLIENT_ID, SECRET: CLIENT_SECRET, "BROWSER": f"{self.browser} %s"}
+        return closing(TerminalProcess(command, self.columns, self.folder, variables))
+
+    def login(self, *options: str) -> closing[TerminalProcess]:
+        python, *arguments = self.command
+        return self.start(python, "-X", "dev", *arguments, *options)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """The server takes polls every second of the real clock."""
+    with FakeGoogle(interval=1) as server:
+        yield Desk(server, tmp_path / "desk", 80)
+
+
+def at_once(folder: Path, *people: Callable[[Desk], None], widths: Sequence[int] = WIDTHS) -> None:
+    """Let each of these people sit at a terminal of each width, all at the same time."""
+
+    def sit(person: Callable[[Desk], None], columns: int) -> None:
+        with FakeGoogle(interval=1) as server:
+            person(Desk(server, folder / f"{person.__name__}-{columns}", columns))
+
+    with ThreadPoolExecutor(len(people) * len(widths)) as threads:
+        seats = [threads.submit(sit, person, columns) for columns in widths for person in people]
+    for seat in seats:
+        seat.result()
+
+
+def test_a_person_logs_in(tmp_path: Path) -> None:
+    def person(desk: Desk) -> None:
+        live = desk.server
+        with desk.login() as terminal:
             terminal.see(" left")
-            terminal._read()
-        assert (tmp_path / "link").read_text() == f"{live.verification_url}?user_code={code}\n"
-        terminal.type("typed by mistake\n")
-        live.approve(code)
-        assert terminal.end() == DONE
-    text = terminal.screen.text
-    assert SMEARS.findall(text) == []
-    assert "typed" not in text
-    words = " ".join(text.split())
-    assert f"The token is in {tmp_path / 'oauth.json'}, readable only by you." in words
-    assert f"\n    python -m ytmusic_oauth header --file {tmp_path / 'oauth.json'}\n" in text
-    assert live.is_live(OAuthToken.from_json(tmp_path / "oauth.json").access_token)
+            [code] = live.user_codes()
+            text = terminal.screen.text
+            assert f"\n    {live.verification_url}\n" in text
+            assert f"\n    {code}\n" in text
+            assert f"\n{live.verification_url}?user_code={code}\n" in text
+            assert "On your phone or computer" in text.replace("\n", " ")
+            terminal.type("\n")
+            while not (desk.folder / "link").exists():
+                terminal.see(" left")
+                terminal._read()
+            assert (desk.folder / "link").read_text() == f"{live.verification_url}?user_code={code}\n"
+            terminal.type("typed by mistake\n")
+            live.approve(code)
+            assert terminal.end() == DONE
+        text = terminal.screen.text
+        assert SMEARS.findall(text) == []
+        assert "typed" not in text
+        words = " ".join(text.split())
+        path = desk.folder / "oauth.json"
+        assert f"The token is in {path}, readable only by you." in words
+        assert f"\n    python -m ytmusic_oauth header --file {path}\n" in text
+        assert live.is_live(OAuthToken.from_json(path).access_token)
+
+    at_once(tmp_path, person)
 
 
-@WIDTHS
-def test_ctrl_c_leaves_one_line(live: FakeGoogle, tmp_path: Path, browser: Path, columns: int) -> None:
-    with closing(login(live, tmp_path, browser, columns)) as terminal:
-        terminal.see(" left")
-        terminal.type("\x03")
-        assert terminal.end() == INTERRUPTED
-    assert SMEARS.findall(terminal.screen.text) == []
-    assert terminal.screen.text.endswith("\nytmusic_oauth: Interrupted.\n\n")
+def test_ctrl_c_leaves_one_line(tmp_path: Path) -> None:
+    def person(desk: Desk) -> None:
+        with desk.login() as terminal:
+            terminal.see(" left")
+            terminal.type("\x03")
+            assert terminal.end() == INTERRUPTED
+        assert SMEARS.findall(terminal.screen.text) == []
+        assert terminal.screen.text.endswith("\nytmusic_oauth: Interrupted.\n\n")
+
+    at_once(tmp_path, person)
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs a shell with job control")
-@WIDTHS
-def test_ctrl_z_and_back(live: FakeGoogle, tmp_path: Path, browser: Path, columns: int) -> None:
-    command = f"{sys.executable} -m ytmusic_oauth login --scope a --endpoints {live.device_code_url} {live.token_url}"
-    (tmp_path / "login").write_text(f"exec {command}\n")
-    with closing(TerminalProcess(BASH, columns, tmp_path, variables(browser))) as terminal:
-        terminal.type("PS1='> '; sh login\n")
-        terminal.see(" left")
-        terminal.type("\x1a")
-        terminal.see("Stopped")
+def test_ctrl_z_and_back(tmp_path: Path) -> None:
+    def person(desk: Desk) -> None:
+        (desk.folder / "login").write_text(f"exec {shlex.join(desk.command)}\n")
+        with desk.start(*BASH) as terminal:
+            terminal.type("PS1='> '; sh login\n")
+            terminal.see(" left")
+            terminal.type("\x1a")
+            terminal.see("Stopped")
+            assert SMEARS.findall(terminal.screen.text) == []
+            terminal.type("fg\n")
+            terminal.see(" left")
+            desk.server.approve(desk.server.user_codes()[0])
+            terminal.see("To print a header")
+            terminal.type("exit\n")
+            terminal.end()
         assert SMEARS.findall(terminal.screen.text) == []
-        terminal.type("fg\n")
-        terminal.see(" left")
-        live.approve(live.user_codes()[0])
-        terminal.see("To print a header")
-        terminal.type("exit\n")
-        terminal.end()
-    assert SMEARS.findall(terminal.screen.text) == []
+
+    at_once(tmp_path, person)
 
 
-def test_a_job_in_the_background_is_not_stopped(live: FakeGoogle, tmp_path: Path, browser: Path) -> None:
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs a shell with job control")
+def test_a_job_in_the_background_is_not_stopped(desk: Desk) -> None:
     """It would be if it read from the terminal."""
-    if shutil.which("bash") is None:
-        pytest.skip("needs a shell with job control")
-    command = f"{sys.executable} -m ytmusic_oauth login --scope a --endpoints {live.device_code_url} {live.token_url}"
-    with closing(TerminalProcess(BASH, 80, tmp_path, variables(browser))) as terminal:
-        terminal.type(f"PS1='> '; {command} &\n")
+    with desk.start(*BASH) as terminal:
+        terminal.type(f"PS1='> '; {shlex.join(desk.command)} &\n")
         terminal.see(" left")
         terminal.type("echo typed to the shell\n")
-        live.approve(live.user_codes()[0])
+        desk.server.approve(desk.server.user_codes()[0])
         terminal.see("To print a header")
         terminal.type("jobs; exit\n")
         terminal.end()
     assert "Stopped" not in terminal.screen.text
 
 
-@pytest.mark.parametrize("options", [[], ["--open-browser"]])
-def test_a_browser_that_is_missing_is_told(live: FakeGoogle, tmp_path: Path, browser: Path, options: list[str]) -> None:
-    browser.write_text("#!/bin/sh\nexit 1\n")
-    with closing(login(live, tmp_path, browser, 80, *options)) as terminal:
-        terminal.see(" left")
-        assert ("Press Enter to open the link" in terminal.screen.text) is not bool(options)
-        if not options:
+def test_a_browser_that_is_missing_is_told(tmp_path: Path) -> None:
+    def asked(desk: Desk) -> None:
+        without_browser(desk)
+
+    def told_to_open_it(desk: Desk) -> None:
+        without_browser(desk, "--open-browser")
+
+    def without_browser(desk: Desk, *options: str) -> None:
+        desk.install_browser("exit 1")
+        with desk.login(*options) as terminal:
+            terminal.see(" left")
+            assert ("Press Enter to open the link" in terminal.screen.text) is not bool(options)
+            if not options:
+                terminal.type("\n")
+            terminal.see("No browser could be opened on this machine: open the link yourself.")
+            desk.server.approve(desk.server.user_codes()[0])
+            assert terminal.end() == DONE
+        assert SMEARS.findall(terminal.screen.text) == []
+
+    at_once(tmp_path, asked, told_to_open_it, widths=[80])
+
+
+def test_a_failed_poll_is_told_once(tmp_path: Path) -> None:
+    def person(desk: Desk) -> None:
+        desk.server.script("token", FAULTS["503"], FAULTS["503"])
+        with desk.login() as terminal:
+            terminal.see("Trying")
+            terminal.type("\n\n")  # asks at once, whatever failed before
+            desk.server.wait_for_requests(2, "token")
+            desk.server.approve(desk.server.user_codes()[0])
             terminal.type("\n")
-        terminal.see("No browser could be opened on this machine: open the link yourself.")
-        live.approve(live.user_codes()[0])
-        assert terminal.end() == DONE
-    assert SMEARS.findall(terminal.screen.text) == []
+            assert terminal.end() == DONE
+        words = " ".join(terminal.screen.text.split())
+        assert words.count("The server failed or rejected the request. Trying again.") == 1
+        assert SMEARS.findall(terminal.screen.text) == []
+
+    at_once(tmp_path, person, widths=[30, 80])
 
 
-@pytest.mark.parametrize("columns", [30, 80])
-def test_a_failed_poll_is_told_once(live: FakeGoogle, tmp_path: Path, browser: Path, columns: int) -> None:
-    live.script("token", FAULTS["503"], FAULTS["503"])
-    with closing(login(live, tmp_path, browser, columns)) as terminal:
-        terminal.see("Trying")
-        terminal.type("\n\n")  # asks at once, whatever failed before
-        live.approve(live.user_codes()[0])
-        assert terminal.end() == DONE
-    words = " ".join(terminal.screen.text.split())
-    assert words.count("The server failed or rejected the request. Trying again.") == 1
-    assert SMEARS.findall(terminal.screen.text) == []
+def test_an_error_is_wrapped_at_the_terminals_width(tmp_path: Path) -> None:
+    def person(desk: Desk) -> None:
+        desk.server.script("token", Reply(403, {"error": "access_denied"}))
+        with desk.login() as terminal:
+            assert terminal.end() == LOG_IN_AGAIN
+        rows = terminal.screen.rows[terminal.screen.rows.index("") :]
+        error = " ".join(rows[[row.startswith("ytmusic_oauth: ") for row in rows].index(True) :])
+        assert "approve the request this time. Run `python -m ytmusic_oauth login` with the same options." in error
+
+    at_once(tmp_path, person, widths=[30, 40, 80])
 
 
-@pytest.mark.parametrize("columns", [30, 40, 80])
-def test_an_error_is_wrapped_at_the_terminals_width(
-    live: FakeGoogle, tmp_path: Path, browser: Path, columns: int
-) -> None:
-    live.script("token", Reply(403, {"error": "access_denied"}))
-    with closing(login(live, tmp_path, browser, columns)) as terminal:
-        assert terminal.end() == LOG_IN_AGAIN
-    rows = terminal.screen.rows[terminal.screen.rows.index("") :]
-    error = " ".join(rows[[row.startswith("ytmusic_oauth: ") for row in rows].index(True) :])
-    assert "approve the request this time. Run `python -m ytmusic_oauth login` with the same options." in error
+def test_a_slow_server_is_told(desk: Desk) -> None:
+    with desk.server.hold("code"), desk.login() as terminal:
+        terminal.see(f"Asking {desk.server.device_code_url}"[:70])
 
 
-def test_a_slow_server_is_told(live: FakeGoogle, tmp_path: Path, browser: Path) -> None:
-    with live.hold("code"), closing(login(live, tmp_path, browser, 80)) as terminal:
-        terminal.see(f"Asking {live.device_code_url}"[:70])
-
-
-def test_the_librarys_prompt_polls_at_once_and_enter_asks_sooner(
-    live: FakeGoogle, tmp_path: Path, browser: Path
-) -> None:
-    script = tmp_path / "login.py"
+def test_the_librarys_prompt_polls_at_once_and_enter_asks_sooner(desk: Desk) -> None:
+    live = desk.server
+    script = desk.folder / "login.py"
     script.write_text(
         "from ytmusic_oauth import Endpoints, OAuthCredentials, RefreshingToken\n"
         f"server = Endpoints({live.device_code_url!r}, {live.token_url!r}, is_google=True)\n"
@@ -196,8 +236,7 @@ def test_the_librarys_prompt_polls_at_once_and_enter_asks_sooner(
         "token = RefreshingToken.prompt_for_token(client, to_file='oauth.json')\n"
         "print('Done:', input('And now? '))\n"
     )
-    command = [sys.executable, str(script)]
-    with closing(TerminalProcess(command, 80, tmp_path, variables(browser))) as terminal:
+    with desk.start(sys.executable, str(script)) as terminal:
         terminal.see("Press Enter when done, or Ctrl-C to abort. ".rstrip())
         live.wait_for_requests(1, "token")
         terminal.type("\n")
@@ -207,7 +246,7 @@ def test_the_librarys_prompt_polls_at_once_and_enter_asks_sooner(
         terminal.type("later\n")
         terminal.see("Done: later")
         assert terminal.end() == DONE
-    with closing(TerminalProcess(command, 80, tmp_path, variables(browser))) as terminal:
+    with desk.start(sys.executable, str(script)) as terminal:
         terminal.see("Ctrl-C to abort.")
         terminal.type("\x03")
         assert terminal.end() != DONE
