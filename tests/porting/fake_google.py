@@ -30,6 +30,7 @@ import json
 import math
 import os
 import re
+import selectors
 import signal
 import socket
 import socketserver
@@ -575,15 +576,18 @@ class FakeGoogle(Authority):
         self.revoke_url = f"{self.url}/revoke"
         self.verification_url = f"{self.url}/device"
         self.api_url = f"{self.url}/youtube/v3/channels"
-        # The listener polls every hundredth of a second: that is how long leaving may take.
-        threading.Thread(target=self._listener.serve_forever, args=(0.01,), daemon=True).start()
+        self._end, end = socket.socketpair()
+        self._accepting = threading.Thread(target=self._listener.accept_until, args=(end,), daemon=True)
+        self._accepting.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._closing.set()
         with self._changed:
             self._changed.notify_all()
-        self._listener.shutdown()
+        with self._end:
+            self._end.send(b"end")  # a child of a fork may have it open, too: closing is not enough
+            self._accepting.join()
         self._listener.server_close()
 
     def script(self, endpoint: str, *responses: HttpResponse) -> None:
@@ -664,12 +668,21 @@ class _Listener(http.server.ThreadingHTTPServer):
 
     daemon_threads = True
     request_queue_size = 128  # a burst of threads must not be refused
+    timeout = 0  # of `handle_request`
 
     def __init__(self, fake: FakeGoogle) -> None:
         self.ssl_context = fake.ssl_context
         self.open: list[socket.socket] = []
         self.changed = threading.Condition()  # guards `open`
         super().__init__((fake.host, fake.port), functools.partial(_RequestHandler, fake))
+
+    def accept_until(self, end: socket.socket) -> None:
+        """Accept connections until something arrives at `end`. Unlike `serve_forever`, this polls nothing."""
+        with end, selectors.DefaultSelector() as selector:
+            selector.register(self, selectors.EVENT_READ)
+            selector.register(end, selectors.EVENT_READ)
+            while end not in [key.fileobj for key, _ in selector.select()]:
+                self.handle_request()
 
     def server_bind(self) -> None:
         # Not HTTPServer's, which looks the host name up in the DNS.
