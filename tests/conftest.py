@@ -19,6 +19,7 @@ from tests.offline import guard
 from tests.porting.fake_google import FakeGoogle
 from tests.shell import Shell
 from tests.support import Clock, logged_in
+from tests.tools.release.single_file import single_file
 
 # The same examples in every run: new ones belong to `make fuzz`, not to an unrelated change.
 settings.register_profile(
@@ -105,6 +106,12 @@ def shell(
 ) -> Shell:
     monkeypatch.chdir(tmp_path)
     return Shell(server, monkeypatch, capsys)
+
+
+@pytest.fixture(scope="session")
+def pyz() -> bytes:
+    """The package as a single file, which takes a second to make."""
+    return single_file()
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from packaging.specifiers import SpecifierSet
 import ytmusic_oauth
 from tests.tools.release.package import LICENSE, PACKAGE, ROOT, runtime_files, version
 from tests.tools.release.release import problems_of_tree
-from tests.tools.release.single_file import is_docstring, single_file, without_comments
+from tests.tools.release.single_file import is_docstring, without_comments
 from tests.tools.release.vendoring import MANIFEST, vendor
 from ytmusic_oauth._command_line import main
 
@@ -58,11 +58,6 @@ def contents(folder: Path) -> Mapping[str, bytes]:
 
 
 # ---- one file: make zipapp -----------------------------------------------------------------------
-
-
-@pytest.fixture(scope="session")
-def pyz() -> bytes:
-    return single_file()
 
 
 def years_later(tree: Path) -> None:

@@ -18,7 +18,6 @@ from typing import Final
 import pytest
 
 from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FakeGoogle
-from tests.tools.release.single_file import single_file
 from tests.tools.release.vendoring import vendor
 
 # The program that embeds the package. `PACKAGE` is the name of the package there.
@@ -163,9 +162,9 @@ def test_a_zipapp_of_another_program_can_contain_the_package(program: Program) -
     assert succeeded(program.run(["-I", "app.pyz"], "lib.ytmusic_oauth"), program)
 
 
-def test_the_single_file_logs_in_shows_the_status_and_prints_the_header(program: Program) -> None:
-    pyz = program.folder / "oauth.pyz"
-    pyz.write_bytes(single_file())
+def test_the_single_file_logs_in_shows_the_status_and_prints_the_header(program: Program, pyz: bytes) -> None:
+    file = program.folder / "oauth.pyz"
+    file.write_bytes(pyz)
     program.environment = {
         **os.environ,
         "YTMUSIC_OAUTH_CLIENT_ID": CLIENT_ID,
@@ -175,7 +174,7 @@ def test_the_single_file_logs_in_shows_the_status_and_prints_the_header(program:
 
     def command(*argv: str) -> str:
         done = subprocess.run(
-            [sys.executable, "-I", str(pyz), *argv],
+            [sys.executable, "-I", str(file), *argv],
             env=program.environment,
             capture_output=True,
             text=True,
@@ -190,7 +189,7 @@ def test_the_single_file_logs_in_shows_the_status_and_prints_the_header(program:
     assert "access token   expires in 0:5" in command("status")
     assert command("header") == "Authorization: Bearer ya29.fake-access-1\n"
     python = os.path.basename(sys.executable)
-    assert f"  {python} {pyz} login --client-secrets client.json\n" in command("--help"), "as it can be run here"
+    assert f"  {python} {file} login --client-secrets client.json\n" in command("--help"), "as it can be run here"
 
 
 # ---- a Python that lacks a module ----------------------------------------------------------------

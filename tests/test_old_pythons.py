@@ -17,7 +17,6 @@ from typing import Final
 import pytest
 
 from tests.tools.pythons import pythons
-from tests.tools.release.single_file import single_file
 from tests.tools.release.vendoring import vendor
 from ytmusic_oauth import __version__
 
@@ -65,12 +64,13 @@ def run(command: Sequence[str | Path], folder: Path) -> subprocess.CompletedProc
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, pyz: bytes) -> Path:
     """It has the package and the single file."""
-    vendor(tmp_path)
-    (tmp_path / "oauth.pyz").write_bytes(single_file())
-    return tmp_path
+    folder = tmp_path_factory.mktemp("program")
+    vendor(folder)
+    (folder / "oauth.pyz").write_bytes(pyz)
+    return folder
 
 
 WAYS: Final = (("-m", "ytmusic_oauth"), ("-m", "ytmusic_oauth.token"), ("oauth.pyz",), ("-c", "import ytmusic_oauth"))

@@ -19,7 +19,6 @@ import pytest
 import ytmusic_oauth
 from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FakeGoogle
 from tests.support import Clock
-from tests.tools.release.single_file import single_file
 from ytmusic_oauth import YOUTUBE, OAuthCredentials, OAuthError
 from ytmusic_oauth._command_line import DONE, FIX_FIRST, INTERRUPTED, LOG_IN_AGAIN, TRY_LATER, main
 from ytmusic_oauth.transport import UrllibResponse, UrllibSession
@@ -201,10 +200,10 @@ def test_it_names_every_recipe() -> None:
     assert set(re.findall(r"^- `(\w+\.py)`", section("Recipes"), re.MULTILINE)) == recipes
 
 
-def test_the_single_file_is_as_small_as_it_says() -> None:
+def test_the_single_file_is_as_small_as_it_says(pyz: bytes) -> None:
     limit = re.search(r"in less than (\d+) KB", README)
     assert limit
-    assert len(single_file()) / 1000 <= int(limit[1])
+    assert len(pyz) / 1000 <= int(limit[1])
 
 
 # ---- all documents -------------------------------------------------------------------------------

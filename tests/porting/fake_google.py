@@ -585,9 +585,9 @@ class FakeGoogle(Authority):
         self._closing.set()
         with self._changed:
             self._changed.notify_all()
-        with self._end:
+        with self._end, contextlib.suppress(OSError):  # it has ended before
             self._end.send(b"end")  # a child of a fork may have it open, too: closing is not enough
-            self._accepting.join()
+        self._accepting.join()
         self._listener.server_close()
 
     def script(self, endpoint: str, *responses: HttpResponse) -> None:
