@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import sys
 
+import pytest
+
 if sys.platform != "win32" and sys.platform != "emscripten":
     from os import chown, fchown, fork, geteuid, killpg, lchown
     from signal import SIGKILL, alarm
@@ -33,4 +35,9 @@ else:
         raise NotImplementedError
 
 
-__all__ = ["SIGKILL", "alarm", "chown", "fchown", "fork", "geteuid", "killpg", "lchown"]
+needs_root = pytest.mark.skipif(
+    sys.platform in {"win32", "emscripten"} or geteuid() != 0, reason="only root can do this"
+)
+
+
+__all__ = ["SIGKILL", "alarm", "chown", "fchown", "fork", "geteuid", "killpg", "lchown", "needs_root"]

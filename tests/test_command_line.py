@@ -79,7 +79,7 @@ def test_login_shows_link_and_code_polls_and_writes_the_token_file(
         *("and enter the code", "", "    ABCD-0001", ""),
         *("Or open this link, which has the code in it:", f"{server.verification_url}?user_code=ABCD-0001", ""),
         "Waiting; the code expires in 0:30:00",
-        f"Logged in. The token is in {path}, readable only by you.",
+        f"Logged in. The token is in {path}, readable only by its owner.",
         "To print a header for curl -H @-, run:",
         f"    {PROGRAM} header --file {path}",
     ]

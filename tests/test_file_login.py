@@ -20,17 +20,13 @@ from typing import Final, NoReturn
 import pytest
 
 from tests.porting.fake_google import FakeGoogle
-from tests.posix import chown, geteuid, lchown
+from tests.posix import chown, lchown, needs_root
 from tests.support import NOON, Clock, logged_in
 from ytmusic_oauth import OAuthCredentials, RefreshingToken, TokenFileError, TokenFileNotFound, TokenStoreError
 from ytmusic_oauth._file_store import FileStore
 from ytmusic_oauth._store_access import load_token
 
 ROOT: Final = Path(__file__).parents[1]
-
-needs_root = pytest.mark.skipif(
-    sys.platform in {"win32", "emscripten"} or geteuid() != 0, reason="only root can do this"
-)
 
 
 @pytest.fixture
@@ -76,6 +72,60 @@ def test_no_entry_stores_a_login_where_another_user_may_have_set_a_trap(
         store(token, file)
     assert before is None or file.read_bytes() == before
     assert list(tmp_path.iterdir()) == []
+
+
+@needs_root
+@pytest.mark.parametrize("store", [move, store_copy, keep])
+@pytest.mark.parametrize("planted", ["file", "link"])
+def test_the_folder_of_another_user_is_a_place_for_traps(
+    server: FakeGoogle,
+    shared: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    store: Callable[[RefreshingToken, Path], None],
+    planted: str,
+) -> None:
+    """Its mode does not matter: its owner can always write to it."""
+    token, file = logged_in(server), plant(shared, tmp_path, planted)
+    monkeypatch.setattr(os, "geteuid", lambda: 4242)
+    with pytest.raises(TokenFileError):
+        store(token, file)
+    assert (tmp_path / ".bashrc").read_text() == "export PATH"
+    assert file.is_symlink() or file.read_text() == ""
+
+
+@needs_root
+@pytest.mark.parametrize("planted", ["file", "link"])
+@pytest.mark.parametrize(("user", "owner"), [(0, 4343), (4343, 4343), (4242, 4242), (4242, 0), (4242, 65534)])
+def test_a_service_has_its_login_where_it_and_root_alone_can_write(
+    server: FakeGoogle,
+    shared: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    planted: str,
+    user: int,
+    owner: int,
+) -> None:
+    """65534: the real root, as a container without root shows it."""
+    token, file = logged_in(server), plant(shared, tmp_path, planted)
+    lchown(file, 4343, 4343)
+    chown(file.parent, owner, owner)
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    token.keep_in(file)
+    assert RefreshingToken.load(token.credentials, file) == token
+    assert file.lstat().st_uid == 4343
+
+
+def plant(shared: Path, home: Path, planted: str) -> Path:
+    """A file or a link of another user, in his own folder."""
+    folder = shared / "app"
+    folder.mkdir(0o755)
+    file, precious = folder / "oauth.json", home / ".bashrc"
+    precious.write_text("export PATH")
+    file.symlink_to(precious) if planted == "link" else file.touch()
+    for each in (folder, file):
+        lchown(each, 4343, 4343)
+    return file
 
 
 @needs_root

@@ -5,7 +5,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import stat
+import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -14,6 +18,7 @@ from typing import Final
 import pytest
 
 from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, RFC_DIALECT, Client, FakeGoogle
+from tests.posix import lchown, needs_root
 from tests.shell import ID, SECRET, Outcome, Shell, disk_full
 from tests.support import Clock
 from ytmusic_oauth import Endpoints, OAuthCredentials, OAuthToken, RefreshingToken
@@ -135,7 +140,7 @@ def test_a_variable_that_differs_is_an_error_that_names_both(
     monkeypatch.setenv(name, value)
     done = alone(*command)
     assert done.status == FIX_FIRST
-    assert f"{name} differs from that of the last login, in oauth.json.client" in done.err
+    assert re.search(rf"{name} differs from that of the last login, in .*oauth\.json\.client: ", done.err)
     assert not {CLIENT_SECRET, OTHER_SECRET} & set(done.err.split())
     assert len(server.transcript) == requests
     assert alone("token").status == DONE, "a fresh token needs no client"
@@ -181,7 +186,7 @@ def test_the_token_of_a_login_is_not_sent_with_another_client_or_elsewhere(
     content = {"client_id": OTHER} if where == "another client" else {"endpoints": urls}
     done = alone("refresh", *client_file(tmp_path, **content))
     assert done.status == FIX_FIRST
-    assert "client.json is not the OAuth client of the login in oauth.json, which oauth.json.client has" in done.err
+    assert "client.json is not the OAuth client of the login in oauth.json, which " in done.err
     assert (len(server.transcript), another.transcript) == (requests, [])
 
 
@@ -237,13 +242,16 @@ def scripted(another: FakeGoogle) -> OAuthCredentials:
     return OAuthCredentials(CLIENT_ID, CLIENT_SECRET, endpoints=urls, scope="a")
 
 
+def log_in(credentials: OAuthCredentials, file: Path) -> None:
+    token = RefreshingToken(credentials, **credentials.wait_for_token(credentials.get_code()))
+    token.store_token(str(file))
+
+
 def test_a_login_by_a_script_is_not_sent_to_the_server_of_the_login_before(
     alone: Shell, server: FakeGoogle, scripted: OAuthCredentials, tmp_path: Path, kept: Path
 ) -> None:
     sent = len(server.transcript)
-    code = scripted.get_code()
-    token = RefreshingToken(scripted, **scripted.wait_for_token(code))
-    token.store_token(str(tmp_path / "oauth.json"))
+    log_in(scripted, tmp_path / "oauth.json")
     assert not kept.exists()
     done = alone("refresh")
     assert (done.status, len(server.transcript)) == (FIX_FIRST, sent)
@@ -333,6 +341,66 @@ def test_a_folder_of_that_name_fails_no_command_that_does_not_need_it(alone: She
     assert "oauth.json.client cannot be used: this is a folder. " in alone("status").out
     done = alone("refresh")
     assert (done.status, "Move it away" in done.err) == (FIX_FIRST, True)
+
+
+@needs_root
+@pytest.mark.parametrize("planted", ["file", "link", "file, late", "link, late"])
+@pytest.mark.parametrize("options", ["", "--client-secrets"])
+def test_a_planted_file_of_that_name_receives_no_secret(
+    alone: Shell, another: FakeGoogle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, planted: str, options: str
+) -> None:
+    """In a folder such as /tmp, beside our own token: it would name the server that gets the refresh token."""
+    with tempfile.TemporaryDirectory() as directory:
+        kept, theirs, real = Path(directory).resolve() / "oauth.json.client", tmp_path / "their.client", os.open
+        kept.parent.chmod(0o1777)
+        shutil.copy(tmp_path / "oauth.json", directory)
+        assert login(alone, another, *client_file(tmp_path), "--file", str(tmp_path / "their")).status == DONE
+        sent = len(another.transcript)
+
+        def plant() -> None:
+            if "file" in planted:
+                shutil.copy(theirs, kept)
+            else:
+                kept.symlink_to(theirs)
+            lchown(kept, 4242, 4242)
+
+        def opened(path: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+            if path == str(kept) and not kept.is_symlink() and not kept.exists():
+                plant()
+            return real(path, flags, mode, dir_fd=dir_fd)
+
+        if "late" in planted:  # after the check
+            monkeypatch.setattr(os, "open", opened)
+        else:
+            plant()
+        words = ["--file", str(kept.with_suffix("")), *(client_file(tmp_path) if options else ())]
+        for command in ("refresh", "revoke", "login"):
+            done = alone(command, *words)
+            assert done.status == FIX_FIRST
+            assert f"{kept} cannot be used: " in done.err
+            assert planted == "link, late" or "to another user, in a folder that others can write to. " in done.err
+        assert theirs.exists()
+        assert kept.lstat().st_uid == 4242
+    assert len(another.transcript) == sent
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+def test_the_client_is_kept_beside_the_file_that_links_lead_to(
+    shell: Shell, server: FakeGoogle, scripted: OAuthCredentials, tmp_path: Path
+) -> None:
+    """Another program may store a login of another server by the file's own name."""
+    file, link = tmp_path / "real.json", tmp_path / "oauth.json"
+    link.symlink_to("real.json")
+    shell.endpoints = []
+    assert login(shell, server).status == DONE
+    shell.forget_client()
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["oauth.json", "real.json", "real.json.client"]
+    assert {shell("refresh", "--file", str(each)).status for each in (file, link)} == {DONE}
+    sent = len(server.transcript)
+    log_in(scripted, file)
+    assert shell("refresh", "--file", str(link)).status == FIX_FIRST
+    assert len(server.transcript) == sent
+    assert not (tmp_path / "real.json.client").exists()
 
 
 def test_revoke_names_the_client_file_that_it_cannot_remove(

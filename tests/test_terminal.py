@@ -116,7 +116,7 @@ def test_a_person_logs_in(tmp_path: Path) -> None:
         assert "typed" not in text
         words = " ".join(text.split())
         path = desk.folder / "oauth.json"
-        assert f"The token is in {path}, readable only by you." in words
+        assert f"The token is in {path}, readable only by its owner." in words
         assert f"\n    python -m ytmusic_oauth header --file {path}\n" in text
         assert live.is_live(OAuthToken.from_json(path).access_token)
 

@@ -107,21 +107,21 @@ def _dialect(options: Options) -> Mapping[str, object]:
     return {name: value for name, value in vars(options).items() if name in vars(YOUTUBE)}
 
 
-def _remembered(options: Options) -> Client | None:
-    path = f"{options.file}.client"
+def _remembered(store: FileStore) -> Client | None:
     try:
-        document = FileStore(path).read()
+        document = store.read()
         return None if document is None else parse_remembered(document)
     except TokenStoreError as error:
-        problem = f"{path} cannot be used: {cause(error)}"
+        problem = f"{store.path} cannot be used: {cause(error)}"
     except ValueError as error:
-        problem = f"{path} was not written by `login`, or was changed: {_reason(error)}"
-    raise ValueError(f"{problem}. Move it away, or pass both --client-secrets and --endpoints")
+        problem = f"{store.path} was not written by `login`, or was changed: {_reason(error)}"
+    raise ValueError(f"{problem}. Move it away, use another folder, or pass both --client-secrets and --endpoints")
 
 
 def _kept(options: Options, given: Client | None, stated: Endpoints | None, *, sends_token: bool) -> Client | None:
+    store = FileStore(options.file).client()
     try:
-        kept = _remembered(options)
+        kept = _remembered(store)
     except ValueError:
         if not options.remember or (sends_token and given and stated):  # it is not needed
             return None
@@ -131,11 +131,11 @@ def _kept(options: Options, given: Client | None, stated: Endpoints | None, *, s
     if (given and given.client_id != kept.client_id) or (stated and not _urls(stated) <= _urls(kept.endpoints)):
         if sends_token and not options.endpoints:
             problem = f"{options.client_secrets} is not the OAuth client of the login in {options.file}"
-            raise ValueError(f"{problem}, which {options.file}.client has: omit --client-secrets, or log in again")
+            raise ValueError(f"{problem}, which {store.path} has: omit --client-secrets, or log in again")
         return None
     for name, value in ((_VARIABLES[0], kept.client_id), (_VARIABLES[1], kept.client_secret)):
         if given is None and os.environ.get(name, value) != value:
-            problem = f"{name} differs from that of the last login, in {options.file}.client"
+            problem = f"{name} differs from that of the last login, in {store.path}"
             raise ValueError(f"{problem}: unset the variable, pass --client-secrets, or remove that file")
     return kept
 

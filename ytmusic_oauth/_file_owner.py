@@ -4,7 +4,8 @@
 In a folder that others can write to, such as /tmp, another user can put a file or a link where the login of this user
 is going to be stored. That user then receives the login, or has it written over a file of this user. The mode of a
 folder says whether others can write to it. Members of its group count as others for a file that belongs neither to us
-nor to the owner of the folder. Access control lists are not looked at.
+nor to the owner of the folder. The owner of a folder can always write to it, and counts as another user unless it is
+root, or unless we are: root may write to the folder of a service. Access control lists are not looked at.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ def may_be_planted(folder: str, status: os.stat_result) -> bool:
     if status.st_uid != _this_user() and not is_roots_link:
         around = os.stat(folder)
         by_group = around.st_mode & stat.S_IWGRP and status.st_uid != around.st_uid
-        return bool(around.st_mode & stat.S_IWOTH or by_group)
+        by_owner = _this_user() and around.st_uid not in {0, _UNKNOWN, _this_user()}
+        return bool(around.st_mode & stat.S_IWOTH or by_group or by_owner)
     return False
 
 

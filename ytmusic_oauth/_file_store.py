@@ -89,11 +89,15 @@ class FileStore:
                 _file_write.write_in_place(target, b"", status)
         return True
 
+    def client(self) -> FileStore:
+        """Return the file in which `login` keeps the OAuth client: beside this one, which is where links lead."""
+        return FileStore(f"{os.path.realpath(self._absolute)}.client").for_login()
+
     def forget_client(self) -> None:
         """Remove the OAuth client that the command `login` keeps beside this file. A file that is not ours stays."""
         from ._client_file import parse_remembered
 
-        store = FileStore(f"{self._absolute}.client")
+        store = self.client()
         try:
             before = store.read() or ""
             parse_remembered(before)
@@ -106,7 +110,10 @@ class FileStore:
         return _StoreLock(self, FileLock(self._absolute, timeout))
 
     def for_login(self) -> FileStore:
-        """Return a copy for a new login: it refuses another user's file or link where others can write."""
+        """Return a copy for a new login: it refuses another user's file or link where others can write.
+
+        It does not read them either: what `login` keeps says where a token is sent.
+        """
         store = copy(self)
         store._is_for_login = True
         return store
@@ -185,13 +192,16 @@ class FileStore:
 
     def _content(self) -> bytes | None:
         with self._naming_the_file("The token file cannot be read"):
+            path, flags = self._absolute, _file_write.OPEN_FLAGS
+            if self._is_for_login:  # no link may come in between
+                path, flags = self._target()[0], flags | _file_write.NO_FOLLOW
             try:
-                file = os.open(self._absolute, os.O_RDONLY | _file_write.OPEN_FLAGS)
+                file = os.open(path, os.O_RDONLY | flags)
             except FileNotFoundError:
                 return None
             try:
                 status = os.fstat(file)
-                self._check_regular(status)
+                self._check(path, status)
                 if status.st_nlink == 0 and self._is_detached is False:
                     self._is_detached = self._is_still_at_path(status)
                 with open(file, "rb", closefd=False) as stream:
@@ -239,16 +249,7 @@ class FileStore:
             target, planted_link = follow_links(self._absolute)
             with suppress(FileNotFoundError):
                 status = os.stat(target)
-            is_trap = status is not None and may_be_planted(os.path.dirname(target), status)
-        if self._is_for_login and (is_trap or planted_link is not None):
-            what = "file" if planted_link is None else "link"
-            raise TokenFileError(
-                f"The {what} belongs to another user, in a folder that others can write to",
-                path=planted_link or self.path,
-                advice="It may be a trap: use a folder of your own.",
-            )
-        if status is not None:
-            self._check_regular(status)
+            self._check(target, status, planted_link)
         return target, status
 
     def _is_still_at_path(self, status: os.stat_result) -> bool:
@@ -258,8 +259,17 @@ class FileStore:
             return counts_links and os.path.samestat(status, os.stat(self._absolute))
         return False
 
-    def _check_regular(self, status: os.stat_result) -> None:
-        if stat.S_ISREG(status.st_mode):
+    def _check(self, target: str, status: os.stat_result | None, planted_link: str | None = None) -> None:
+        """Raise if there is something else than a regular file; for a login, also if it may be a trap."""
+        folder = os.path.dirname(target)
+        if self._is_for_login and (planted_link or (status is not None and may_be_planted(folder, status))):
+            what = "file" if planted_link is None else "link"
+            raise TokenFileError(
+                f"The {what} belongs to another user, in a folder that others can write to",
+                path=planted_link or self.path,
+                advice="It may be a trap: use a folder of your own.",
+            )
+        if status is None or stat.S_ISREG(status.st_mode):
             return
         from ._file_kinds import FOLDER
 

@@ -21,13 +21,13 @@ from typing import Final
 from ._file_owner import keep_owner
 
 # A temporary file is named by the beginning of the file's name, which keeps the longest name legal, and by this.
-_TEMPORARY: Final = re.compile(r"\.ytmusic_oauth-[0-9a-f]{16}\.tmp")
+_TEMPORARY: Final = re.compile(r"(.*)\.ytmusic_oauth-[0-9a-f]{16}\.tmp", re.DOTALL)
 _PREFIX: Final = 24
 # Seconds after which a temporary file must be that of a writer that was killed.
 _LEFTOVER: Final = 3600.0
 #: Flags that a platform lacks are not needed there: `O_NONBLOCK` is for FIFOs, `O_BINARY` for Windows.
 OPEN_FLAGS: Final = sum(getattr(os, flag, 0) for flag in ("O_NONBLOCK", "O_BINARY", "O_NOCTTY"))
-_NO_FOLLOW: Final[int] = getattr(os, "O_NOFOLLOW", 0)
+NO_FOLLOW: Final[int] = getattr(os, "O_NOFOLLOW", 0)
 #: Errors that mean "a new file cannot take the place of the old one": then that one is written in place.
 NO_RENAME: Final = frozenset(
     {errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
@@ -68,11 +68,13 @@ def temporary_file(target: str, content: bytes, old_status: os.stat_result | Non
 
 
 def remove_leftovers(target: str) -> None:
-    """Remove old temporary files of this token file. The lock must be held."""
+    """Remove old temporary files of this token file, and of the client beside it. The lock must be held."""
     folder, name = os.path.split(target)
+    beginnings = {name[:_PREFIX], f"{name}.client"[:_PREFIX]}
     with os.scandir(folder) as entries:
         for entry in entries:
-            if not entry.name.startswith(name[:_PREFIX]) or not _TEMPORARY.fullmatch(entry.name[len(name[:_PREFIX]) :]):
+            found = _TEMPORARY.fullmatch(entry.name)
+            if found is None or found[1] not in beginnings:
                 continue
             status = entry.stat(follow_symlinks=False)
             if stat.S_ISREG(status.st_mode) and status.st_mtime < time.time() - _LEFTOVER:
@@ -81,7 +83,7 @@ def remove_leftovers(target: str) -> None:
 
 def open_in_place(target: str) -> int:
     """Open a file to write over it."""
-    return os.open(target, os.O_RDWR | _NO_FOLLOW | OPEN_FLAGS)
+    return os.open(target, os.O_RDWR | NO_FOLLOW | OPEN_FLAGS)
 
 
 def write_in_place(target: str, content: bytes, old_status: os.stat_result) -> None:

@@ -133,7 +133,8 @@ def _report(
     from shlex import quote
 
     file, ends_at = os.path.abspath(options.file), client.login_ends_at
-    write_message(f"Logged in. The token is in {file}, readable only by you.")
+    is_private = not os.stat(file).st_mode & 0o077  # false on Windows, and for a file of another user written in place
+    write_message(f"Logged in. The token is in {file}{', readable only by its owner' if is_private else ''}.")
     if refused := [each for each in client.scope.split() if each not in token.scope.split()]:
         write_message(f"The server did not grant all that was asked for. Missing: {' '.join(refused)}")
     if not token.refresh_token:
@@ -196,12 +197,15 @@ def _keep(token: RefreshingToken, file: str, document: str) -> bool:
     """Write the client of this login beside it, if the login is still in the file: no other login may get it."""
     if not document:
         return False
+    store = FileStore(file)
     try:
-        with FileStore(file).lock(LOCK_WAIT):
+        with store.lock(LOCK_WAIT):
             is_ours = _is_stored(token, file)
-            if is_ours and FileStore(f"{file}.client").for_login().replace(None, document):
+            if is_ours and store.client().replace(None, document):
                 return True
-        problem = f"{file}.client is not a file of this program." if is_ours else f"{file} has another token now."
+        problem = (
+            f"{store.client().path} is not a file of this program." if is_ours else f"{file} has another token now."
+        )
     except TimeoutError:
         problem = f"Another process has held the lock of the token for {LOCK_WAIT:.0f} s."
     except TokenStoreError as error:

@@ -116,8 +116,8 @@ def _(path: str) -> tuple[str, str | None]:
     return path, None
 
 
-@replaces(FileStore._check_regular, "a named pipe in the place of the file is read", caught_by="file/named-pipe")
-def _(store: FileStore, status: os.stat_result) -> None:
+@replaces(FileStore._check, "a named pipe in the place of the file is read", caught_by="file/named-pipe")
+def _(store: FileStore, target: str, status: os.stat_result | None, planted_link: str | None = None) -> None:
     pass
 
 
