@@ -103,25 +103,11 @@ PENDING: Final = AuthorizationPending()
 OFFLINE: Final = TransportError()
 BUSY: Final = ServerError(status=503, retryable=True)
 
-# The first wait comes before the first poll, the others after the errors.
+# The first wait comes before the first poll, the others after the errors. The vectors `polling-times` have most cases.
 WAITS: Final[list[tuple[str, int, list[OAuthError], list[float]]]] = [
-    ("confirmed before the first poll", 5, [], [5]),
-    ("pending keeps the interval", 5, [PENDING, PENDING, PENDING], [5, 5, 5, 5]),
-    ("the server's interval is kept", 8, [PENDING, PENDING], [8, 8, 8]),
-    ("slow_down adds five seconds permanently", 5, [slow_down(), PENDING, PENDING], [5, 10, 10, 10]),
-    ("slow_down adds up", 5, [slow_down(), slow_down(), PENDING], [5, 10, 15, 15]),
-    ("slow_down with a longer interval", 5, [slow_down(30), PENDING], [5, 30, 30]),
-    ("slow_down with a shorter interval", 5, [slow_down(7), slow_down(5)], [5, 10, 15]),
     ("slow_down with Retry-After, which counts once", 5, [slow_down(None, 45), PENDING], [5, 45, 10]),
-    ("network failures double it, up to a minute", 5, [OFFLINE] * 5, [5, 10, 20, 40, 60, 90]),
-    ("server errors double it, too", 5, [BUSY, BUSY], [5, 10, 20]),
-    ("a doubled interval is never shortened", 5, [OFFLINE, PENDING, OFFLINE, PENDING], [5, 10, 10, 20, 20]),
-    ("from a minute on, they add half of it", 60, [OFFLINE, PENDING, BUSY], [60, 90, 90, 135]),
     ("they add less than half of it if that is a minute", 35, [OFFLINE, OFFLINE], [35, 60, 90]),
     ("they double it where half of it is more than a minute", 50, [OFFLINE], [50, 75]),
-    ("slow_down adds to a minute, too", 60, [slow_down(), OFFLINE], [60, 65, 97.5]),
-    ("a longer Retry-After counts", 5, [RateLimited(retry_after=45), PENDING], [5, 45, 10]),
-    ("a shorter Retry-After is ignored", 5, [RateLimited(retry_after=2)], [5, 10]),
     ("Retry-After of a server error", 5, [ServerError(retry_after=120, retryable=True)], [5, 120]),
 ]
 
@@ -131,19 +117,6 @@ def test_the_waits_between_polls(interval: int, errors: list[OAuthError], waits:
     server = Server(*errors)
     assert server.poll(code(interval=interval)) == TOKEN
     assert server.clock.slept == waits
-
-
-def test_the_first_success_ends_the_loop() -> None:
-    # Some servers revoke the login if its code is used again.
-    server = Server(PENDING)
-    assert server.poll(code()) == TOKEN
-    assert server.polled_at == [5, 10]
-
-
-def test_a_slow_response_is_followed_by_a_whole_interval() -> None:
-    server = Server(PENDING, takes=20)
-    server.poll(code())
-    assert server.polled_at == [5, 30]
 
 
 @pytest.mark.parametrize(
@@ -190,22 +163,6 @@ def test_a_login_survives_nine_strange_responses_in_a_row(strange: OAuthError) -
     server = Server(*[strange] * 9, PENDING, *[strange] * 9, OFFLINE, *[strange] * 9)
     assert server.poll(code()) == TOKEN
     assert server.clock.slept == [*[5] * 20, *[10] * 10], "they keep the interval"
-
-
-@pytest.mark.parametrize("strange", [REDIRECT, HTML], ids=lambda error: type(error).__name__)
-def test_the_tenth_strange_response_in_a_row_ends_the_login(strange: OAuthError) -> None:
-    server = Server(REDIRECT, PENDING, *[HTML] * 5, *[REDIRECT] * 4, strange, PENDING)
-    with pytest.raises(type(strange)) as raised:
-        server.poll(code())
-    assert raised.value is strange
-    assert len(server.polled_at) == 12
-
-
-def test_the_code_expires_during_strange_responses() -> None:
-    server = Server(*[HTML] * 5)
-    with pytest.raises(DeviceCodeExpired):
-        server.poll(code(expires_in=17))
-    assert server.polled_at == [5, 10, 15]
 
 
 # ---- expiry of the code --------------------------------------------------------------------------
@@ -319,24 +276,6 @@ def test_the_first_poll_is_one_interval_after_the_response_to_the_code_request()
     assert schedule.delay(SENT + 20) == 5
     assert schedule.delay(SENT + 25) == 0
     assert schedule.deadline == SENT + 100, "the code expires relative to the request"
-
-
-def test_a_code_expires_relative_to_its_request() -> None:
-    schedule = DevicePoll(code(expires_in=100), sent=SENT)
-    assert schedule.delay(SENT + 99) == 0
-    with pytest.raises(DeviceCodeExpired):
-        schedule.delay(SENT + 100.5)
-
-
-def test_setting_the_wall_clock_does_not_affect_the_schedule() -> None:
-    server = Server(PENDING, PENDING)
-
-    def sleep(seconds: float) -> None:
-        server.sleep(seconds)
-        server.clock.wall -= 1_000_000_000
-
-    server.poll(code(), sleep=sleep)
-    assert server.polled_at == [5, 10, 15]
 
 
 # ---- callbacks -----------------------------------------------------------------------------------

@@ -838,17 +838,6 @@ def test_a_server_that_repeats_the_rejected_token_is_asked_once_for_each_call(
 # ---- patience --------------------------------------------------------------------------------------
 
 
-def test_an_expired_token_asks_a_server_once_that_asked_to_wait(server: Server, store: Memory, clock: Clock) -> None:
-    token = RefreshingToken.load(server, store)
-    clock.advance(HOUR)
-    server.problems = [RateLimited(retry_after=3600)]
-    for _ in range(200):
-        with pytest.raises(RateLimited):
-            token.as_auth()
-        clock.advance(1)
-    assert server.refreshes == 1
-
-
 @pytest.mark.parametrize(
     "problem",
     [
@@ -873,18 +862,6 @@ def test_whatever_fails_an_expired_token_asks_the_server_at_most_once_a_second_a
             token.as_auth()
         clock.advance(0.6)
     assert server.refreshes == 7
-
-
-def test_a_new_login_in_the_store_is_taken_up_while_a_server_asks_to_wait(
-    server: Server, store: Memory, clock: Clock
-) -> None:
-    token = RefreshingToken.load(server, store)
-    clock.advance(HOUR)
-    server.problems = [RateLimited(retry_after=3600)]
-    with pytest.raises(RateLimited):
-        token.as_auth()
-    store.text = json.dumps(LATER_LOGIN)
-    assert token.access_token == "b0"
 
 
 def test_the_store_is_read_once_a_second_during_the_backoff(server: Server, clock: Clock) -> None:

@@ -440,16 +440,6 @@ def test_a_token_is_refreshed_with_a_minute_or_half_its_lifetime_left_and_not_be
     assert len(refreshes(server)) == 1
 
 
-def test_a_token_of_ytmusicapi_with_the_wrong_expires_in_is_refreshed_in_time(server: FakeGoogle, clock: Clock) -> None:
-    # ytmusicapi may store the refresh token's seven days as `expires_in`; its `expires_at` is right.
-    known = logged_in(server)
-    token = changed(known, expires_in=604799)
-    leave(61, token, clock)
-    assert token.access_token == known.access_token
-    clock.advance(1)
-    assert token.access_token != known.access_token
-
-
 @pytest.mark.parametrize(
     ("wall", "monotonic", "is_expiring"),
     [
@@ -756,15 +746,6 @@ def test_a_bad_response_changes_neither_token_nor_file(
     assert "fake-spoiled" not in str(refused.value)
     assert token.as_dict() == values
     assert [file.read_bytes() for file in tmp_path.iterdir()] == [content]
-
-
-def test_the_error_for_html_mentions_captive_portals(token: RefreshingToken, server: FakeGoogle, clock: Clock) -> None:
-    clock.advance(4000)
-    server.script("token", FAULTS["html"])
-    with pytest.raises(MalformedResponse, match="captive portal"):
-        token.as_auth()
-    clock.advance(1)
-    assert server.is_live(token.access_token)
 
 
 def test_an_invalid_response_of_third_party_credentials_changes_nothing(
