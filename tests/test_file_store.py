@@ -28,6 +28,7 @@ from hypothesis import strategies as st
 from tests.posix import chown, fchown, lchown, needs_root
 from tests.support import NOON
 from ytmusic_oauth import TokenFileError, TokenFileNotFound
+from ytmusic_oauth._file_owner import may_be_planted
 from ytmusic_oauth._file_store import FileStore
 from ytmusic_oauth._file_write import temporary_name
 from ytmusic_oauth._store_access import load_token
@@ -884,6 +885,17 @@ def test_a_group_that_cannot_be_kept_does_not_matter(file: Path, monkeypatch: py
     assert file.stat().st_ino != inode
 
 
+@posix
+def test_the_group_and_the_owner_are_kept_each_by_itself(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "fchown", lambda _file, user, group: given.append((user, group)), raising=False)
+    write(file)
+    assert given == [(-1, file.stat().st_gid), (file.stat().st_uid, -1)]
+    monkeypatch.delattr(os, "fchown")  # as in WebAssembly
+    write(file, OLD)
+    assert load(file) == OLD
+
+
 @needs_root
 def test_no_file_is_given_to_the_owner_that_stands_for_an_unknown_one(
     file: Path, monkeypatch: pytest.MonkeyPatch
@@ -1083,6 +1095,39 @@ def shared() -> Iterator[Path]:
         folder = Path(directory)
         folder.chmod(STICKY)
         yield folder
+
+
+FILE, LINK = stat.S_IFREG, stat.S_IFLNK
+
+
+@pytest.mark.parametrize(
+    ("kind", "owner", "folder_mode", "folder_owner", "is_planted"),
+    [
+        (FILE, 7, OPEN, 8, False),
+        (LINK, 7, OPEN, 8, False),
+        (FILE, 8, OPEN, 8, True),
+        (FILE, 8, STICKY, 0, True),
+        (FILE, 8, 0o755, 7, False),
+        (FILE, 8, GROUPS, 7, True),
+        (FILE, 8, GROUPS, 8, False),
+        (FILE, 0, STICKY, 0, True),
+        (LINK, 0, STICKY, 0, False),
+        (LINK, 1, STICKY, 0, True),
+    ],
+)
+def test_another_users_file_or_link_may_be_planted_where_that_user_can_write(
+    monkeypatch: pytest.MonkeyPatch, kind: int, owner: int, folder_mode: int, folder_owner: int, is_planted: bool
+) -> None:
+    def status(mode: int, user: int) -> os.stat_result:
+        return os.stat_result((mode, 0, 0, 1, user, 0, 0, 0, 0, 0))
+
+    monkeypatch.setattr(os, "geteuid", lambda: 7, raising=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", lambda _: status(folder_mode, folder_owner))
+        planted = may_be_planted("/folder", status(kind, owner))
+    assert planted is is_planted
+    monkeypatch.delattr(os, "geteuid")  # as on Windows and in WebAssembly, where 0 owns every file
+    assert not may_be_planted("/folder", status(kind, 0))
 
 
 def refuses_a_new_login(path: Path, match: str) -> None:
