@@ -304,7 +304,9 @@ def test_a_client_that_authenticates_by_basic_sends_no_secret_in_a_form(server: 
 def test_a_public_client_sends_its_id_alone(server: FakeGoogle, secret: str | None) -> None:
     public = replace(at(server, OTHER), client_authentication="none")
     assert OAuthCredentials(CLIENT_ID, endpoints=public) == OAuthCredentials(CLIENT_ID, "", endpoints=public)
-    requests = use_everything(server, OAuthCredentials(CLIENT_ID, secret, endpoints=public))
+    credentials = OAuthCredentials(CLIENT_ID, secret, endpoints=public)
+    assert credentials.client_secret == (secret or "")
+    requests = use_everything(server, credentials)
     assert not [request for request in requests if "authorization" in request.headers]
     assert not [request for request in requests if "client_secret" in request.form]
     assert [request.form["client_id"] for request in requests] == [CLIENT_ID] * 4
@@ -629,6 +631,49 @@ def test_a_failing_server_is_tried_three_times(server: FakeGoogle, clock: Clock,
     assert len(server.requests_to(endpoint)) == 6
 
 
+class Slow:
+    """A session whose server takes its time, and repeats its last response."""
+
+    def __init__(self, clock: Clock, seconds: float, *responses: tuple[int, object]) -> None:
+        self.clock, self.seconds, self.responses = clock, seconds, [*responses]
+        self.asked: list[tuple[float, float]] = []
+
+    def post(self, url: str, *, data: Mapping[str, str], headers: Mapping[str, str], timeout: float) -> UrllibResponse:
+        self.asked.append((self.clock.steady, timeout))
+        self.clock.advance(self.seconds)
+        status, body = self.responses.pop(0) if len(self.responses) > 1 else self.responses[0]
+        return UrllibResponse(status, {}, json.dumps(body).encode())
+
+
+@pytest.mark.parametrize("endpoint", CALLS)
+def test_all_tries_of_a_call_share_its_timeout(clock: Clock, endpoint: str) -> None:
+    session = Slow(clock, 10, (503, {}))
+    with pytest.raises(ServerError):
+        CALLS[endpoint](OAuthCredentials(CLIENT_ID, CLIENT_SECRET, session))
+    assert [timeout for _, timeout in session.asked] == pytest.approx([30, 19, 7], abs=0.5)
+
+
+def test_a_refresh_can_have_fewer_tries_and_less_time(clock: Clock) -> None:
+    session = Slow(clock, 1, (503, {}))
+    with pytest.raises(ServerError):
+        OAuthCredentials(CLIENT_ID, CLIENT_SECRET, session).refresh_within("1//r", tries=2, seconds=15)
+    assert [timeout for _, timeout in session.asked] == pytest.approx([15, 13], abs=0.5)
+
+
+def test_a_code_expires_relative_to_its_request_and_is_polled_for_relative_to_its_response(clock: Clock) -> None:
+    code = {"device_code": "d", "user_code": "u", "verification_url": "https://a.example", "expires_in": 1800}
+    session = Slow(clock, 3, (200, {**code, "interval": 5}), (428, {"error": "authorization_pending"}))
+    credentials = OAuthCredentials(CLIENT_ID, CLIENT_SECRET, session)
+    seconds_left: list[float] = []
+    with pytest.raises(LoginCancelled):
+        credentials.wait_for_token(
+            credentials.get_code(), on_wait=seconds_left.append, cancelled=lambda: bool(seconds_left)
+        )
+    (began, _), (polled, _) = session.asked
+    assert polled - began == 3 + 5
+    assert seconds_left == [1800 - (3 + 5 + 3)]
+
+
 def test_a_refused_connection_is_tried_three_times(clock: Clock) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -822,6 +867,8 @@ def test_credentials_of_the_same_client_are_equal() -> None:
     assert credentials == OAuthCredentials(CLIENT_ID, CLIENT_SECRET)
     assert credentials != OAuthCredentials(CLIENT_ID, "other-secret")
     assert credentials != OAuthCredentials("other", CLIENT_SECRET)
+    assert credentials != OAuthCredentials(CLIENT_ID, CLIENT_SECRET, scope="other")
+    assert credentials != OAuthCredentials(CLIENT_ID, CLIENT_SECRET, endpoints=replace(YOUTUBE, revoke_url=None))
 
 
 def pickled(credentials: OAuthCredentials) -> OAuthCredentials:

@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 from tests.posix import chown, fchown, lchown, needs_root
 from tests.support import NOON
 from ytmusic_oauth import TokenFileError, TokenFileNotFound
-from ytmusic_oauth._file_owner import may_be_planted
+from ytmusic_oauth._file_owner import follow_links, may_be_planted
 from ytmusic_oauth._file_store import FileStore
 from ytmusic_oauth._file_write import temporary_name
 from ytmusic_oauth._store_access import load_token
@@ -521,8 +521,10 @@ def test_a_folder_or_a_link_with_the_name_of_a_temporary_file_is_kept(file: Path
     folder = file.with_name("oauth.json.ytmusic_oauth-0123456789abcdef.tmp")
     link = file.with_name("oauth.json.ytmusic_oauth-0123456789abcde0.tmp")
     folder.mkdir()
-    link.symlink_to(file)
-    for each in (folder, link):
+    old = file.with_name("old.json")
+    old.touch()
+    link.symlink_to(old)
+    for each in (folder, link, old):
         os.utime(each, (NOON, NOON), follow_symlinks=False)
     write(file)
     assert folder.exists()
@@ -594,9 +596,21 @@ def test_a_circle_of_links_is_rejected(tmp_path: Path) -> None:
     link = tmp_path / "oauth.json"
     link.symlink_to(link)
     for use in (load, write, lambda path: FileStore(path).check_writable()):
-        with pytest.raises(TokenFileError) as refused:
+        with pytest.raises(TokenFileError, match=os.strerror(errno.ELOOP)) as refused:
             use(link)
         assert refused.value.path == str(link)
+        assert "Check the symbolic links" in str(refused.value)
+
+
+@posix
+def test_a_path_leads_where_the_system_goes(tmp_path: Path) -> None:
+    folder = os.path.realpath(tmp_path)
+    os.makedirs(f"{folder}/a/b")
+    os.symlink("a/b", f"{folder}/link")
+    ways = {"link/../f": "a/f", "a//../f": "f", "a/./../f": "f", "link/c/f": "a/b/c/f"}
+    assert {way: follow_links(f"{folder}/{way}") for way in ways} == {
+        way: (f"{folder}/{target}", None) for way, target in ways.items()
+    }
 
 
 def failing(number: int) -> Callable[[object], NoReturn]:
@@ -1101,27 +1115,37 @@ FILE, LINK = stat.S_IFREG, stat.S_IFLNK
 
 
 @pytest.mark.parametrize(
-    ("kind", "owner", "folder_mode", "folder_owner", "is_planted"),
+    ("user", "kind", "owner", "folder_mode", "folder_owner", "is_planted"),
     [
-        (FILE, 7, OPEN, 8, False),
-        (LINK, 7, OPEN, 8, False),
-        (FILE, 8, OPEN, 8, True),
-        (FILE, 8, STICKY, 0, True),
-        (FILE, 8, 0o755, 7, False),
-        (FILE, 8, GROUPS, 7, True),
-        (FILE, 8, GROUPS, 8, False),
-        (FILE, 0, STICKY, 0, True),
-        (LINK, 0, STICKY, 0, False),
-        (LINK, 1, STICKY, 0, True),
+        (7, FILE, 7, OPEN, 8, False),
+        (7, LINK, 7, OPEN, 8, False),
+        (7, FILE, 8, OPEN, 7, True),
+        (7, FILE, 8, STICKY, 0, True),
+        (7, FILE, 8, 0o755, 7, False),
+        (7, FILE, 8, GROUPS, 7, True),
+        (7, FILE, 8, 0o755, 8, True),
+        (7, FILE, 8, 0o755, 0, False),
+        (7, FILE, 8, 0o755, 65534, False),
+        (0, FILE, 8, GROUPS, 8, False),
+        (0, FILE, 8, 0o755, 9, False),
+        (7, FILE, 0, STICKY, 0, True),
+        (7, LINK, 0, STICKY, 0, False),
+        (7, LINK, 1, STICKY, 0, True),
     ],
 )
 def test_another_users_file_or_link_may_be_planted_where_that_user_can_write(
-    monkeypatch: pytest.MonkeyPatch, kind: int, owner: int, folder_mode: int, folder_owner: int, is_planted: bool
+    monkeypatch: pytest.MonkeyPatch,
+    user: int,
+    kind: int,
+    owner: int,
+    folder_mode: int,
+    folder_owner: int,
+    is_planted: bool,
 ) -> None:
     def status(mode: int, user: int) -> os.stat_result:
         return os.stat_result((mode, 0, 0, 1, user, 0, 0, 0, 0, 0))
 
-    monkeypatch.setattr(os, "geteuid", lambda: 7, raising=False)
+    monkeypatch.setattr(os, "geteuid", lambda: user, raising=False)
     with monkeypatch.context() as patch:
         patch.setattr(os, "stat", lambda _: status(folder_mode, folder_owner))
         planted = may_be_planted("/folder", status(kind, owner))
@@ -1358,9 +1382,26 @@ def test_a_file_that_another_user_plants_meanwhile_is_not_written_in_place(
         raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
 
     monkeypatch.setattr(os, "replace", replace)
-    with pytest.raises(TokenFileError):
-        FileStore(file).for_login().replace(OLD_BYTES.decode(), token_text(NEW))
+    with pytest.raises(TokenFileError, match=rf"{os.strerror(errno.EPERM)}\. Check the owner"):
+        FileStore(file).replace(OLD_BYTES.decode(), token_text(NEW))
     assert file.read_bytes() == OLD_BYTES
+
+
+@posix
+def test_a_link_that_takes_the_place_of_the_file_meanwhile_is_not_written_through(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = file.with_name("moved.json")
+
+    def replace(*_: object) -> NoReturn:
+        file.rename(moved)
+        file.symlink_to(moved)
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+
+    monkeypatch.setattr(os, "replace", replace)
+    with pytest.raises(TokenFileError, match=os.strerror(errno.ELOOP)):
+        FileStore(file).replace(OLD_BYTES.decode(), token_text(NEW))
+    assert moved.read_bytes() == OLD_BYTES
 
 
 # ---- in place ------------------------------------------------------------------------------------

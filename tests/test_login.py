@@ -292,7 +292,9 @@ def test_the_places_are_the_home_folder_and_temporary_folders(monkeypatch: pytes
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has access control lists instead of modes")
-def test_a_folder_is_private_if_no_other_user_can_rename_anything_on_the_way(tmp_path: Path) -> None:
+def test_a_folder_is_private_if_no_other_user_can_rename_anything_on_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     above = tmp_path / "above"
     folder = above / "folder"
     folder.mkdir(parents=True)
@@ -309,6 +311,9 @@ def test_a_folder_is_private_if_no_other_user_can_rename_anything_on_the_way(tmp
         above.chmod(0o755)
         posix.chown(above, 12345, -1)
         assert can_others_rename(str(folder))
+        monkeypatch.setattr(os, "geteuid", lambda: 12345)
+        above.chmod(0o700)
+        assert not can_others_rename(str(above)), "root's folders are above it"
 
 
 # ---- paths ---------------------------------------------------------------------------------------

@@ -107,6 +107,16 @@ def test_locking_is_optional(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         assert not exclusive
 
 
+def test_links_are_followed_and_modes_say_nothing(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to("folder/oauth.json")
+    target = os.path.join(os.path.realpath(tmp_path), "folder", "oauth.json")
+    assert _file_owner.follow_links(str(link)) == (target, None)
+    assert _file_owner.follow_links(f"{tmp_path}/a/../oauth.json") == (f"{tmp_path}/a/../oauth.json", None)
+    tmp_path.chmod(0o777)
+    assert not _file_owner.can_others_rename(str(tmp_path))
+
+
 def test_threads_that_share_a_file_refresh_once(server: FakeGoogle, clock: Clock, token: RefreshingToken) -> None:
     clock.advance(3600)
     path = token.local_cache

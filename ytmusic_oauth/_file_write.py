@@ -119,17 +119,14 @@ def _write(file: int, content: bytes) -> None:
 
 def sync_folder(target: str) -> None:
     """Make a rename durable. Without this, a power cut brings the old file back."""
-    if sys.platform == "win32":
+    try:
+        folder = os.open(os.path.dirname(target), os.O_RDONLY)
+    except OSError:  # a folder that we may not list, and any on Windows
         return
-    else:
-        try:
-            folder = os.open(os.path.dirname(target), os.O_RDONLY | os.O_DIRECTORY)
-        except OSError:  # a folder that we may not list
-            return
-        try:
-            _sync(folder)
-        finally:
-            os.close(folder)
+    try:
+        _sync(folder)
+    finally:
+        os.close(folder)
 
 
 def _sync(file: int) -> None:

@@ -35,7 +35,7 @@ TESTS: Final[Mapping[str, str]] = {
     "_expiry": "expiry vectors",
     "_file_kinds": "file_login",
     "_file_lock": "file_lock windows file_store sharing",
-    "_file_owner": "file_store file_login login",
+    "_file_owner": "windows file_store file_login login",
     "_file_store": "file_store file_login windows command_line prompt",
     "_file_write": "file_store windows",
     "_http": "transport",
