@@ -38,15 +38,18 @@ from ytmusic_oauth import (
     OAuthError,
     OAuthToken,
     RefreshingToken,
+    TokenFileError,
     UrllibSession,
     session,
 )
+from ytmusic_oauth._client_file import Client as ClientFile
 from ytmusic_oauth._command_line import main
 from ytmusic_oauth._snapshot import Snapshot
 from ytmusic_oauth.device import DevicePoll
 from ytmusic_oauth.exceptions import ERROR_CLASSES
 from ytmusic_oauth.models import AuthCodeDict, RefreshableTokenDict
 from ytmusic_oauth.protocol import refresh_request, verification_link
+from ytmusic_oauth.transport import UrllibResponse
 
 ROOT: Final = Path(__file__).parents[1]
 CLIENT_SECRET: Final = "canary-client/secret+a=="
@@ -183,6 +186,7 @@ def test_no_repr_shows_a_secret(watch: Watch, server: FakeGoogle, credentials: O
     watch.see(OAuthToken(**VALUES), RefreshingToken(credentials, **VALUES), Snapshot(0, 0, VALUES))
     watch.see(credentials, credentials.endpoints, OAuthCredentials(CLIENT_ID, CLIENT_SECRET, proxies=proxies))
     watch.see(urllib, request, session.send(urllib, request), response, response.headers, DevicePoll(CODE, 0))
+    watch.see(ClientFile(CLIENT_ID, CLIENT_SECRET), UrllibResponse(302, {"Location": f"/?t={REFRESH}"}, b""))
 
 
 def test_debugging_http_client_prints_no_secret(
@@ -412,6 +416,22 @@ def test_a_malformed_token_file_is_not_quoted(watch: Watch, credentials: OAuthCr
         assert watch.fails(lambda: OAuthToken.from_json(path))
         assert watch.fails(lambda: RefreshingToken.load(credentials, path))
         assert watch.fails(lambda: RefreshingToken.prompt_for_token(credentials, to_file=str(path)))
+
+
+@pytest.mark.parametrize("secret", [REFRESH, ACCESS, "GOCSPX-canary", json.dumps(VALUES), json.dumps(VALUES, indent=1)])
+def test_a_secret_in_place_of_a_path_is_not_quoted(
+    watch: Watch, server: FakeGoogle, credentials: OAuthCredentials, capsys: pytest.CaptureFixture[str], secret: str
+) -> None:
+    token = RefreshingToken(credentials, **VALUES)
+    for use in (partial(RefreshingToken.load, credentials), token.keep_in, token.store_token):
+        with pytest.raises(TokenFileError, match=r"^This is a secret, not the path of a file\. .*from_json_text"):
+            use(secret)
+    for option in ("--file", "--client-secrets"):
+        assert main(["login", option, secret]) == 2
+        shown = capsys.readouterr()
+        assert "is a secret, not the path of a file" in shown.err
+        assert secret[-6:] not in shown.err
+    assert server.transcript == []
 
 
 @pytest.mark.parametrize("where", ["malformed", "folder", "missing/oauth.json", "missing"])

@@ -33,6 +33,9 @@ class Client(NamedTuple):
     scope: str | None = None
     parameters: Mapping[str, str] | None = None
 
+    def __repr__(self) -> str:
+        return f"Client({self.client_id!r})"
+
 
 def parse_client(document: str) -> Client:
     """Parse a client file. Raises `ValueError`, which quotes no value."""

@@ -44,13 +44,12 @@ def may_be_planted(folder: str, status: os.stat_result) -> bool:
 
     Root's links are trusted. Root's files are not: a hard link can bring one that everyone may read into any folder.
     """
-    is_roots_link = status.st_uid == 0 and stat.S_ISLNK(status.st_mode)
-    if status.st_uid != _this_user() and not is_roots_link:
-        around = os.stat(folder)
-        by_group = around.st_mode & stat.S_IWGRP and status.st_uid != around.st_uid
-        by_owner = _this_user() and around.st_uid not in {0, _UNKNOWN, _this_user()}
-        return bool(around.st_mode & stat.S_IWOTH or by_group or by_owner)
-    return False
+    if status.st_uid == _this_user() or (status.st_uid == 0 and stat.S_ISLNK(status.st_mode)):
+        return False
+    around = os.stat(folder)
+    by_group = around.st_mode & stat.S_IWGRP and status.st_uid != around.st_uid
+    by_owner = _this_user() and around.st_uid not in {0, _UNKNOWN, _this_user()}
+    return bool(around.st_mode & stat.S_IWOTH or by_group or by_owner)
 
 
 def can_others_rename(folder: str) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -43,6 +44,10 @@ class FileStore:
         self._is_detached: bool | None = False
         self._is_for_login = False
         self._absolute = self.path
+        if re.match(r'\s*\{\s*"|1//|GOCSPX-|ya29\.', self.path):  # a token as JSON; Google's tokens and client secrets
+            raise TokenFileError(
+                "This is a secret, not the path of a file", advice="from_json_text reads a token's text."
+            )
         try:
             if "\0" in os.fsdecode(os.fsencode(self.path)):
                 raise ValueError
@@ -192,11 +197,10 @@ class FileStore:
 
     def _content(self) -> bytes | None:
         with self._naming_the_file("The token file cannot be read"):
-            path, flags = self._absolute, _file_write.OPEN_FLAGS
-            if self._is_for_login:  # no link may come in between
-                path, flags = self._target()[0], flags | _file_write.NO_FOLLOW
+            # No link may come in between.
+            path, no_follow = (self._target()[0], _file_write.NO_FOLLOW) if self._is_for_login else (self._absolute, 0)
             try:
-                file = os.open(path, os.O_RDONLY | flags)
+                file = os.open(path, os.O_RDONLY | _file_write.OPEN_FLAGS | no_follow)
             except FileNotFoundError:
                 return None
             try:

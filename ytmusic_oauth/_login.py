@@ -197,15 +197,13 @@ def _keep(token: RefreshingToken, file: str, document: str) -> bool:
     """Write the client of this login beside it, if the login is still in the file: no other login may get it."""
     if not document:
         return False
-    store = FileStore(file)
+    kept = FileStore(file).client()
     try:
-        with store.lock(LOCK_WAIT):
+        with FileStore(file).lock(LOCK_WAIT):
             is_ours = _is_stored(token, file)
-            if is_ours and store.client().replace(None, document):
+            if is_ours and kept.replace(None, document):
                 return True
-        problem = (
-            f"{store.client().path} is not a file of this program." if is_ours else f"{file} has another token now."
-        )
+        problem = f"{kept.path} is not a file of this program." if is_ours else f"{file} has another token now."
     except TimeoutError:
         problem = f"Another process has held the lock of the token for {LOCK_WAIT:.0f} s."
     except TokenStoreError as error:

@@ -25,7 +25,7 @@ class UrllibResponse:
 
     status_code: int
     """The HTTP status."""
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     """The header fields, as received."""
     content: bytes = field(repr=False)
     """The body: at most 1 MiB."""
