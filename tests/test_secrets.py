@@ -252,7 +252,7 @@ GOOD: Final[Mapping[str, object]] = {**CODE, **VALUES, "access_token": NEW_ACCES
 def malformed(*keys: str) -> Iterator[str | bytes]:
     """Generate bodies that are good but for one thing."""
     good = json.dumps(GOOD)
-    yield from (f"[{good}]", f"{good[:-1]}, {good[1:]}", good[:-1], f'"{good[2:]}', f"{good}\xff".encode("latin-1"))
+    yield from (f"[{good}]", good[:-1], f'"{good[2:]}', f"{good}\xff".encode("latin-1"))
     for key in keys:
         secret = str(GOOD[key])
         for value in (None, [secret], {secret: secret}, f"{secret}\n", f"\x1b{secret}"):
@@ -397,7 +397,7 @@ def test_a_mistyped_proxy_is_not_quoted(
 
 def malformed_files() -> Iterator[bytes]:
     good = json.dumps(VALUES)
-    yield from (each.encode() for each in (f"[{good}]", f"{good[:-1]}, {good[1:]}", good[:-1], f'"{good[2:]}', REFRESH))
+    yield from (each.encode() for each in (f"[{good}]", good[:-1], f'"{good[2:]}', REFRESH))
     yield from (good.encode("utf-16"), good.encode() + b"\xff", good.encode().ljust(2**20 + 1))
     for key in VALUES:
         for value in (None, [REFRESH], {REFRESH: ACCESS}, 10**30, math.nan):

@@ -159,7 +159,7 @@ def _adjusted(options: Options, server: Endpoints) -> Endpoints:
 
 def _read_client(path: str) -> Client:
     # An error names the folder, and no secret.
-    with open(FileStore(path)._absolute, encoding="utf-8-sig", errors="replace") as file:
+    with open(os.path.abspath(FileStore(path).path), encoding="utf-8-sig", errors="replace") as file:
         document = file.read(_LARGEST_FILE)
     try:
         return parse_client(document)
