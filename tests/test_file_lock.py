@@ -264,6 +264,36 @@ def test_a_file_that_was_open_during_a_fork_is_opened_again(path: str, monkeypat
     assert len(opened) == 2
 
 
+def test_a_file_is_opened_again_after_each_fork_of_another_thread(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.open
+    opened: list[int] = []
+
+    def forks() -> None:
+        _file_lock._before_fork()
+        _file_lock._after_fork_in_parent()
+
+    def opened_and_forked(path: str, flags: int) -> int:
+        opened.append(flags)
+        if len(opened) % 2 == 1:
+            forking = threading.Thread(target=forks)
+            forking.start()
+            forking.join(10)
+        return real(path, flags)
+
+    monkeypatch.setattr(os, "open", opened_and_forked)
+    for count in (2, 4):
+        with FileLock(path, 0) as exclusive:
+            assert exclusive
+        assert len(opened) == count
+
+
+def test_a_program_may_have_closed_every_file(path: str) -> None:
+    lock = FileLock(path, 0)
+    with lock:
+        os.close(lock._file)
+    assert not is_taken(path)
+
+
 def test_a_lock_that_cannot_be_released_is_closed(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> NoReturn:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
@@ -283,8 +313,14 @@ def test_the_hook_of_a_forked_child_leaves_other_files_alone(path: str) -> None:
 
 
 @pytest.mark.parametrize("closed", [0, 1], ids=["input", "output"])
-def test_a_daemon_without_standard_input_or_output_can_lock(path: str, closed: int) -> None:
+def test_a_daemon_without_standard_input_or_output_can_lock(
+    path: str, closed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What is opened next has the number of what was closed."""
+
+    def no_locks(*_: object, **__: object) -> NoReturn:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
     kept = os.dup(closed)
     os.close(closed)
     try:
@@ -293,6 +329,9 @@ def test_a_daemon_without_standard_input_or_output_can_lock(path: str, closed: i
             assert is_taken(path)
             assert is_taken(path), "the failed attempt released a lock that was not its own"
         assert not is_taken(path)
+        monkeypatch.setattr(_file_lock, "_lock", no_locks)
+        with FileLock(path, 0) as exclusive:
+            assert not exclusive
     finally:
         os.dup2(kept, closed)
         os.close(kept)

@@ -165,7 +165,7 @@ def _open(path: str) -> int:
         try:
             return os.open(path, os.O_RDWR | flags)  # NFS locks only files that are open for writing
         except FileNotFoundError:
-            return os.open(os.path.dirname(os.path.realpath(path)), os.O_RDONLY | flags)
+            return os.open(os.path.dirname(os.path.realpath(path)), os.O_RDONLY)
         except OSError as error:
             if error.errno not in _NO_FILE | {errno.EISDIR, errno.ETXTBSY}:
                 raise
