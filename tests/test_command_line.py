@@ -881,7 +881,7 @@ def test_a_parameter_without_name_or_value_is_refused(shell: Shell, server: Fake
         pytest.param(json.dumps({**FLAT, "parameters": CLIENT_SECRET}), "parameters is not a dict", id="parameters"),
         pytest.param(
             json.dumps({**FLAT, "parameters": {"scope": CLIENT_SECRET}}),
-            "parameters is not free to set scope",
+            "parameters must not set scope",
             id="scope as a parameter",
         ),
         pytest.param(json.dumps({**FLAT, "endpoints": CLIENT_SECRET}), "it has endpoints that are neither", id="name"),

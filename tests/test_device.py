@@ -130,6 +130,7 @@ def test_the_waits_between_polls(interval: int, errors: list[OAuthError], waits:
         ServerError(error="admin_policy_enforced"),
         TransportError("The certificate has expired", retryable=False, reason="clock"),
         TransportError("The proxy is wrong", retryable=False, reason="proxy"),
+        redirected(302, "http://portal.example/"),
         MalformedResponse(has_token=True),
         MalformedResponse(status=404),
         MalformedResponse(status=405),
@@ -149,15 +150,12 @@ def test_an_error_that_is_not_retryable_ends_the_login(final: Exception) -> None
 
 # ---- strange responses ---------------------------------------------------------------------------
 
-REDIRECT: Final = redirected(302, "http://portal.example/")
 HTML: Final = MalformedResponse("The response (HTTP 200, text/html) is not a JSON object", status=200)
 INSPECTED: Final = TransportError("The certificate is self-signed", retryable=False, reason="tls")
 FORBIDDEN: Final = MalformedResponse("The response (HTTP 403, text/html) is neither", status=403)
 
 
-@pytest.mark.parametrize(
-    "strange", [REDIRECT, HTML, FORBIDDEN, INSPECTED, MalformedResponse("It is not HTTP")], ids=str
-)
+@pytest.mark.parametrize("strange", [HTML, FORBIDDEN, INSPECTED, MalformedResponse("It is not HTTP")], ids=str)
 def test_a_login_survives_nine_strange_responses_in_a_row(strange: OAuthError) -> None:
     """A captive portal or an inspecting proxy responds in the server's place for a while."""
     server = Server(*[strange] * 9, PENDING, *[strange] * 9, OFFLINE, *[strange] * 9)

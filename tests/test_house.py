@@ -42,7 +42,7 @@ PLAN: Final[Mapping[str, Imports]] = {
     "models": Imports(),
     "_expiry": Imports(),
     "_redaction": Imports(),
-    "_validation": Imports("models"),
+    "_validation": Imports("models", "functools"),
     "_snapshot": Imports("_expiry _validation exceptions models"),
     "_messages": Imports("_redaction _validation exceptions"),
     "_retries": Imports("exceptions"),
@@ -54,7 +54,9 @@ PLAN: Final[Mapping[str, Imports]] = {
         "functools http.client io socket time urllib.parse urllib.request",
     ),
     "transport": Imports("_http _validation session", "sys"),
-    "credentials": Imports("_messages _retries _validation device models protocol session transport", "time"),
+    "credentials": Imports(
+        "_messages _retries _validation device models protocol session transport", "collections time"
+    ),
     "store": Imports(),
     "_file_kinds": Imports("_validation"),
     "_token_text": Imports("_file_kinds _validation exceptions models"),
@@ -107,7 +109,16 @@ PURE: Final = (
 )  # fmt: skip
 # What pure modules may import inside functions: it does not affect anything outside the process.
 # `sys`: for its version.
-PURE_LAZILY: Final = ANYWHERE | {"base64", "email.utils", "html", "ipaddress", "sys", "unicodedata", "urllib.parse"}
+PURE_LAZILY: Final = ANYWHERE | {
+    "base64",
+    "email.utils",
+    "functools",
+    "html",
+    "ipaddress",
+    "sys",
+    "unicodedata",
+    "urllib.parse",
+}
 
 # Module of the standard library -> the modules of the package that may import it.
 ALLOWED_IN: Final[Mapping[str, frozenset[str]]] = {

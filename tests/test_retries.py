@@ -538,8 +538,20 @@ def test_a_failing_session_is_a_transport_error_without_secrets(error: type[Exce
     assert error.__name__ in str(raised.value)
     assert secret not in str(raised.value)
     assert str(raised.value).isprintable()
-    assert (raised.value.sent, raised.value.retryable) == (True, True)
+    assert (raised.value.sent, raised.value.retryable) == (True, error is not TypeError)
     assert raised.value.__suppress_context__
+
+
+def test_a_session_that_takes_no_timeout_is_a_mistake_of_the_program() -> None:
+    class Misfit:
+        def post(self, url: str, *, data: Mapping[str, str], **headers: object) -> Response:
+            if "timeout" in headers:
+                raise TypeError("post() got an unexpected keyword argument 'timeout'")
+            return Reply()
+
+    with pytest.raises(TransportError, match=r"TypeError.* must take `data`, `headers` and `timeout`") as raised:
+        send(Misfit(), REQUEST)
+    assert not raised.value.retryable
 
 
 def test_an_oauth_error_from_a_session_is_passed_on() -> None:

@@ -131,7 +131,7 @@ def watch(
     root.addHandler(watch)
     root.setLevel(logging.DEBUG)
     # One response for each call.
-    monkeypatch.setattr("ytmusic_oauth.credentials.with_retries", lambda ask, **_: ask(30.0))
+    monkeypatch.setattr("ytmusic_oauth.credentials.with_retries", lambda ask, *_: ask(30.0))
     yield watch
     root.removeHandler(watch)
     root.setLevel(level)
@@ -216,6 +216,7 @@ def responses_with(text: str) -> Iterator[HttpResponse]:
     for code in (*ERROR_CLASSES, "invalid_request", "server_error"):
         yield Reply(400, {"error": code, "error_description": text})
     yield Reply(400, {"error": {"code": 400, "message": text}})
+    yield Reply(403, {"error": {"status": text, "message": text}})
     yield Reply(403, {"error_code": text})
     yield Reply(503, {"error": text, "error_description": text})
     yield Reply(200, {"error": text, "error_description": text})

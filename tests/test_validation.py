@@ -150,7 +150,7 @@ def test_a_validator_accepts_valid_values(validator: Callable[[object], object],
     ("validator", "value"), [(validator, value) for validator, rows in REJECTED for value in rows], ids=short_name
 )
 def test_a_validator_rejects_all_others(validator: Callable[[object], object], value: object) -> None:
-    with pytest.raises(ValueError, match=r"^is "):
+    with pytest.raises(ValueError, match=r"^(is|must not) "):
         validator(value)
 
 

@@ -28,7 +28,8 @@ Kind = Literal["device code", "device grant", "refresh", "revocation", ""]
 
 # Fields of a form that are not secret.
 _PUBLIC_FIELDS: Final = frozenset({"client_id", "scope", "grant_type", "audience", "resource", "response_type"})
-# The RFCs' own words, which many sentences contain. A secret that begins with `client-secret` shares them.
+# Parameter names that error texts often quote. They may be shown even if a secret contains them, as `client-secret-...`
+# does.
 _PUBLIC_WORDS: Final = ("client_secret", "client_assertion", "device_code", "refresh_token", "access_token")
 # The keys of a response whose values are secret.
 _SECRET_KEY: Final = re.compile(r"(token|secret|password|assertion|device_?code)$", re.IGNORECASE)
@@ -100,6 +101,8 @@ class HttpResponse(NamedTuple):
     has_challenge: bool = False
     #: where a redirect leads, redacted
     location: str | None = None
+    #: why `body` is not an object
+    problem: str = "is not a JSON object"
 
     def __repr__(self) -> str:
         return f"HttpResponse(status={self.status}, content_type={self.content_type!r}, retry_after={self.retry_after})"
@@ -182,10 +185,12 @@ def raise_for_error(request: Request, response: HttpResponse) -> None:
     if 300 <= status < 400:
         raise redirected(status, response.location)
     code, message = body.get("error"), body.get("message")
+    if is_object(code) and isinstance(code.get("status"), str):  # Google's gateways
+        message, code = code.get("message"), code["status"]
     # RFC 7009 2.2: a revocation is confirmed by the status alone. Some servers send 204.
     if code is None and (status == 200 or (request.kind == "revocation" and 200 <= status < 300)):
         return
-    # Google's gateways send an object as `error`, and its quota errors have `error_code`. Twitch sends a `message`.
+    # Google's quota errors have `error_code`. Twitch sends a `message`.
     names = [each for each in (code, body.get("error_code")) if isinstance(each, str)] or [""]
     known = (each for each in (*names, message) if isinstance(each, str) and each in ERROR_CLASSES)
     name = next(known, names[0])
@@ -203,7 +208,8 @@ def raise_for_error(request: Request, response: HttpResponse) -> None:
         raise malformed(response, "is neither a success nor an OAuth error", None if code is None else "error")
     problem, advice = _WORDS.get((request.kind, error_class), ("", ""))
     if request.is_google:
-        advice = advice or _GOOGLE_ADVICE.get(error_class, "")
+        refused = BadOAuthClient if advice == _NOT_FOR_DEVICES[1] else None
+        advice = _GOOGLE_ADVICE[refused] if refused else advice or _GOOGLE_ADVICE.get(error_class, "")
     explanation = None if message == name != code else message
     error = error_class(
         problem,

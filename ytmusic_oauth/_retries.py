@@ -20,7 +20,6 @@ MAX_WAIT: Final = 10.0
 
 def with_retries(
     ask: Callable[[float], _T],
-    *,
     tries: int,
     seconds: float,
     repeatable: bool,

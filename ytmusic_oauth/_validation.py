@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from .models import Bearer, ClientAuthentication, RefreshableTokenDict
@@ -81,7 +82,7 @@ def secret(value: object) -> str:
 
 
 def credential(value: object) -> str:
-    """A client id or secret: as `secret`. Blanks around it are a slip of copying."""
+    """A client id or secret: as `secret`. Surrounding blanks are a copying mistake."""
     if text(value).strip() != value:
         raise ValueError("is surrounded by blanks or line breaks" if text(value).strip() else "is blank")
     return secret(value)
@@ -107,7 +108,7 @@ def extra_parameters(value: object) -> Mapping[str, str]:
     if not isinstance(value, Mapping):
         raise ValueError("is not a dictionary")
     if standard := {"client_id", "client_secret", "scope"} & value.keys():
-        raise ValueError(f"is not free to set {min(standard)}, a standard parameter")
+        raise ValueError(f"must not set {min(standard)}: it is a standard parameter")
     parameters: dict[object, object] = {**value}
     return {text(name): text(each) for name, each in parameters.items()}
 
@@ -196,22 +197,18 @@ def wire_seconds(value: object) -> int:
     return int(value)
 
 
-def stored_seconds(value: object) -> int:
-    """A lifetime as stored: whole seconds, 0 if unknown."""
-    return _whole_number(value, _LONGEST)
-
-
-def unix_time(value: object) -> int:
-    """A time on the wall clock: whole seconds since 1970."""
-    return _whole_number(value, _LATEST)
-
-
-def _whole_number(value: object, maximum: int) -> int:
+def _whole_number(maximum: int, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError("is not a whole number")
     if not 0 <= value <= maximum:
         raise ValueError("is out of range")
     return value
+
+
+# A lifetime as stored: whole seconds, 0 if unknown.
+stored_seconds: Final = partial(_whole_number, _LONGEST)
+# A time on the wall clock: whole seconds since 1970.
+unix_time: Final = partial(_whole_number, _LATEST)
 
 
 # ---- fields of an object -------------------------------------------------------------------------

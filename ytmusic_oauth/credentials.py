@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -107,18 +108,18 @@ class OAuthCredentials(Credentials):
             session.proxies.update(proxies or {})  # as ytmusicapi does
         elif session is not None and proxies:
             raise ValueError("pass proxies to your own session, or omit session")
-        # The last device code, and the monotonic times of its request and of the response.
-        self._last_code: tuple[str, float, float] = ("", 0.0, 0.0)
+        # Device codes, each with the monotonic times of its request and of the response.
+        self._codes: deque[tuple[str, tuple[float, float]]] = deque(maxlen=1000)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, OAuthCredentials) or super().__eq__(other) is not True:
             return False
-        return self.endpoints == other.endpoints and self.scope == other.scope
+        return (self.endpoints, self.scope, self.parameters) == (other.endpoints, other.scope, other.parameters)
 
     def get_code(self) -> AuthCodeDict:
         """Request a code for the user. First step of token creation.
 
-        Tries up to three times on transient failures, unless the server may have acted on a request.
+        Tries up to three times on transient failures, but not again after a lost response.
         """
         request = protocol.device_authorization_request(
             self.endpoints, self.client_id, self.client_secret, self.scope, self.parameters
@@ -127,7 +128,7 @@ class OAuthCredentials(Credentials):
         def ask(seconds: float) -> AuthCodeDict:
             sent = time.monotonic()
             code = protocol.parse_device_authorization(request, self._send(request, seconds))
-            self._last_code = (code["device_code"], sent, time.monotonic())
+            self._codes.append((code["device_code"], (sent, time.monotonic())))
             return code
 
         return self._retried(ask)
@@ -155,7 +156,7 @@ class OAuthCredentials(Credentials):
     ) -> RefreshableTokenDict:
         """Poll until the user has confirmed, at the server's interval (RFC 8628 3.5), retrying transient failures.
 
-        Strange responses, such as those of a captive portal, do not end the wait: see `device.DevicePoll`.
+        The tenth strange response in a row, such as those of a captive portal, ends the wait: see `device.DevicePoll`.
         `on_wait` is called after each poll while authorization is pending, with the seconds until the code expires.
         `cancelled` is called four times a second between polls, and ends the wait when it returns True.
 
@@ -175,17 +176,16 @@ class OAuthCredentials(Credentials):
     def _schedule(self, code: AuthCodeDict) -> DevicePoll:
         from .device import DevicePoll
 
-        last_code, sent, received = self._last_code
-        is_last = last_code == code["device_code"]
-        return DevicePoll(code, sent, received) if is_last else DevicePoll(code, time.monotonic())
+        now = time.monotonic()
+        return DevicePoll(code, *dict(self._codes.copy()).get(code["device_code"], (now, now)))
 
     def refresh_token(self, refresh_token: str) -> BaseTokenDict:
         """Request a new access token. Token must have been created by the same OAuth client.
 
         If the server rotates refresh tokens, returns a `RefreshableTokenDict`; the old refresh token is then invalid.
         `scope` is empty if the server omitted it: the scope is unchanged. Tries up to three times on transient
-        failures. Raises `InvalidGrant` and `UnauthorizedOAuthClient`. A `MalformedResponse` has the new refresh token,
-        if one came with it: keep it.
+        failures; after a lost response only if the server does not rotate. Raises `InvalidGrant` and
+        `UnauthorizedOAuthClient`. A `MalformedResponse` has the new refresh token, if one came with it: keep it.
         """
         return self.refresh_within(refresh_token)
 
@@ -201,8 +201,9 @@ class OAuthCredentials(Credentials):
         return self._retried(ask, repeatable=repeatable, tries=tries, seconds=seconds)
 
     def revoke_token(self, token: str) -> None:
-        """End a login, given its refresh token or an access token. Tries up to three times on transient failures.
+        """End a login, given its refresh token or an access token.
 
+        Tries up to three times on transient failures, but not again after a lost response.
         Google ends every grant that the user gave to the whole Cloud project, not this one alone.
         Raises `ValueError` if the endpoints have no `revoke_url`.
         """
@@ -221,12 +222,4 @@ class OAuthCredentials(Credentials):
     ) -> _T:
         from random import uniform
 
-        return with_retries(
-            ask,
-            tries=tries,
-            seconds=seconds,
-            repeatable=repeatable,
-            monotonic=time.monotonic,
-            sleep=time.sleep,
-            jitter=lambda: uniform(0.9, 1.1),
-        )
+        return with_retries(ask, tries, seconds, repeatable, time.monotonic, time.sleep, lambda: uniform(0.9, 1.1))

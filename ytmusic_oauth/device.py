@@ -25,7 +25,7 @@ __all__ = ["DevicePoll", "poll"]
 # RFC 8628 3.5: "the interval MUST be increased by 5 seconds for this and all subsequent requests".
 _SLOW_DOWN: Final = 5
 # Seconds. RFC 8628 3.5 recommends exponential backoff after a failure, but a user who has confirmed should not wait
-# long: an interval as long as this grows by half only.
+# long: an interval of this length or more grows only by half.
 _MAX_BACKOFF: Final = 60
 # Captive portals and inspecting proxies respond in the server's place for a while. This many strange responses in a
 # row are not a transient failure.
@@ -42,9 +42,11 @@ class DevicePoll:
     """The schedule of one login.
 
     Wait for `delay()` seconds and poll. If that raises, pass the error to `failed()` and repeat. `sent` and `received`
-    are the monotonic times at which the code was requested and received: it expires relative to the request. The first
-    poll is due one interval after the response: no user is faster. After failures the polls become rarer, but there is
-    a last one when the code expires, if the server allows a poll by then.
+    are the monotonic times at which the code was requested and received. Its lifetime counts from the request. The
+    first poll is due one interval after the response, because no user can confirm sooner. After failures the polls
+    become rarer, but there is a last one when the code expires, if the server allows a poll by then. A strange
+    response, such as that of a captive portal, counts as pending; the tenth in a row ends the login, and so does a
+    redirect.
     """
 
     def __init__(self, code: AuthCodeDict, sent: float, received: float | None = None) -> None:
@@ -106,7 +108,7 @@ def _is_strange(error: OAuthError) -> bool:
     if isinstance(error, MalformedResponse):
         return not error.has_token and error.status not in _WRONG_URL
     # "tls" and not retryable: a certificate that is not trusted, such as that of an inspecting proxy.
-    return error.reason == "redirect" or (error.reason == "tls" and not error.retryable)
+    return error.reason == "tls" and not error.retryable
 
 
 def poll(

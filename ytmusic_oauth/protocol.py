@@ -102,7 +102,7 @@ class Endpoints:
         validate("client_authentication", self.client_authentication, client_authentication)
 
     def __repr__(self) -> str:
-        # As a default in a signature, all the values would bury the other parameters.
+        # `help()` shows defaults by `repr`; all the values would bury the other parameters.
         values = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
         return {YOUTUBE: "YOUTUBE", GOOGLE: "GOOGLE"}.get(self, f"{type(self).__name__}({values})")
 
@@ -298,7 +298,7 @@ _T = TypeVar("_T")
 def _parse(request: Request, response: HttpResponse, build: Callable[[Mapping[str, object]], _T]) -> _T:
     raise_for_error(request, response)
     if not is_object(response.body):
-        raise malformed(response, "is not a JSON object")
+        raise malformed(response, "is empty" if response.is_empty else response.problem)
     try:
         return build(response.body)
     except FieldError as error:

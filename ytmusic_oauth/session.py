@@ -3,8 +3,7 @@
 
 `transport.UrllibSession` is ours. `requests` and `httpx` are told not to follow redirects, and a response that came
 through one is rejected. What a `requests.Session` or an `httpx.Client` receives is read here, up to 1 MiB and within
-the time; but sending, receiving the headers and each read are limited one by one, by the timeout that is passed to the
-session. Opens no socket itself.
+the time; but sending, receiving the headers and each read may each take the whole timeout. Opens no socket itself.
 """
 
 from __future__ import annotations
@@ -37,6 +36,9 @@ LARGEST_BODY: Final = 2**20
 """Bytes; an OAuth response has one or two thousand."""
 GRACE: Final = 1.0
 """Seconds in which a body may be read after its headers, however late those came."""
+
+# For a session that is not one.
+_ADVICE: Final = "Correct the session: its `post` must take `data`, `headers` and `timeout`, and return a response."
 
 # The User-Agent that ytmusicapi sends.
 _HEADERS: Final[Mapping[str, str]] = {
@@ -206,21 +208,25 @@ def send(session: Session, request: Request, timeout: float = TIMEOUT) -> HttpRe
         raise
     except Exception as error:  # sessions have no common exception class
         # Its text may quote what was sent, or what came back.
-        raise TransportError(f"The session failed with {type(error).__name__}") from None
+        problem = f"The session failed with {type(error).__name__}"
+        is_mistake = isinstance(error, (TypeError, AttributeError))
+        raise TransportError(problem, retryable=not is_mistake, advice=_ADVICE) from None
     status: object = getattr(response, "status_code", None)
     if not isinstance(status, int):
-        raise TransportError("The session's response has no status")
+        raise TransportError("The session's response has no status", retryable=False, advice=_ADVICE)
     if getattr(response, "history", None):
         raise redirected(None)
-    headers, body = _headers(response), None
+    headers, body, problem = _headers(response), None, "is not a JSON object"
     if content is None:
         with suppress(Exception):  # whatever a session raises for a body that is not JSON
             body = response.json()
         with suppress(Exception):
             content = getattr(response, "content", None)
     if body is None and isinstance(content, bytes):
-        with suppress(ValueError):
+        try:
             body = json_value(content.decode("utf-8-sig"))  # some servers send a byte order mark
+        except ValueError as error:
+            problem = "is not UTF-8" if isinstance(error, UnicodeError) else str(error)
     is_empty = content == b"" or (content is None and headers.get("content-length") == "0")
     return HttpResponse(
         status=status,
@@ -230,6 +236,7 @@ def send(session: Session, request: Request, timeout: float = TIMEOUT) -> HttpRe
         is_empty=body is None and is_empty,
         has_challenge="www-authenticate" in headers,
         location=request.redacted(headers.get("location"), body),
+        problem=problem,
     )
 
 

@@ -160,6 +160,7 @@ func (c *Credentials) send(request Request, seconds float64) (Response, *OAuthEr
 	return Response{
 		status:       reply.status,
 		body:         body,
+		isJSON:       invalid == nil || invalid.Reason == notAnObject,
 		contentType:  orElse(shown(request, reply.header.Get("Content-Type"), body), "no content type"),
 		retryAfter:   parseRetryAfter(reply.header.Get("Retry-After"), reply.header.Get("Date"), c.system.Now()),
 		isEmpty:      len(reply.content) == 0,

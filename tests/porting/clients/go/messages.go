@@ -42,6 +42,7 @@ func (r Request) GoString() string { return "[request]" }
 type Response struct {
 	status       int
 	body         object
+	isJSON       bool
 	contentType  string
 	retryAfter   *float64
 	isEmpty      bool
@@ -176,6 +177,11 @@ func errorIn(request Request, response Response) *OAuthError {
 		redirect.Retryable = false
 		return redirect
 	}
+	if wrapped, ok := body["error"].(object); ok { // Google's gateways
+		if code, ok := wrapped["status"].(string); ok {
+			body = object{"error": code, "message": wrapped["message"], "error_code": body["error_code"]}
+		}
+	}
 	code := body["error"]
 	// RFC 7009 2.2: a revocation is confirmed by the status alone. Some servers send 204.
 	if code == nil && (status == 200 || request.kind == revocationKind && status >= 200 && status < 300) {
@@ -238,7 +244,7 @@ func errorIn(request Request, response Response) *OAuthError {
 	return failure(kind, parts)
 }
 
-// codeIn returns the error code. Google's gateways send an object as `error`, and its quota errors have `error_code`.
+// codeIn returns the error code. Google's quota errors have `error_code`.
 // Twitch has codes as `message`.
 func codeIn(body object) string {
 	for _, key := range []string{"error", "error_code", "message"} {
@@ -260,7 +266,7 @@ func withoutCode(request Request, response Response) string {
 	switch {
 	case request.isGoogle: // Google always sends a code, so something else responded
 		return ""
-	case response.status == 401 && (response.hasChallenge || response.isEmpty || response.body != nil):
+	case response.status == 401 && (response.hasChallenge || response.isEmpty || response.isJSON):
 		return "invalid_client"
 	case response.status == 400 && response.isEmpty && request.kind == refreshKind: // glewlwyd
 		return "invalid_grant"

@@ -15,7 +15,10 @@ import (
 	"unicode/utf8"
 )
 
-const mark = "\ufeff"
+const (
+	mark        = "\ufeff"
+	notAnObject = "is not a JSON object"
+)
 
 // jsonObject parses a JSON object in UTF-8. Rejects a byte order mark unless allowMark. Errors never quote it.
 func jsonObject(content []byte, allowMark bool) (object, *FieldError) {
@@ -35,7 +38,7 @@ func jsonObject(content []byte, allowMark bool) (object, *FieldError) {
 	if object, ok := value.(object); ok {
 		return object, nil
 	}
-	return nil, invalid("is not a JSON object")
+	return nil, invalid(notAnObject)
 }
 
 var escapes = regexp.MustCompile(`\\(?:u[0-9a-fA-F]{4}|.)`)

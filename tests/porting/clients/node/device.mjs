@@ -73,9 +73,8 @@ export class DevicePoll {
 }
 
 /** Whether the response probably did not come from the server. */
-function isStrange({ type, status, hasToken, retryable }) {
-  if (type === "malformed") return !hasToken && !WRONG_URL.has(status);
-  return type === "transport" && status >= 300 && !retryable; // a redirect
+function isStrange({ type, status, hasToken }) {
+  return type === "malformed" && !hasToken && !WRONG_URL.has(status);
 }
 
 /**

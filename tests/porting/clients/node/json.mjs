@@ -4,8 +4,8 @@
 
 import { FieldError, isObject } from "./validation.mjs";
 
-/** Parse a JSON object in UTF-8. Rejects a byte order mark unless `allowMark`. Errors never quote it. */
-export function jsonObject(bytes, { allowMark = false } = {}) {
+/** Parse JSON in UTF-8. Rejects a byte order mark unless `allowMark`. Errors never quote it. */
+export function jsonValue(bytes, { allowMark = false } = {}) {
   let document, value;
   try {
     document = new TextDecoder("utf-8", { fatal: true, ignoreBOM: !allowMark }).decode(bytes);
@@ -17,6 +17,12 @@ export function jsonObject(bytes, { allowMark = false } = {}) {
   } catch {
     throw new FieldError("is not JSON");
   }
+  return value;
+}
+
+/** Parse a JSON object in UTF-8. */
+export function jsonObject(bytes) {
+  const value = jsonValue(bytes);
   if (!isObject(value)) throw new FieldError("is not a JSON object");
   return value;
 }

@@ -104,12 +104,14 @@ export function raiseForError(/** @type {Request} */ request, /** @type {HttpRes
     const problem = `The server sent a redirect${target}, which is never followed with secrets`;
     throw new OAuthError("transport", { problem, status, retryable: false });
   }
-  const code = body.error ?? null;
+  const isWrapped = isObject(body.error) && typeof body.error.status === "string"; // Google's gateways
+  const code = (isWrapped ? body.error.status : body.error) ?? null;
+  const message = isWrapped ? body.error.message : body.message;
   // RFC 7009 2.2: a revocation is confirmed by the status alone. Some servers send 204.
   if (code === null && (status === 200 || (request.kind === "revocation" && status >= 200 && status < 300))) return;
-  // Google's gateways send an object as `error`, and its quota errors have `error_code`. Twitch has codes as `message`.
+  // Google's quota errors have `error_code`. Twitch has codes as `message`.
   const names = [code, body.error_code].filter((each) => typeof each === "string");
-  const name = [...names, body.message].find((each) => ERROR_NAMES.has(each)) ?? names[0] ?? "";
+  const name = [...names, message].find((each) => ERROR_NAMES.has(each)) ?? names[0] ?? "";
   const isTransient = status === 408 || status >= 500 || TRANSIENT_CODES.has(name);
   let type = null;
   if (ERROR_NAMES.has(name) && (ANSWERS.get(name)?.includes(request.kind) ?? true)) type = ERROR_NAMES.get(name);
@@ -122,7 +124,7 @@ export function raiseForError(/** @type {Request} */ request, /** @type {HttpRes
   const isFromGateway = status === 408 || (status >= 500 && !NOT_DONE.has(status));
   const interval = type === "slow_down" ? optional(body, "interval", wireSeconds, null) : null;
   const words = WORDS.get(`${request.kind} ${type}`);
-  const explanation = body.message === name && code !== name ? null : body.message;
+  const explanation = message === name && code !== name ? null : message;
   throw new OAuthError(type, {
     problem: words?.problem,
     advice: words?.advice ?? (request.isGoogle ? GOOGLE_ADVICE.get(type) : undefined),

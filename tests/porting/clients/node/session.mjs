@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // How a request is sent. Opens no socket itself: the caller passes `post`. (`session.py`)
 
-import { jsonObject } from "./json.mjs";
+import { jsonValue } from "./json.mjs";
 import { headersOf, shown } from "./messages.mjs";
 import { parseRetryAfter } from "./retries.mjs";
 import { FieldError } from "./validation.mjs";
@@ -34,7 +34,7 @@ export async function send(post, request, now, timeout) {
 
 function decoded(content) {
   try {
-    return jsonObject(content, { allowMark: true });
+    return jsonValue(content, { allowMark: true });
   } catch (error) {
     if (error instanceof FieldError) return null;
     throw error;

@@ -165,7 +165,7 @@ def _(
     on_wait: Callable[[float], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> RefreshableTokenDict:
-    credentials._last_code = ("", 0.0, 0.0)
+    credentials._codes.clear()
     return wait_for_token(credentials, code, on_wait=on_wait, cancelled=cancelled)
 
 
@@ -197,7 +197,6 @@ def _(credentials: OAuthCredentials, token: str) -> BaseTokenDict:
 @replaces(with_retries, "one lost packet fails a refresh", caught_by="retries/*")
 def _(
     ask: Callable[[float], _T],
-    *,
     tries: int,
     seconds: float,
     repeatable: bool,
@@ -211,7 +210,6 @@ def _(
 @replaces(with_retries, "a failing server is sent five requests", caught_by="retries/*")
 def _(
     ask: Callable[[float], _T],
-    *,
     tries: int,
     seconds: float,
     repeatable: bool,
@@ -233,7 +231,6 @@ def _(
 @replaces(with_retries, "a slow server blocks a call for three time-outs", caught_by="retries/*")
 def _(
     ask: Callable[[float], _T],
-    *,
     tries: int,
     seconds: float,
     repeatable: bool,
@@ -255,7 +252,6 @@ def _(
 @replaces(with_retries, "the pauses between retries do not grow", caught_by="retries/*")
 def _(
     ask: Callable[[float], _T],
-    *,
     tries: int,
     seconds: float,
     repeatable: bool,
@@ -283,7 +279,6 @@ def _(
 @replaces(with_retries, "a retry comes before the time in Retry-After", caught_by="retries/*")
 def _(
     ask: Callable[[float], _T],
-    *,
     tries: int,
     seconds: float,
     repeatable: bool,
@@ -306,7 +301,6 @@ def _(
 @replaces(with_retries, "a thousand clients that failed together retry together", caught_by="retries/*")
 def _(
     ask: Callable[[float], _T],
-    *,
     tries: int,
     seconds: float,
     repeatable: bool,
