@@ -75,7 +75,7 @@ test-wasm: $(VENV)/ready  ## run the tests in WebAssembly: Pyodide in Node
 	else echo "make test-wasm: Node is not installed; nothing was tested"; fi
 
 torture: $(VENV)/ready  ## stress tests: hundreds of kills, deeper schedules, real mounts (as root); SECONDS=600 of everything at random
-	YTMUSIC_OAUTH_TORTURE=1 YTMUSIC_OAUTH_STRESS=$(or $(SECONDS),600) $(VENV)/bin/python -m pytest tests/test_stress.py tests/test_processes.py tests/test_simulation.py tests/test_file_store.py tests/test_file_lock.py
+	YTMUSIC_OAUTH_TORTURE=1 YTMUSIC_OAUTH_STRESS=$(or $(SECONDS),600) $(VENV)/bin/python -m pytest tests/test_stress.py tests/test_interrupts.py tests/test_processes.py tests/test_simulation.py tests/test_file_store.py tests/test_file_lock.py
 
 test-again: $(VENV)/ready  ## find flaky tests: COUNT=50 runs under load, in random order, on odd dates; SEED= repeats them
 	$(VENV)/bin/python -m tests.tools.again --count $(or $(COUNT),50) $(if $(SEED),--seed $(SEED))

@@ -306,6 +306,9 @@ class Machine:
 
     def step(self, name: str, ready: Callable[[], bool] = lambda: True) -> None:
         """Let others go on; when chosen again, which takes that it is `ready`, take the step."""
+        own = self.stage.own.actor
+        if own is not None and own.process.is_killed:  # it cleans up nothing
+            raise Killed
         self.wait(self.running, ready)
         self.enter(name)
 
@@ -778,6 +781,14 @@ class SimulatedLock:
         return True
 
     def release(self) -> None:
+        """Return the first of the two acquisitions of a `SingleFlight`: the `with` has the second one."""
+        if self.owner is not self.machine.running:
+            raise RuntimeError
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
         self.owner = None
 
 
@@ -788,16 +799,15 @@ class MomentaryLock:
         self.stage = stage
         self.owners: dict[Process, Actor] = {}
 
-    def acquire(self, blocking: bool = True) -> bool:
+    def __enter__(self) -> None:
         actor = self.stage.own.actor
         # The threads of a killed process end while others, or the next machine, go on.
         if actor is not None and not actor.process.is_killed:
             if self.owners.get(actor.process, actor) is not actor:
                 self.stage.machine.step("mutex", lambda: actor.process not in self.owners)
             self.owners[actor.process] = actor
-        return True
 
-    def release(self) -> None:
+    def __exit__(self, *_: object) -> None:
         actor = self.stage.own.actor
         if actor is not None:
             self.owners.pop(actor.process, None)

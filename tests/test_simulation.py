@@ -494,8 +494,8 @@ FOUND: Final[Mapping[str, tuple[Setup, str]]] = {
     ),
     "Ctrl-C during the save takes the only copy of the new token with it": (
         Setup(["read"] * 2, rounds=ONCE, fault=INTERRUPT),
-        """0a.begin 0a.lock 0a.read 0a.ask 0a.answer 0a.replace! 0a.replace 0a.replaced 0a.unlock 1a.begin 1a.lock
-        1a.read 1a.unlock""",
+        """0a.begin 0a.lock 0a.read 0a.ask 0a.answer 0a.replace! 0a.read 0a.replace 0a.replaced 0a.unlock 1a.begin
+        1a.lock 1a.read 1a.unlock""",
     ),
     "the store is not read again after a refusal": (
         Setup(["read"] * 2, "refuses", "no lock", rounds=ONCE),

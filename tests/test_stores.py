@@ -631,7 +631,7 @@ def test_a_thread_does_not_wait_for_itself_with_two_tokens_of_one_store(
     assert problems == ["This thread is already refreshing another token object of the same store"]
     assert two.access_token == "a1"
     assert server.refreshes == 1
-    assert _refresher._locked == []
+    assert not _refresher._locked
 
 
 def test_a_valid_token_of_a_store_that_this_thread_has_locked_is_returned(
@@ -968,7 +968,7 @@ def test_an_interrupt_between_response_and_save_loses_nothing(
     assert token.access_token == "a1"
     assert store.token() == token.as_dict()
     assert server.refreshes == 1
-    assert _refresher._locked == []
+    assert not _refresher._locked
 
 
 def test_a_lock_may_time_out_or_be_interrupted_before_it_is_entered(
@@ -1049,7 +1049,7 @@ def test_a_child_does_not_wait_for_a_thread_that_it_did_not_inherit(
 
     def work() -> None:
         if busy == "changing":
-            with CHANGES:
+            with CHANGES.lock():
                 pause()
         else:
             token.store_token()
@@ -1072,17 +1072,15 @@ def test_a_child_does_not_wait_for_a_thread_that_it_did_not_inherit(
 
 def test_a_child_neither_waits_for_a_lock_of_its_parent_nor_releases_it() -> None:
     mutex, parent = Mutex(), _single_flight._process[0]
-    mutex.acquire()
-    try:
-        _single_flight._after_fork_in_child()
-        mutex.release()
-        assert mutex.acquire(wait=False)
-        mutex.release()
-    finally:
-        _single_flight._process[0] = parent
-    with ThreadPoolExecutor(1) as another:
-        assert not another.submit(mutex.acquire, wait=False).result()
-    mutex.release()
+    with mutex.lock():
+        try:
+            _single_flight._after_fork_in_child()
+            with ThreadPoolExecutor(1) as another:
+                assert another.submit(mutex.lock().acquire, blocking=False).result()
+        finally:
+            _single_flight._process[0] = parent
+        with ThreadPoolExecutor(1) as another:
+            assert not another.submit(mutex.lock().acquire, blocking=False).result()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="only POSIX systems fork")

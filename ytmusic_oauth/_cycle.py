@@ -62,7 +62,7 @@ This module decides, and `_refresher` carries it out. A `Cycle` yields a `Step`,
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from enum import Enum
 from typing import Final
 
@@ -127,8 +127,11 @@ class Cycle:
         self._text: str | None = None
         self._locked_at, self._until = now.monotonic, float("inf")
         self._warning: Warn | None = None
+        # The response of the last request, and when and with what that was sent.
+        self.response: Mapping[str, object] | None = None
+        self._sent = now, ""
 
-    # ---- the four passes ----
+    # ---- the passes ----
 
     def refresh(self) -> Steps:
         """Refresh the token. Raises an `OAuthError` if the caller is left without a token that it can use."""
@@ -187,6 +190,17 @@ class Cycle:
         if self._now.error is None:
             self._reconcile()
 
+    def rescue(self, *, is_locked: bool) -> Steps:
+        """After an interrupt (Ctrl-C), keep and save what would be lost: a new refresh token. Never warns."""
+        state = self._state
+        if self.response is not None:
+            self._now = self._now._replace(response=self.response)
+            self._remember(*self._sent)
+        if is_locked and state.is_dirty:
+            problem = yield from self._reload()
+            if self._state.is_dirty and (problem is None or (state.is_new_login and self._now.error is None)):
+                yield from self._swap()
+
     # ---- the steps of a refresh ----
 
     def _refresh(self) -> Steps:
@@ -210,8 +224,7 @@ class Cycle:
             if not may_save or not state.is_dirty or problem is not None:
                 break
             # Before the request, which may fail: the current refresh token may be in memory only.
-            is_saved = yield from self._save(None)
-            if not is_saved or self._goal.is_met(state.snapshot, self._now):
+            if not (yield from self._save(None)) or self._goal.is_met(state.snapshot, self._now):
                 break
             # The save may have released the lock, as that of a file does: lock and read once more.
         failure = None
@@ -259,9 +272,9 @@ class Cycle:
             if tries == 0:
                 return None
             self._check_lease(seconds)
-            sent = self._now
+            self.response, self._sent = None, (self._now, refresh_token)
             self._now = yield Ask(refresh_token, tries, seconds)
-            error = self._now.error or self._remember(sent, refresh_token)
+            error = self._now.error or self._remember(*self._sent)
         else:
             error = state.snapshot.no_refresh_token()
         if error is None or state.keep_rotated(refresh_token, error):
@@ -339,14 +352,6 @@ class Cycle:
 
     def _swap(self) -> Generator[Step, Event, OAuthError | None]:
         """Compare and swap until the store has the newer token. Returns the problem, if there is one."""
-        try:
-            return (yield from self._try_swap())
-        except (KeyboardInterrupt, SystemExit):
-            # Save before the interrupt goes on: the process may end, and with it the only copy of the token.
-            yield from self._try_swap()
-            raise
-
-    def _try_swap(self) -> Generator[Step, Event, OAuthError | None]:
         state = self._state
         for _ in range(SWAPS):
             token = state.snapshot.token

@@ -23,7 +23,7 @@ from .exceptions import OAuthError, TokenStoreError, TransportError
 from .store import TokenStore
 
 # Which thread holds the lock of which store: acquiring it again would deadlock.
-_locked: Final[list[tuple[tuple[object, int], TokenStore]]] = []
+_locked: Final[dict[ExitStack, tuple[tuple[object, int], TokenStore]]] = {}
 
 
 class Refresher:
@@ -97,10 +97,6 @@ class Refresher:
             _check_room(_for_login(self.store))
         self._run_shared(None, Cycle.store, credentials, wait=True)
 
-    def save_copy(self, credentials: Credentials, store: TokenStore) -> None:
-        """Save the token in another store and replace the token there. Raises `TokenStoreError`."""
-        Refresher(State(self.state.snapshot, is_new_login=True), store).save(credentials)
-
     def move(self, credentials: Credentials, store: TokenStore | None, *, must_save: bool) -> None:
         """Save the token in another store, replace the token there, and keep ours there from now on.
 
@@ -125,7 +121,7 @@ class Refresher:
                 problem = error
                 there.store_backoff = there.store_backoff.after_failure(time.monotonic())
             finally:  # even after Ctrl-C: the token may be there already
-                with CHANGES:
+                with CHANGES.lock():
                     if not is_here:
                         self.state.moved(there)
                     self.store = kept_in
@@ -150,9 +146,7 @@ class Refresher:
         name = "memory" if self.store is None else type(self.store).__name__
         log = Log(self.state, self.store.path if isinstance(self.store, FileStore) else name)
         try:
-            return self._flight.run(
-                seen, lambda: self._carry_out(way(self._cycle(credentials, goal)), credentials, log), wait=wait
-            )
+            return self._flight.run(seen, lambda: self._carry_out(way, goal, credentials, log), wait=wait)
         finally:
             log.emit()
 
@@ -166,47 +160,52 @@ class Refresher:
 
     # ---- the steps of a cycle ----
 
-    def _cycle(self, credentials: Credentials, goal: Goal) -> Cycle:
-        return Cycle(self.state, _now(), rotates=_rotates(credentials), has_store=self.store is not None, goal=goal)
-
-    def _carry_out(self, steps: Steps, credentials: Credentials, log: Log) -> None:
-        warning: Warn | None = None
-        held = ExitStack()
+    def _carry_out(self, way: Callable[[Cycle], Steps], goal: Goal, credentials: Credentials, log: Log) -> None:
+        cycle = Cycle(self.state, _now(), rotates=_rotates(credentials), has_store=self.store is not None, goal=goal)
+        held, warning = ExitStack(), None
         try:
-            with CHANGES:
-                step = next(steps)
-            while not isinstance(step, Warn):
-                step = self._next(steps, step, held, credentials, log)
-            warning = step
-        except StopIteration:
-            pass
+            warning = self._run(cycle, way(cycle), held, credentials, log)
         except TokenStoreError as error:
             raise located(self.store, error) from None
+        except OAuthError:
+            raise
+        except BaseException:  # Ctrl-C: the process may end, and with it the only copy of a new token
+            with suppress(Exception):
+                self._run(cycle, cycle.rescue(is_locked=held in _locked), held, credentials, log)
+            raise
         finally:
-            with suppress(Exception):  # the token is saved; failing to release the lock does not matter
-                held.close()
+            try:
+                with suppress(Exception):  # the token is saved; failing to release the lock does not matter
+                    held.close()
+            finally:  # even after another interrupt, which may have left something to close
+                _locked.pop(held, None)
+                with suppress(Exception):
+                    held.close()
         if warning is not None:
             warn(f"{located(self.store, warning.error)} {warning.consequence}{self.state.outlook()}")
         warn_of_file(self.store)
 
-    def _next(self, steps: Steps, step: Step, held: ExitStack, credentials: Credentials, log: Log) -> Step:
-        began = time.monotonic()
+    def _run(self, cycle: Cycle, steps: Steps, held: ExitStack, credentials: Credentials, log: Log) -> Warn | None:
         try:
-            event = self._do(step, held, credentials)
-        except BaseException as error:  # Ctrl-C: the cycle first saves what it has
-            with CHANGES:
-                return steps.throw(error)
-        with CHANGES:
-            return log.send(steps, step, began, event)
+            with CHANGES.lock():
+                step = next(steps)
+            while not isinstance(step, Warn):
+                began = time.monotonic()
+                event = self._do(cycle, step, held, credentials)
+                with CHANGES.lock():
+                    step = log.send(steps, step, began, event)
+        except StopIteration:
+            return None
+        return step
 
-    def _do(self, step: Step, held: ExitStack, credentials: Credentials) -> Event:
+    def _do(self, cycle: Cycle, step: Step, held: ExitStack, credentials: Credentials) -> Event:
         if isinstance(step, Ask):
             try:
                 if self.store is not None and _rotates(credentials):
                     # The refresh token in the store will become invalid. Without room for the new one, the login would
                     # be lost when this process ends.
                     _check_room(self.store)
-                response = _ask(credentials, step)
+                response = cycle.response = _ask(credentials, step)
             except OAuthError as error:
                 return _now()._replace(error=error)
             except Exception as error:  # from a third-party `Credentials`; its message may quote what was sent
@@ -221,6 +220,7 @@ class Refresher:
             with translated(store):
                 if isinstance(step, Lock):
                     held.close()
+                    _locked.pop(held, None)
                     return self._lock(store, step.timeout, held)
                 # The event has the time after the step: a store may be slow, and the machine may sleep.
                 if isinstance(step, Read):
@@ -240,7 +240,7 @@ class Refresher:
 
     def _lock(self, store: TokenStore, timeout: float, held: ExitStack) -> Event:
         me = caller()
-        if any(owner == me and _is_same(other, store) for owner, other in tuple(_locked)):
+        if any(owner == me and _is_same(other, store) for owner, other in tuple(_locked.values())):
             problem = "This thread is already refreshing another token object of the same store"
             return _now()._replace(taken=True, error=TokenStoreError(problem, retryable=True))
         lock: AbstractContextManager[float] | None = None
@@ -256,8 +256,7 @@ class Refresher:
                 with suppress(Exception):
                     lock.__exit__(type(interrupt), interrupt, None)
             raise
-        held.callback(_locked.remove, (me, store))  # first: an interrupt in between must leave no entry
-        _locked.append((me, store))
+        _locked[held] = me, store
         return _now()._replace(until=until)
 
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from typing import Final, Protocol
+from contextlib import suppress
+from typing import Final
 
 from .exceptions import OAuthError
 
@@ -22,11 +23,6 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
-class _Lock(Protocol):
-    def acquire(self, blocking: bool = ...) -> bool: ...
-    def release(self) -> None: ...
-
-
 class Mutex:
     """A re-entrant lock, so that a signal handler does not wait for the thread that it interrupts."""
 
@@ -34,22 +30,11 @@ class Mutex:
 
     def __init__(self) -> None:
         # One per process: after a fork, a lock that another thread held would stay locked in the child.
-        self._locks: dict[object, _Lock] = {}
+        self._locks: dict[object, threading.RLock] = {}
 
-    def acquire(self, *, wait: bool = True) -> bool:
-        """Acquire the lock; without `wait`, return False if another thread has it."""
-        return self._locks.setdefault(_process[0], threading.RLock()).acquire(blocking=wait)
-
-    def release(self) -> None:
-        """Release the lock, unless it was acquired before a fork, by the parent."""
-        if lock := self._locks.get(_process[0]):
-            lock.release()
-
-    def __enter__(self) -> None:
-        self.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
+    def lock(self) -> threading.RLock:
+        """Return the lock of this process, for a `with`: no interrupt comes between that and its body."""
+        return self._locks.setdefault(_process[0], threading.RLock())
 
 
 #: Guards every change of a token, which reads old values and installs new ones. Held for microseconds.
@@ -82,25 +67,34 @@ class SingleFlight:
         is not shared. Other exceptions (KeyboardInterrupt) are not shared: the next waiting caller does the work.
         Without `wait`, returns False at once if an execution is under way, and does not raise a shared error.
         """
-        if not self._mutex.acquire(wait=wait):
-            return False
+        lock = self._mutex.lock()
         try:
-            if seen is not None and self.generation != seen:
-                if self._error is not None and wait:
-                    raise self._error.copy()
+            if not lock.acquire(blocking=wait):
                 return False
-            self._owner = caller()
-            try:
-                work()
-            except OAuthError as error:
-                self._share(seen, error.copy())
-                raise
-            finally:
-                self._owner = None
-            self._share(seen, None)
-            return True
+            with lock:  # releases it whatever happens; Python code that releases a lock can be interrupted before that
+                lock.release()
+                return self._run(seen, work, wait)
+        except BaseException:
+            with suppress(RuntimeError):  # unless an interrupt came before the `with`, it is not ours any more
+                while True:
+                    lock.release()
+            raise
+
+    def _run(self, seen: int | None, work: Callable[[], None], wait: bool) -> bool:
+        if seen is not None and self.generation != seen:
+            if self._error is not None and wait:
+                raise self._error.copy()
+            return False
+        self._owner = caller()
+        try:
+            work()
+        except OAuthError as error:
+            self._share(seen, error.copy())
+            raise
         finally:
-            self._mutex.release()
+            self._owner = None
+        self._share(seen, None)
+        return True
 
     def _share(self, seen: int | None, error: OAuthError | None) -> None:
         if seen is not None:

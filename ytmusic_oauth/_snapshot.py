@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from ._expiry import ASSUMED_LIFETIME, Validity, freshness, validity
+from ._expiry import Validity, freshness, validity
 from ._validation import field, optional, secret, stored_seconds, text, token_dict, visible_ascii
 from .exceptions import InvalidGrant
 from .models import RefreshableTokenDict
@@ -59,11 +59,8 @@ class Snapshot:
 
     def no_refresh_token(self) -> InvalidGrant:
         """Return the error for a token that must be refreshed but has no refresh token."""
-        lifetime = self.token["expires_in"]
-        # A stored token does not tell whether the server sent this lifetime.
-        assumed = f" ({lifetime} s, assumed if the server sent no lifetime)" if lifetime == ASSUMED_LIFETIME else ""
         return InvalidGrant(
-            f"The server gave no refresh token, so the login ends with its access token{assumed}",
+            "The server gave no refresh token, so the login ends when its access token expires",
             reason="no_refresh_token",
             advice="Log in again. To stay logged in, ask for a refresh token: many servers want the scope "
             "offline_access for it.",

@@ -66,7 +66,7 @@ class _Field(Generic[_T]):
         return self._default if token is None else self._read(token)
 
     def __set__(self, token: Token, value: _T) -> None:
-        with CHANGES:  # otherwise, a refresh that ends at the same time could be lost
+        with CHANGES.lock():  # otherwise, a refresh that ends at the same time could be lost
             held = token._snapshot
             token._state.set_by_hand(held.changed(time.time(), time.monotonic(), self._name, value))
 
@@ -103,7 +103,7 @@ class Token:
         self._state = _state(token_dict(locals()))  # the six values; other names are ignored
 
     def __getstate__(self) -> dict[str, object]:
-        with CHANGES:
+        with CHANGES.lock():
             return {**vars(self), "_state": copy(self._state)}
 
     @property
@@ -174,7 +174,7 @@ class OAuthToken(Token):
         Includes a new refresh token, if there is a valid one. If another value is invalid, raises `ValueError` and
         changes nothing.
         """
-        with CHANGES:
+        with CHANGES.lock():
             self._state.supersede(self._snapshot.refreshed(time.time(), time.monotonic(), fresh_access))
 
 
@@ -229,7 +229,7 @@ class RefreshingToken(OAuthToken):
         self._refresher = Refresher(self._state, store)
 
     def __getstate__(self) -> dict[str, object]:
-        with CHANGES:
+        with CHANGES.lock():
             state = copy(self._state)  # one for both: a copy must not share what the original remembers
             return {**vars(self), "_state": state, "_refresher": Refresher(state, self._refresher.store)}
 
@@ -317,7 +317,7 @@ class RefreshingToken(OAuthToken):
         if store is None or store == self._refresher.store:
             self._refresher.save(self.credentials)
         else:
-            self._refresher.save_copy(self.credentials, store)
+            Refresher(State(self._snapshot, is_new_login=True), store).save(self.credentials)
 
     @property
     def is_saved(self) -> bool:

@@ -256,7 +256,7 @@ func (c *Cycle) ask(mayLook, mayRepeat bool) (err *OAuthError, isFinal bool) {
 		return state.err, true
 	}
 	if refreshToken == "" {
-		problem := "The server gave no refresh token, so the login ends with its access token"
+		problem := "The server gave no refresh token, so the login ends when its access token expires"
 		err = failure("invalid_grant", OAuthError{Problem: problem})
 	} else {
 		tries, seconds := c.allowance()

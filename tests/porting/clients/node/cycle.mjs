@@ -337,7 +337,7 @@ export class Cycle {
 }
 
 function noRefreshToken() {
-  const problem = "The server gave no refresh token, so the login ends with its access token";
+  const problem = "The server gave no refresh token, so the login ends when its access token expires";
   return new OAuthError("invalid_grant", { problem });
 }
 
