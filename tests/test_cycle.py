@@ -217,6 +217,16 @@ def test_a_store_that_shows_the_old_token_after_a_save_is_not_saved_to_for_ever(
     assert play(cycle(state, EXPIRED).refresh(), script) is None
 
 
+def test_what_changes_after_a_save_is_saved_after_the_request_under_the_same_lock() -> None:
+    state = loaded()
+    state.set_by_hand(state.snapshot.changed(NOON, BOOTED, "scope", "other"))
+    mine: RefreshableTokenDict = {**OURS, "scope": "other"}
+    steps = cycle(state, EXPIRED).refresh()
+    play_until(steps, [locked(3600), found(3600, OURS), saved(3600, OURS, mine), locked(3600)])
+    state.set_by_hand(state.snapshot.changed(NOON, BOOTED, "scope", "third"))
+    assert steps.send(found(3600, mine)[1]) == Ask("r1", 3, TIMEOUT)
+
+
 def test_a_step_shows_no_token() -> None:
     assert repr(Replace("before", "after")) == "Replace()"
 
@@ -290,6 +300,7 @@ def test_a_token_without_a_refresh_token_is_used_to_its_last_second() -> None:
     state = loaded({**OURS, "refresh_token": ""})
     assert decide(state, FRESH, at(EXPIRED - 0.5), has_store=True) is Task.RETURN
     assert decide(state, Goal(ahead=1000), at(EXPIRED - 0.5), has_store=True) is Task.RETURN
+    assert decide(state, Goal(rejected="a0"), at(EXPIRED - 0.5), has_store=True) is Task.RETURN
     assert decide(state, FRESH, at(EXPIRED), has_store=True) is Task.REFRESH
 
 

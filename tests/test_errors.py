@@ -134,14 +134,14 @@ def test_a_more_exact_reason_is_kept() -> None:
     assert InvalidGrant(reason="no_refresh_token").reason == "no_refresh_token"
 
 
-@pytest.mark.parametrize("description", ["No.", "No", "No...", "No. ", "No .", ".", " . "])
+@pytest.mark.parametrize("description", ["Not X.", "Not X", "Not X...", "Not X. ", "Not X .", ".", " . "])
 def test_every_sentence_of_a_message_ends_with_one_full_stop(description: str) -> None:
     error = ServerError(
-        "It failed.", error_description=description, error_uri="https://example.org/no", retry_after=7, advice="Ask."
+        "Ask X.", error_description=description, error_uri="https://example.org/no", retry_after=7, advice="Ask Y, or X."
     )
-    quoted = ': "No"' if "N" in description else ""
+    quoted = ': "Not X"' if "N" in description else ""
     assert str(error) == (
-        f"It failed{quoted}. The server refers to <https://example.org/no>. The server asks to wait 7 s. Ask."
+        f"Ask X{quoted}. The server refers to <https://example.org/no>. The server asks to wait 7 s. Ask Y, or X."
     )
 
 
@@ -343,6 +343,8 @@ def test_a_basic_header_that_the_server_repeats_is_not_shown() -> None:
         {"accessToken": "ya29.of-this-response"},
         {"client_secret": ["ya29.of-this-response"]},
         {"data": [{"tokens": 5, "token": {"value": "ya29.of-this-response"}}]},
+        {"token": "ya29.of-this-response", "data": {"a": 1}},
+        {"token": "ya29.of-this-response", "data": ["a"]},
     ],
     ids=str,
 )
@@ -350,6 +352,8 @@ def test_a_token_of_the_responses_own_body_is_not_shown(body: Mapping[str, objec
     description = "Issued ya29.of-this-resp... to the-id"
     error = error_for(REFRESH, {**body, "error": "invalid_request", "error_description": description})
     assert error.error_description == "[redacted]"
+    error = error_for(REFRESH, {"error": description, "error_uri": description, "token": "ya29.of-this-response"})
+    assert (error.error, error.error_uri) == ("[redacted]", "[redacted]")
 
 
 def test_public_fields_that_the_server_repeats_are_shown() -> None:
@@ -403,8 +407,12 @@ def test_a_short_secret_is_hidden_where_it_is_a_word(secret: str, text: str, exp
 
 def test_a_secret_of_eight_characters_is_not_short() -> None:
     assert redacted("xabcdefghx", ["abcdefgh"]) == "[redacted]"
-    assert redacted("x!/+=-_.~x", ["!/+=-_.~"]) == "[redacted]", "without a letter or a digit"
-    assert redacted("it has abcdefg only", ["abcdefgh"]) == "it has abcdefg only"
+    assert redacted("x!/+= -_.~x", ["!/+=-_.~"]) == "[redacted]", "without a letter or a digit"
+    assert redacted(r'"abcd\nefgh"', ["abcdefgh"]) == "[redacted]", "broken into lines"
+    assert redacted("it was abc/defg", ["abc%2Fdefg"]) == "[redacted]", "decoded by the server"
+    for shown in ("it has abcdefg only", "it has bcdefgh"):
+        assert redacted(shown, ["abcdefgh"]) == shown
+    assert redacted("it is abcdefgh", ["abcdefgh"], ["abcdefgh"]) == "it is abcdefgh", "no secret"
 
 
 def test_a_secret_is_found_behind_what_is_not_shown_of_a_long_text() -> None:

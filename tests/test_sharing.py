@@ -668,7 +668,9 @@ def test_an_execution_is_shared_by_the_callers_that_found_the_same_work() -> Non
     seen = flight.generation
     assert flight.run(seen, lambda: done.append("first"))
     assert not flight.run(seen, lambda: done.append("second"))
-    assert flight.run(flight.generation, lambda: done.append("third"))
+    seen = flight.generation
+    assert flight.run(seen, lambda: done.append("third"))
+    assert not flight.run(seen, lambda: done.append("fourth"))
     assert done == ["first", "third"]
 
 

@@ -449,6 +449,7 @@ WITHOUT_CODE: Final[Mapping[str, tuple[HttpResponse, Mapping[str, type[OAuthErro
     "401, error null": (HttpResponse(401, {"error": None, "error_code": 7}), dict.fromkeys(ALL, BadOAuthClient)),
     "401, list": (HttpResponse(401, []), dict.fromkeys(ALL, BadOAuthClient)),
     "401, HTML": (HttpResponse(401, None, "text/html"), {}),
+    "401, error 7": (HttpResponse(401, {"error": 7}, has_challenge=True), {}),
     "400, empty": (HttpResponse(400, None, is_empty=True), {"refresh": InvalidGrant}),
     "400, {}": (HttpResponse(400, {}), {}),
     "400, HTML": (HttpResponse(400, None, "text/html"), {}),
@@ -485,7 +486,10 @@ def test_a_status_without_an_error_code_is_not_believed_of_google(response: Http
 
 @pytest.mark.parametrize(
     ("sent", "kept"),
-    [(None, None), (30, 30), ("30", 30), (30.5, 30), (0, None), (True, None), (math.nan, None), ({}, None)],
+    [
+        *[(valid, int(float(valid))) for valid in (30, "30", 30.5, 1, 300)],
+        *[(invalid, None) for invalid in (None, 0, 301, True, math.nan, {})],
+    ],
     ids=repr,
 )
 def test_slow_down_keeps_the_servers_interval_if_it_is_valid(sent: object, kept: int | None) -> None:
@@ -554,7 +558,7 @@ def test_an_error_code_for_a_transient_failure_is_retryable_with_any_status(stat
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
 def test_a_redirect_is_an_error_and_not_retryable(status: int, body: object) -> None:
     for parse in PARSE.values():
-        with pytest.raises(TransportError, match="redirect") as raised:
+        with pytest.raises(TransportError, match="^The server sent a redirect, which is never followed") as raised:
             parse(HttpResponse(status, body))
         assert (raised.value.status, raised.value.retryable) == (status, False)
 
@@ -603,6 +607,7 @@ def test_googles_advice_is_for_googles_endpoints_only(kind: str, code: str) -> N
         or (type(error) is UnauthorizedOAuthClient and kind in {"code", "poll"})
     )
     assert bool(GOOGLES_WORDS.search(str(error))) is has_advice
+    assert has_advice or error.advice == refused(RFC, kind, code).advice
     assert pickle.loads(pickle.dumps(error)).advice == error.advice
 
 

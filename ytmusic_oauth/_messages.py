@@ -188,7 +188,7 @@ def raise_for_error(request: Request, response: HttpResponse) -> None:
     if is_object(code) and isinstance(code.get("status"), str):  # Google's gateways
         message, code = code.get("message"), code["status"]
     # RFC 7009 2.2: a revocation is confirmed by the status alone. Some servers send 204.
-    if code is None and (status == 200 or (request.kind == "revocation" and 200 <= status < 300)):
+    if code is None and (status // 100 == 2 if request.kind == "revocation" else status == 200):
         return
     # Google's quota errors have `error_code`. Twitch sends a `message`.
     names = [each for each in (code, body.get("error_code")) if isinstance(each, str)] or [""]

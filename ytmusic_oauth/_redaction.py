@@ -72,9 +72,7 @@ def _decoded(text: str) -> str | None:
 
     for _ in range(_MAX_LAYERS):
         before = text
-        text = unquote(re.sub("%(?:25)+", "%", text))
-        text = unescape(re.sub("&(?:amp;|#0*38;|#x0*26;)+", "&", text, flags=re.IGNORECASE))
-        text = _ESCAPE.sub(_unescaped, _LINE_BREAK.sub(" ", text))
+        text = _ESCAPE.sub(_unescaped, _LINE_BREAK.sub(" ", unescape(unquote(text))))
         if text == before:
             return text
     return None

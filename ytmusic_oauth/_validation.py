@@ -143,7 +143,7 @@ def safe_url(value: object) -> str:
 def _url_problem(url: str) -> str:
     """Say what is wrong with a URL. Quotes nothing but a host: the rest may be a secret."""
     scheme, found, rest = url.partition("://")
-    authority = re.split(r"[/?#\\]", rest, maxsplit=1)[0]
+    authority = re.split(r"[/?#\\]", rest)[0]
     host, _, port = authority.partition(":")
     if not url:
         return "it is empty"

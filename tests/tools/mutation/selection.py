@@ -55,7 +55,7 @@ TESTS: Final[Mapping[str, str]] = {
     "_validation": "validation wire vectors file_store",
     "credentials": "credentials retries wire",
     "device": "device vectors",
-    "exceptions": "errors wire file_store",
+    "exceptions": "errors wire stores file_login",
     "protocol": "wire vectors credentials",
     "session": "retries credentials wire transport",
     "store": "stores",
