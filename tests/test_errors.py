@@ -137,12 +137,21 @@ def test_a_more_exact_reason_is_kept() -> None:
 @pytest.mark.parametrize("description", ["Not X.", "Not X", "Not X...", "Not X. ", "Not X .", ".", " . "])
 def test_every_sentence_of_a_message_ends_with_one_full_stop(description: str) -> None:
     error = ServerError(
-        "Ask X.", error_description=description, error_uri="https://example.org/no", retry_after=7, advice="Ask Y, or X."
+        "Ask X.",
+        error_description=description,
+        error_uri="https://example.org/no",
+        retry_after=7,
+        advice="Ask Y, or X.",
     )
     quoted = ': "Not X"' if "N" in description else ""
     assert str(error) == (
         f"Ask X{quoted}. The server refers to <https://example.org/no>. The server asks to wait 7 s. Ask Y, or X."
     )
+
+
+def test_every_code_counts_in_the_response_to_a_request_of_an_unknown_kind() -> None:
+    for code, error_class in exceptions.ERROR_CLASSES.items():
+        assert type(error_for(Request("https://example.org/token", {}), {"error": code})) is error_class
 
 
 @pytest.mark.parametrize("error_class", [TokenFileError, TokenFileNotFound])

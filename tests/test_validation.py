@@ -261,6 +261,22 @@ def test_a_host_that_is_not_ascii_is_told_its_punycode(host: str, punycode: str)
         _validation.safe_url(f"https://{host}/token")
 
 
+STORED: Final = {"scope": "a", "token_type": "Bearer", "access_token": "x", "refresh_token": "y"}
+
+
+@pytest.mark.parametrize("key", STORED)
+def test_a_stored_token_without_a_key_is_told_which(key: str) -> None:
+    with pytest.raises(_validation.FieldError, match=f"^{key} is missing$"):
+        _validation.stored_token({**STORED, key: None})
+    with pytest.raises(_validation.FieldError, match=r"^scope, token_type, access_token, refresh_token are missing$"):
+        _validation.stored_token({})
+
+
+@pytest.mark.parametrize(("stored", "read"), [(0.0, 0), (0.5, 0), (1e11, 10**11)])
+def test_a_stored_time_may_be_a_float(stored: float, read: int) -> None:
+    assert _validation.stored_token({**STORED, "expires_at": stored})["expires_at"] == read
+
+
 def test_an_optional_field_that_is_invalid_counts_as_missing() -> None:
     for raw in ({}, {"interval": None}, {"interval": "canary"}, {"interval": 0}):
         assert _validation.optional(raw, "interval", _validation.wire_seconds, 5) == 5
