@@ -884,7 +884,11 @@ def test_a_parameter_without_name_or_value_is_refused(shell: Shell, server: Fake
             "parameters must not set scope",
             id="scope as a parameter",
         ),
-        pytest.param(json.dumps({**FLAT, "endpoints": CLIENT_SECRET}), "it has endpoints that are neither", id="name"),
+        pytest.param(
+            json.dumps({**FLAT, "endpoints": CLIENT_SECRET}),
+            "it has endpoints that are neither an object nor one of youtube, google",
+            id="name",
+        ),
         pytest.param(json.dumps({**FLAT, "endpoints": []}), "it has endpoints that are neither", id="endpoints a list"),
         pytest.param(json.dumps({**FLAT, "endpoints": {}}), "device_code_url is missing", id="no URL"),
         pytest.param(

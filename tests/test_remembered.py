@@ -325,7 +325,8 @@ def test_another_file_of_that_name_is_neither_used_nor_replaced(
     kept.write_text(content)
     done = login(shell, server)
     assert done.status == FIX_FIRST
-    assert "oauth.json.client was not written by `login`, or was changed: it " in done.err
+    problem = "oauth.json.client was not written by `login`, or was changed: it "
+    assert re.search(f'{problem}(has no "kept_by"|is not JSON|has endpoints)', done.err)
     assert "pass both --client-secrets and --endpoints" in done.err
     assert CLIENT_SECRET not in done.err
     assert server.transcript == []
