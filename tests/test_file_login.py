@@ -338,6 +338,14 @@ def test_a_folder_made_by_docker_is_named(tmp_path: Path) -> None:
         load_token(FileStore(tmp_path / "oauth.json"))
 
 
+def test_the_longest_token_that_is_accepted_can_be_loaded_again(server: FakeGoogle, tmp_path: Path) -> None:
+    first = logged_in(server)
+    longest = {"access_token": "a" * 2**16, "refresh_token": '"' * 2**16, "scope": "\N{MUSICAL SYMBOL G CLEF}" * 2**16}
+    token = RefreshingToken.from_dict(first.credentials, {**first.as_dict(), **longest})
+    token.keep_in(tmp_path / "oauth.json")
+    assert RefreshingToken.load(first.credentials, tmp_path / "oauth.json") == token
+
+
 @pytest.mark.parametrize("content", [b"\0" * 400, b"\0" * 400 + b"\n"])
 def test_a_login_over_a_file_of_zeros_is_possible(server: FakeGoogle, tmp_path: Path, content: bytes) -> None:
     """As a power cut leaves it on some file systems."""

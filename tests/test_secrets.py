@@ -247,6 +247,27 @@ def test_a_secret_that_the_server_repeats_is_not_shown(
         assert watch.fails(partial(call.make, credentials)) or call not in PARSED
 
 
+@each_call
+def test_the_client_secret_is_not_shown_even_if_it_was_not_sent(watch: Watch, server: FakeGoogle, call: Call) -> None:
+    """As at Google, which does not want it for a code or a revocation, and knows it."""
+    endpoints = Endpoints(
+        server.device_code_url, server.token_url, server.revoke_url, client_authentication="none", is_google=True
+    )
+    client = OAuthCredentials(CLIENT_ID, CLIENT_SECRET, endpoints=endpoints)
+    server.script(call.endpoint, Reply(400, {"error": "invalid_request", "error_description": CLIENT_SECRET}))
+    assert watch.fails(partial(call.make, client))
+    assert "[redacted]" in watch.seen[-3]
+
+
+def test_a_token_type_that_may_be_a_token_is_not_shown(
+    watch: Watch, server: FakeGoogle, credentials: OAuthCredentials
+) -> None:
+    for kind, shown in ((NEW_ACCESS, False), ("MAC", True)):
+        server.script("token", Reply(200, {"access_token": "Bearer", "token_type": kind}))
+        assert watch.fails(lambda: credentials.refresh_token(REFRESH))
+        assert any(f'is not Bearer, but "{kind}"' in text for text in watch.seen) is shown
+
+
 GOOD: Final[Mapping[str, object]] = {**CODE, **VALUES, "access_token": NEW_ACCESS, "refresh_token": NEW_REFRESH}
 
 
@@ -295,6 +316,34 @@ class FailingSession:
 
     def json(self) -> object:
         self.fail(self.form)
+
+
+@dataclass
+class LazySession:
+    """A session of the caller's own. It is its own response, and fails when that is looked at."""
+
+    fails_at: str
+
+    def post(self, url: str, *, data: Mapping[str, str], headers: Mapping[str, str], timeout: float) -> LazySession:
+        self.form = data
+        return self
+
+    def __getattr__(self, name: str) -> int:
+        if name == self.fails_at:
+            raise RuntimeError(f"POST {self.form} failed")
+        if name == "status_code":
+            return 200
+        raise AttributeError(name)
+
+    def json(self) -> object:
+        return {}
+
+
+@pytest.mark.parametrize("name", ["status_code", "history", "headers", "content"])
+def test_a_session_that_fails_late_is_not_quoted(watch: Watch, name: str) -> None:
+    failing = OAuthCredentials(CLIENT_ID, CLIENT_SECRET, LazySession(name), endpoints=UNUSED_ENDPOINTS)
+    for call in PARSED:
+        assert watch.fails(partial(call.make, failing))
 
 
 def plainly(form: Mapping[str, str]) -> NoReturn:

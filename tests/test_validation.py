@@ -69,7 +69,7 @@ ACCEPTED: Final[list[tuple[Callable[[object], object], list[tuple[object, object
     ),
 ]
 REJECTED: Final[list[tuple[Callable[[object], object], list[object]]]] = [
-    (_validation.text, [*NOT_TEXT]),
+    (_validation.text, [*NOT_TEXT, "a" * 65_537]),
     (_validation.printable, [*NOT_TEXT, "", "  ", "a\nb", "\x1b[2J", "a\x7f", "\u202ea", "\u200b", "a\xa0b", "\ud800"]),
     (
         _validation.web_link,
@@ -97,7 +97,7 @@ REJECTED: Final[list[tuple[Callable[[object], object], list[object]]]] = [
         [None, 5, "a=b", ["a"], {"a": 1}, {"a": None}, {5: "a"}, {"scope": "a"}, {"client_id": "a", "b": "c"}],
     ),
     (_validation.bearer, [*NOT_TEXT, "", " ", "MAC", "DPoP", "Bearer x", "B\u0435arer"]),
-    (_validation.wire_scope, [None, 5, True, b"text", {"text": 1}, [5], ["a", None], [["a"]]]),
+    (_validation.wire_scope, [None, 5, True, b"text", {"text": 1}, [5], ["a", None], [["a"]], ["a" * 255] * 300]),
     (
         _validation.wire_seconds,
         [
@@ -125,6 +125,7 @@ REJECTED: Final[list[tuple[Callable[[object], object], list[object]]]] = [
             *("https://-a", "https://a..b", "https://ä", "https://a/ä", "https://a/b c", "https://a\n", "https://a#b"),
             *("https://a:65536", "https://a:b", "https://[::1", "https://[1::2::3]", "https://[a]"),
             *("http://a", "http://192.0.2.1", "http://localhost.a", "http://127.0.0.256", "http://[::2]"),
+            *("http://127.0.0.08", "http://127.09.0.1", "http://127.00.0.1"),
             *("https://a\\@b", "https://a:-1", "https://a:\u0663", "http://localhost:99999", "http://user@localhost"),
         ],
     ),

@@ -296,6 +296,7 @@ OPTIONAL: Final[list[tuple[tuple[str, ...], str, tuple[object, ...], object]]] =
             "javascript:alert('canary')",
             "https://a\x1b[2J",
             "file:///canary",
+            f"https://a.example/?c={CODE['device_code']}",  # `ps` would show it
         ),
         MISSING,
     ),

@@ -265,8 +265,7 @@ class FileStore:
 
     def _check(self, target: str, status: os.stat_result | None, planted_link: str | None = None) -> None:
         """Raise if there is something else than a regular file; for a login, also if it may be a trap."""
-        folder = os.path.dirname(target)
-        if self._is_for_login and (planted_link or (status is not None and may_be_planted(folder, status))):
+        if self._is_for_login and (planted_link or (status and may_be_planted(os.path.dirname(target), status))):
             what = "file" if planted_link is None else "link"
             raise TokenFileError(
                 f"The {what} belongs to another user, in a folder that others can write to",

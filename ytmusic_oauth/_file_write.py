@@ -73,8 +73,7 @@ def remove_leftovers(target: str) -> None:
     beginnings = {name[:_PREFIX], f"{name}.client"[:_PREFIX]}
     with os.scandir(folder) as entries:
         for entry in entries:
-            found = _TEMPORARY.fullmatch(entry.name)
-            if found is None or found[1] not in beginnings:
+            if not (found := _TEMPORARY.fullmatch(entry.name)) or found[1] not in beginnings:
                 continue
             status = entry.stat(follow_symlinks=False)
             if stat.S_ISREG(status.st_mode) and status.st_mtime < time.time() - _LEFTOVER:

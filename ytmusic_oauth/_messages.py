@@ -45,6 +45,8 @@ class Request(NamedTuple):
     kind: Kind = ""
     #: whether it goes to Google
     is_google: bool = False
+    #: not to be shown, even if it is not sent
+    client_secret: str = ""
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -60,9 +62,8 @@ class Request(NamedTuple):
 
     def secrets(self) -> Iterator[str]:
         """Return what must not be shown, should the server repeat it."""
-        yield from (value for key, value in self.form.items() if key not in _PUBLIC_FIELDS)
+        yield from (self.client_secret, *(value for key, value in self.form.items() if key not in _PUBLIC_FIELDS))
         if self.basic is not None:
-            yield self.basic[1]
             yield self.headers["Authorization"].partition(" ")[2]
 
     def redacted(self, text: object, body: object = None) -> str | None:

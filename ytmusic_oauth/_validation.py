@@ -26,9 +26,10 @@ _LATEST: Final = 10**11
 # Those inside strings count. What we read has one pair, and `authorization_details` (RFC 9396) may have a hundred.
 _MAX_BRACKETS: Final = 1000
 # A host name, or an IPv6 address. The underscore is not in RFC 1123, but in the names of internal hosts.
+_LONGEST_TEXT: Final = 2**16
 _LABEL: Final = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?"
 _HOST: Final = rf"{_LABEL}(\.{_LABEL})*\.?|\[(?P<ipv6>[0-9a-f:.]+)\]"
-_BYTE: Final = r"(25[0-5]|2[0-4]\d|1?\d?\d)"
+_BYTE: Final = r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"  # with a leading zero, it would be looked up
 _LOOPBACK: Final = rf"({_LABEL}\.)*localhost|127(\.{_BYTE}){{3}}|\[::1\]"
 # https to any host, http to this machine only; no user name, no fragment (RFC 3986 3).
 _SAFE_URL: Final = re.compile(
@@ -40,10 +41,10 @@ _SAFE_URL: Final = re.compile(
 
 
 def text(value: object) -> str:
-    """Any text."""
-    if not isinstance(value, str):
-        raise ValueError("is not text")
-    return value
+    """Any text, short enough that a token file with several of them can be read again."""
+    if isinstance(value, str) and len(value) <= _LONGEST_TEXT:
+        return value
+    raise ValueError("is too long" if isinstance(value, str) else "is not text")
 
 
 def printable(value: object) -> str:
@@ -122,7 +123,7 @@ def bearer(value: object) -> Bearer:
 
 def wire_scope(value: object) -> str:
     """A scope as sent. Twitch and Logto send a list."""
-    return " ".join(map(text, value)) if is_array(value) else text(value)
+    return text(" ".join(map(text, value)) if is_array(value) else value)
 
 
 def web_link(value: object) -> str:

@@ -163,7 +163,8 @@ def _codes(body: Mapping[str, object]) -> AuthCodeDict:
         "interval": interval if interval <= min(MAX_INTERVAL, expires_in / 2) else _INTERVAL,
         "verification_url": field(body, link, web_link),
     }
-    if complete := optional(body, "verification_uri_complete", web_link, ""):
+    # `ps` shows the link in the command line of a browser.
+    if (complete := optional(body, "verification_uri_complete", web_link, "")) and code["device_code"] not in complete:
         linked: LinkedAuthCodeDict = {**code, "verification_uri_complete": complete}
         return linked
     return code
@@ -289,7 +290,7 @@ def _request(endpoints: Endpoints, kind: Kind, url: str, form: Mapping[str, str]
         form = {**form, "client_id": client[0]}
         if endpoints.client_authentication == "post":
             form["client_secret"] = client[1]
-    return Request(url, form, client if is_basic else None, kind, endpoints.is_google)
+    return Request(url, form, client if is_basic else None, kind, endpoints.is_google, client[1])
 
 
 _T = TypeVar("_T")
@@ -303,7 +304,8 @@ def _parse(request: Request, response: HttpResponse, build: Callable[[Mapping[st
         return build(response.body)
     except FieldError as error:
         invalid, body = error, response.body
-    shown = request.redacted(body.get(invalid.key), body) if invalid.key == "token_type" else None
+    kind = str(body.get(invalid.key)) if invalid.key == "token_type" else ""
+    shown = request.redacted(kind, body) if kind.isalpha() else None  # otherwise, it may be a token
     problem = malformed(response, f"is invalid: {invalid}" + (f', but "{shown}"' if shown else ""), invalid.key)
     problem.refresh_token = optional(body, "refresh_token", secret, "") or None
     raise problem

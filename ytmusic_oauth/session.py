@@ -204,6 +204,11 @@ def send(session: Session, request: Request, timeout: float = TIMEOUT) -> HttpRe
     content: object
     try:
         response, content = _post(session, request, timeout)
+        status: object = getattr(response, "status_code", None)
+        if not isinstance(status, int):
+            raise TransportError("The session's response has no status", retryable=False, advice=_ADVICE)
+        if getattr(response, "history", None):
+            raise redirected(None)
     except OAuthError:
         raise
     except Exception as error:  # sessions have no common exception class
@@ -211,11 +216,6 @@ def send(session: Session, request: Request, timeout: float = TIMEOUT) -> HttpRe
         problem = f"The session failed with {type(error).__name__}"
         is_mistake = isinstance(error, (TypeError, AttributeError))
         raise TransportError(problem, retryable=not is_mistake, advice=_ADVICE) from None
-    status: object = getattr(response, "status_code", None)
-    if not isinstance(status, int):
-        raise TransportError("The session's response has no status", retryable=False, advice=_ADVICE)
-    if getattr(response, "history", None):
-        raise redirected(None)
     headers, body, problem = _headers(response), None, "is not a JSON object"
     if content is None:
         with suppress(Exception):  # whatever a session raises for a body that is not JSON

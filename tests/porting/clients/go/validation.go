@@ -163,7 +163,7 @@ func webLink(value any) (string, *FieldError) {
 const label = `[a-z0-9_](?:[a-z0-9_-]*[a-z0-9])?`
 
 var safe = regexp.MustCompile(`^(?i:https://(?:` + label + `(?:\.` + label + `)*\.?|\[([0-9a-f:.]+)\])` +
-	`|http://(?:localhost|127(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}|\[::1\]))(?::(\d{1,5}))?(?:[/?][!-"$-~]*)?$`)
+	`|http://(?:localhost|127(?:\.(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}|\[::1\]))(?::(\d{1,5}))?(?:[/?][!-"$-~]*)?$`)
 
 // safeURL is a URL to which secrets may be sent: https, or http to this machine.
 func safeURL(value any) (string, *FieldError) {

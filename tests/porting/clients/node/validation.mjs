@@ -102,7 +102,7 @@ export function webLink(value) {
 // https to any host, http to this machine only; no user name, no fragment (RFC 3986 3).
 const LABEL = "[a-z0-9_](?:[a-z0-9_-]*[a-z0-9])?";
 const HOST = `${LABEL}(?:\\.${LABEL})*\\.?|\\[(?<ipv6>[0-9a-f:.]+)\\]`;
-const BYTE = "(?:25[0-5]|2[0-4]\\d|1?\\d?\\d)";
+const BYTE = "(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)";
 const LOOPBACK = `localhost|127(?:\\.${BYTE}){3}|\\[::1\\]`;
 const SAFE_URL = new RegExp(
   `^(?:https://(?:${HOST})|http://(?:${LOOPBACK}))(?::(?<port>\\d{1,5}))?(?:[/?][!-"$-~]*)?$`, "i",
