@@ -640,6 +640,13 @@ def test_a_token_of_the_constructor_is_not_written_over_an_older_one_without_rea
     assert decide(state, FRESH, at(10), has_store=True) is Task.RETURN
 
 
+def test_at_the_first_look_an_unknown_lifetime_does_not_make_a_token_newer() -> None:
+    """Without `expires_in`, an hour is assumed: the time at which a token expires is not when it was issued."""
+    state = constructed({**token("a1", "r1"), "expires_in": 0})
+    state.reconcile(snapshot(token("a2", "r2", 60)), NOON + 60, BOOTED + 60)
+    assert state.snapshot.refresh_token == "r2"
+
+
 def test_what_the_store_had_at_the_last_look_is_not_news() -> None:
     state = unsaved()
     state.reconcile(snapshot(OURS, 10), NOON + 10, BOOTED + 10)

@@ -60,7 +60,7 @@ PLAN: Final[Mapping[str, Imports]] = {
     "store": Imports(),
     "_file_kinds": Imports("_validation"),
     "_token_text": Imports("_file_kinds _validation exceptions models"),
-    "_state": Imports("_snapshot exceptions models"),
+    "_state": Imports("_expiry _snapshot exceptions models"),
     "_steps": Imports("_snapshot exceptions"),
     "_cycle": Imports("_snapshot _state _steps _token_text _validation exceptions"),
     "_single_flight": Imports("exceptions", "os threading"),

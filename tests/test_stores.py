@@ -298,8 +298,11 @@ def test_a_failing_keep_in_is_survived_where_warnings_are_errors(server: Server,
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         token.keep_in(store)
+        clock.advance(1)
+        with pytest.raises(RuntimeWarning, match="in memory only"):  # the first warning was not seen
+            token.as_auth()
     store.method = ""
-    clock.advance(1)
+    clock.advance(2)
     assert token.access_token == "b0"
     assert store.token() == LOGIN
 

@@ -48,8 +48,9 @@ counts as refused after that.
 **Which one is newer** (`State.reconcile`). With the same refresh token, the access token that was issued later. A
 refresh token that ours replaced is older: ours is written over it. Any other refresh token in the store is a new login,
 or another process's rotation, and wins. A confirmed login that was never saved wins, unless the server refused it. When
-a token that was made by the constructor first meets its store, the one issued later wins; the other is kept, and tried
-if the server refuses that one.
+a token that was made by the constructor first meets its store, the one issued later wins, by the wall clocks of those
+who stored them; the other is kept, and tried if the server refuses the winner. `store_token(path)` and `keep_in`
+overwrite what is there, because the caller asks for that.
 
 **Guaranteed**, whatever the interleaving, crash or clock: an older refresh token never replaces a newer one; a refresh
 of an old login never overwrites a new login; where refresh tokens rotate, none is sent before the store has been read;

@@ -40,7 +40,7 @@ class FileStore:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path: str = os.fspath(path)
         """As the caller gave it."""
-        # Whether it is the mount of a file that was replaced elsewhere; None: that was said already.
+        # Whether it is the mount of a file that was replaced elsewhere; None: the warning has been given.
         self._is_detached: bool | None = False
         self._is_for_login = False
         self._absolute = self.path
@@ -181,7 +181,7 @@ class FileStore:
 
         what, advice = error.strerror or type(error).__name__, advice_for(error.errno)
         if error.errno == errno.ENOENT and not os.path.isabs(self.path):
-            what += f", in {os.path.dirname(self._absolute)}"
+            what += f", in {folder}" if (folder := os.path.dirname(self._absolute)) else ""
             advice = _TILDE_ADVICE if self.path.startswith("~") else advice
         return TokenFileError(f"{problem}: {what}", path=self.path, advice=advice)
 

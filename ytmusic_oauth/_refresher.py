@@ -105,8 +105,8 @@ class Refresher:
         """
 
         def work() -> None:
-            # A token that was never compared with the current store: with `must_save`, it may be older than the one
-            # that another process has stored; without, it is a new login.
+            # This token was never compared with its store. With `must_save`, it may be older than the stored one;
+            # without, it is a new login.
             is_comparable = must_save or self.state.last_read is not None
             is_here, kept_in = store is not None and is_comparable and _is_same(store, self.store), store
             there = self.state if is_here else State(self.state.snapshot, is_new_login=True)
@@ -119,15 +119,16 @@ class Refresher:
                     is_here, kept_in = True, self.store  # where it stays
                     raise
                 problem = error
-                there.store_backoff = there.store_backoff.after_failure(time.monotonic())
+                there.store_backoff = there.store_backoff.after_failure(time.monotonic())._replace(failures=0)
             finally:  # even after Ctrl-C: the token may be there already
                 with CHANGES.lock():
                     if not is_here:
                         self.state.moved(there)
                     self.store = kept_in
             if problem is not None:
-                with suppress(RuntimeWarning):  # with -W error, a warning raises; the login must survive that
+                with suppress(RuntimeWarning):  # with -W error; the login survives, and the next failed save warns
                     warn(f"{problem} The token is in memory only until it can be saved.{there.outlook()}")
+                    self.state.store_backoff = self.state.store_backoff._replace(failures=1)
 
         if not self._flight.is_own():
             self._flight.run(None, work)
@@ -165,10 +166,8 @@ class Refresher:
         held, warning = ExitStack(), None
         try:
             warning = self._run(cycle, way(cycle), held, credentials, log)
-        except TokenStoreError as error:
-            raise located(self.store, error) from None
-        except OAuthError:
-            raise
+        except OAuthError as error:
+            raise located(self.store, error) from error.__cause__
         except BaseException:  # Ctrl-C: the process may end, and with it the only copy of a new token
             with suppress(Exception):
                 self._run(cycle, cycle.rescue(is_locked=held in _locked), held, credentials, log)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from ._expiry import ASSUMED_LIFETIME
 from ._snapshot import Snapshot
 from .exceptions import MalformedResponse, OAuthError, TokenStoreError
 from .models import RefreshableTokenDict
@@ -57,7 +58,8 @@ class State:
         self.is_new_login = is_new_login
         #: the most recent refresh tokens that ours replaced
         self.superseded: tuple[str, ...] = ()
-        #: the constructor's token or the store's, whichever looked older; None if there was no choice
+        #: the constructor's token or the store's, whichever looked older; None if the two never had to be
+        #: compared
         self.alternative: Snapshot | None = None
         #: why the last refresh failed; None if it succeeded
         self.error: OAuthError | None = None
@@ -179,4 +181,4 @@ class State:
 
 
 def _issued_at(snapshot: Snapshot) -> int:
-    return snapshot.token["expires_at"] - snapshot.token["expires_in"]
+    return snapshot.token["expires_at"] - (snapshot.token["expires_in"] or ASSUMED_LIFETIME)

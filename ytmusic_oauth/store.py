@@ -35,7 +35,9 @@ class TokenStore(Protocol):
         ...
 
     def lock(self, timeout: float) -> AbstractContextManager[float]:
-        """Keep other processes from refreshing. Raises `TimeoutError` if one still has it after `timeout` seconds.
+        """Keep other processes from refreshing.
+
+        Raises `TimeoutError` if another process still holds the lock after `timeout` seconds.
 
         Yields the time until which it is held, on the clock of `time.monotonic`: the end of a lease, or `math.inf` for
         a lock that is released when its holder dies, and for a store without locks. Where refresh tokens rotate, a

@@ -288,13 +288,16 @@ class RefreshingToken(OAuthToken):
         """Save a new login in a file or another store, and keep it fresh there from now on.
 
         Replaces the text that is there, even if it is not a token. If the token cannot be saved, warns, and tries again
-        when it is next used.
+        when it is next used. Does nothing during a refresh by the same thread.
         """
         self._move(_as_store(store), must_save=False)
 
     @property
     def local_cache(self) -> Path | None:
-        """The file in which the token is kept. Assigning a path also writes the token to it."""
+        """The file in which the token is kept. Assigning a path also writes the token to it.
+
+        That does nothing during a refresh by the same thread.
+        """
         return self._local_cache
 
     @local_cache.setter

@@ -208,4 +208,10 @@ func (s *State) replace(snapshot *Snapshot) {
 	s.snapshot, s.err, s.refused, s.other, s.serverBackoff = snapshot, nil, nil, nil, noBackoff
 }
 
-func issuedAt(s *Snapshot) int64 { return s.token.ExpiresAt - s.token.ExpiresIn }
+// issuedAt assumes a lifetime of 3600 s if it is not known.
+func issuedAt(s *Snapshot) int64 {
+	if s.token.ExpiresIn == 0 {
+		return s.token.ExpiresAt - 3600
+	}
+	return s.token.ExpiresAt - s.token.ExpiresIn
+}

@@ -182,4 +182,5 @@ export class State {
   }
 }
 
-const issuedAt = ({ token }) => token.expires_at - token.expires_in;
+// A lifetime that is not known is assumed: 3600 s.
+const issuedAt = ({ token }) => token.expires_at - (token.expires_in || 3600);
