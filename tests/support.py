@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -58,6 +59,19 @@ class Clock:
                 assert module.time is time
                 patches.enter_context(patch.object(module, "time", self))
             yield self
+
+
+@contextmanager
+def counted(owner: type, name: str) -> Iterator[threading.Semaphore]:
+    """Count the calls of a method as they begin, with a semaphore for the tests to wait for."""
+    calls, method = threading.Semaphore(0), getattr(owner, name)
+
+    def call(*arguments: object, **options: object) -> object:
+        calls.release()
+        return method(*arguments, **options)
+
+    with patch.object(owner, name, call):
+        yield calls
 
 
 def endpoints(server: FakeGoogle, *, rotates: bool = False) -> Endpoints:

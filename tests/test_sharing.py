@@ -18,7 +18,7 @@ from typing import Final
 import pytest
 
 from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FakeGoogle, Reply
-from tests.support import Clock, client, logged_in
+from tests.support import Clock, client, counted, logged_in
 from ytmusic_oauth import (
     InvalidGrant,
     OAuthCredentials,
@@ -248,9 +248,10 @@ def test_a_thread_that_waited_for_the_lock_adopts_the_refresh_of_the_other_proce
     reading, storing = load(server, path), load(server, path)
     other = RefreshingToken.load(client(server, rotates=True), Unlocked(path))
     with ThreadPoolExecutor(2) as threads:
-        with locked_elsewhere(path):
+        with locked_elsewhere(path), counted(FileLock, "_try") as looks:
             read_it, stored = threads.submit(read, reading), threads.submit(storing.store_token)
-            time.sleep(0.1)  # two looks at the lock
+            for _ in range(4):  # each of them looks at the lock at least once
+                assert looks.acquire(timeout=10)
             assert not read_it.done()
             assert not stored.done()
             other.refresh()
@@ -293,8 +294,9 @@ def test_a_move_to_another_file_waits_for_a_refresh_and_takes_its_token_along(
         with server.hold("token"):
             read_it = threads.submit(read, token)
             server.wait_for_requests(2, "token")
-            moved = threads.submit(setattr, token, "local_cache", tmp_path / "new.json")
-            time.sleep(0.05)
+            with counted(SingleFlight, "run") as waiting:
+                moved = threads.submit(setattr, token, "local_cache", tmp_path / "new.json")
+                assert waiting.acquire(timeout=10)
             assert not moved.done()
         moved.result()
     assert in_file(tmp_path / "new.json") == in_file(path) == read_it.result()
@@ -552,7 +554,9 @@ def test_a_file_that_does_not_exist_yet_is_no_license_to_refresh(
         with server.hold("token"):
             reads = [threads.submit(read, token) for token in tokens]
             server.wait_for_requests(2, "token")
-            time.sleep(0.1)
+            with counted(FileLock, "_try") as looks:
+                for _ in range(10):  # twice as many as there are programs that wait for the lock
+                    assert looks.acquire(timeout=10)
         assert {each.result() for each in reads} == {in_file(path)}
     assert requests(server) == 2
 

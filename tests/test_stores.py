@@ -21,7 +21,7 @@ from typing import Final, NoReturn
 import pytest
 
 from tests.posix import alarm, fork
-from tests.support import NOON, Clock
+from tests.support import NOON, Clock, counted
 from ytmusic_oauth import (
     BadOAuthClient,
     Credentials,
@@ -39,7 +39,7 @@ from ytmusic_oauth import (
     _single_flight,
 )
 from ytmusic_oauth._file_store import FileStore
-from ytmusic_oauth._single_flight import CHANGES, Mutex
+from ytmusic_oauth._single_flight import CHANGES, Mutex, SingleFlight
 from ytmusic_oauth.models import AuthCodeDict, BaseTokenDict, RefreshableTokenDict
 from ytmusic_oauth.store import TokenStore
 
@@ -718,8 +718,10 @@ def test_refresh_is_not_satisfied_by_a_move(server: Server, store: Memory, tmp_p
         real = FileStore.replace
 
         def slow(self: FileStore, before: str | None, after: str) -> bool:
-            moving.set()
-            time.sleep(0.05)
+            if not moving.is_set():  # the refresh saves, too
+                with counted(SingleFlight, "run") as waiting:
+                    moving.set()
+                    assert waiting.acquire(timeout=10)
             return real(self, before, after)
 
         with pytest.MonkeyPatch.context() as patch:
@@ -793,7 +795,7 @@ def test_forty_requests_that_met_a_401_lead_to_one_refresh(
 ) -> None:
     """Also those whose response came when the refresh was over."""
     token = RefreshingToken.load(server, store)
-    server.meanwhile = lambda: time.sleep(0.05)
+    server.meanwhile = lambda: [arrived.acquire(timeout=10) for _ in range(20)]
 
     def meet_401(n: int) -> str:
         if n % 2:
@@ -803,7 +805,7 @@ def test_forty_requests_that_met_a_401_lead_to_one_refresh(
         return token.access_token
 
     late = threading.Event()
-    with ThreadPoolExecutor(40) as threads:
+    with counted(SingleFlight, "run") as arrived, ThreadPoolExecutor(40) as threads:
         assert set(threads.map(meet_401, range(40))) == {"a1"}
     assert server.refreshes == 1
 

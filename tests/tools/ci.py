@@ -53,7 +53,7 @@ PARTS: Final = (
     Part("make dist", 120, [".venv-tools/ready"], decides=True),
     Part("make coverage", 720, [".venv-tools/ready"], decides=True),
     Part("make certify", 240, [".venv-certify/ready"]),
-    Part("make test-all SHORT=1 ONLY='3.8 3.9 pypy-3.9'", 300, (), ["python3"]),
+    Part("make test-all SHORT=1 ONLY='3.8 3.9 pypy-3.9'", 360, (), ["python3"]),
     Part("make test-wasm", 240, [".venv/ready"], ["node", "npm"]),
     Part("make interop", 420, [".venv-interop/ready", ".venv-interop/node_modules"], ["node", "npm"]),
     Part("make engines SHORT=1", 240, [".venv-engines/ready"], ["etcd", "redis-server"]),
