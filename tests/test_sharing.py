@@ -32,7 +32,7 @@ from ytmusic_oauth import (
 )
 from ytmusic_oauth._file_lock import FileLock
 from ytmusic_oauth._file_store import FileStore
-from ytmusic_oauth._single_flight import SingleFlight
+from ytmusic_oauth._single_flight import Mutex, SingleFlight
 from ytmusic_oauth.models import BaseTokenDict
 from ytmusic_oauth.session import Response
 
@@ -716,6 +716,32 @@ def test_an_interrupted_execution_is_taken_over_by_the_next_caller() -> None:
         flight.run(seen, interrupt)
     assert not flight.is_own()
     assert flight.run(seen, lambda: None)
+
+
+def test_an_interrupt_between_acquiring_the_lock_and_using_it_leaves_it_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted:
+        held = 0
+
+        def acquire(self, *, blocking: bool) -> bool:
+            self.held += 1
+            return True
+
+        def release(self) -> None:
+            if not self.held:
+                raise RuntimeError("cannot release un-acquired lock")
+            self.held -= 1
+
+        def __enter__(self) -> None:
+            raise KeyboardInterrupt
+
+        def __exit__(self, *_: object) -> None:
+            self.release()
+
+    lock = Interrupted()
+    monkeypatch.setattr(Mutex, "lock", lambda _: lock)
+    with pytest.raises(KeyboardInterrupt):
+        SingleFlight().run(None, lambda: None)
+    assert lock.held == 0
 
 
 def test_an_execution_knows_its_own_thread() -> None:
