@@ -769,6 +769,8 @@ class AsyncPost:
 class AsyncContext(Minimal):
     """Like an `aiohttp.ClientSession`: `post` is no coroutine function, but its response can only be awaited."""
 
+    __module__ = "aiohttp.client.session"
+
     async def __aenter__(self) -> None: ...
 
 
@@ -776,7 +778,7 @@ class AsyncContext(Minimal):
     ("session", "problem"),
     [
         (AsyncPost(), "must not be asynchronous, as tests.AsyncPost is"),
-        (AsyncContext(), "must not be asynchronous, as tests.AsyncContext is"),
+        (AsyncContext(), "must not be asynchronous, as aiohttp.AsyncContext is"),
         (Minimal, "must be an object with a post method"),
         (object(), "must be an object with a post method"),
         (SimpleNamespace(post="no method"), "must be an object with a post method"),

@@ -373,6 +373,11 @@ def test_only_the_status_of_a_5xx_or_408_with_a_broken_body_matters(
         assert (send(session, REQUEST).status, send(session, REQUEST).body) == (status, None)
 
 
+@pytest.mark.parametrize(("written", "host"), [("[::1]", "::1"), ("Xerxes.X", "Xerxes.X")])
+def test_the_host_of_a_proxy_is_what_a_socket_connects_to(written: str, host: str) -> None:
+    assert parse_proxy(f"http://{written}:3128") == (host, 3128, {})
+
+
 def test_a_proxy_shows_no_secret() -> None:
     assert "Basic" not in repr(parse_proxy("http://user:sesame@127.0.0.1:1"))
 
@@ -420,8 +425,16 @@ class Logging(Httpx):
         return Reply(418)
 
 
+class StandIn:
+    follow_redirects = True
+
+    def __init__(self) -> None:
+        self.post = Logging(Unread(TOKEN)).post
+
+
 def test_a_subclass_of_an_httpx_client_is_sent_through_its_own_post() -> None:
-    assert send(Logging(Unread(TOKEN)), REQUEST).status == 418
+    for session in (Logging(Unread(TOKEN)), StandIn()):
+        assert send(session, REQUEST).status == 418
 
 
 # ---- any session ---------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import http.client
+import json
 import math
 import re
 import select
@@ -800,7 +801,7 @@ UNUSABLE: Final = [
     pytest.param("http://user:ses#ame@127.0.0.1:1", "percent-encoded", id="special-character"),
     pytest.param("http://user:sesame@127.0.0.1\n:1", "percent-encoded", id="line-break"),
     pytest.param("socks5://user:sesame@127.0.0.1:1", "SOCKS proxies are not supported", id="socks"),
-    pytest.param("SOCKS4A://user:sesame@127.0.0.1:1", "SOCKS proxies are not supported", id="socks-4"),
+    pytest.param("SOCKS4A://user:ses://ame@127.0.0.1:1", "SOCKS proxies are not supported", id="socks-4"),
     pytest.param("https://user:sesame@127.0.0.1:1", "with https:// is not supported", id="tls"),
     pytest.param("ftp://user:sesame@127.0.0.1:1", "percent-encoded", id="ftp"),
     pytest.param(f"http://{'a' * 64}.example:1", "percent-encoded", id="label-too-long"),
@@ -832,14 +833,16 @@ def test_an_unusable_proxy_is_rejected_without_quoting_it(proxy_url: str) -> Non
         assert "ame" not in str(raised.value)
 
 
-def test_proxies_without_one_for_https_are_rejected() -> None:
-    for proxies in ({"http": "http://127.0.0.1:1"}, {"HTTPS": "http://127.0.0.1:1"}):
-        with pytest.raises(ValueError, match=r"proxies must be .*it has no proxy for https"):
-            UrllibSession(proxies)
+@pytest.mark.parametrize("proxies", ['{"http": "http://127.0.0.1:1"}', '{"HTTPS": "http://127.0.0.1:1"}', '"http://a"'])
+def test_proxies_without_one_for_https_are_rejected(proxies: str) -> None:
+    usual = re.escape("{'https': 'http://user:password@host:port'}")
+    with pytest.raises(ValueError, match=f"^proxies must be a dictionary such as {usual}: it has no proxy for https$"):
+        UrllibSession(json.loads(proxies))
 
 
-def test_a_proxys_scheme_is_case_insensitive() -> None:
-    assert UrllibSession({"https": "HTTP://127.0.0.1:1"}).proxies
+def test_a_proxy_can_have_any_port_and_its_scheme_is_case_insensitive() -> None:
+    for url in ("HTTP://127.0.0.1:1", "http://127.0.0.1:65535"):
+        assert UrllibSession({"https": url}).proxies
 
 
 @pytest.mark.parametrize("status", [408, 500, 502])
