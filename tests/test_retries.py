@@ -389,9 +389,10 @@ def test_requests_is_told_to_stream_and_given_the_timeout() -> None:
 
 
 def test_an_httpx_client_keeps_its_own_timeout() -> None:
-    session = Httpx(Unread(TOKEN), 2, 60, None)
-    send(session, REQUEST, 7)
-    assert session.options["timeout"] == (2, 7, 7, 7)
+    for own, given in (((2, 60, None), (2, 7, 7, 7)), ((1, 2, 3, 4), (1, 2, 3, 4))):
+        session = Httpx(Unread(TOKEN), *own)
+        send(session, REQUEST, 7)
+        assert session.options["timeout"] == given
 
 
 @pytest.mark.parametrize(("coding", "bits"), [("gzip", 31), ("deflate", 15)])
@@ -488,6 +489,9 @@ def test_what_a_redirect_and_a_challenge_say_is_kept_without_secrets() -> None:
     assert (response.location, response.has_challenge) == ("https://a.example/ [2J", True)
     response = send(Plain(Reply(302, None, {"Location": "https://a.example/?t=1%2F%2Fs%2Bcret"})), REQUEST)
     assert (response.location, response.has_challenge) == ("[redacted]", False)
+    headers = {"Location": "https://a.example/?t=ya29.fake", "Content-Type": "text/ya29.fake"}
+    response = send(Plain(Reply(302, {"access_token": "ya29.fake"}, headers)), REQUEST)
+    assert (response.location, response.content_type) == ("[redacted]", "[redacted]")
 
 
 @dataclass
