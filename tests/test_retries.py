@@ -389,10 +389,10 @@ def test_requests_is_told_to_stream_and_given_the_timeout() -> None:
 
 
 def test_an_httpx_client_keeps_its_own_timeout() -> None:
-    for own, given in (((2, 60, None), (2, 7, 7, 7)), ((1, 2, 3, 4), (1, 2, 3, 4))):
+    for own, passed in (((2, 60, None), (2, 7, 7, 7)), ((1, 2, 3, 4), (1, 2, 3, 4))):
         session = Httpx(Unread(TOKEN), *own)
         send(session, REQUEST, 7)
-        assert session.options["timeout"] == given
+        assert session.options["timeout"] == passed
 
 
 @pytest.mark.parametrize(("coding", "bits"), [("gzip", 31), ("deflate", 15)])
