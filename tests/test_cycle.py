@@ -227,6 +227,16 @@ def test_what_changes_after_a_save_is_saved_after_the_request_under_the_same_loc
     assert steps.send(found(3600, mine)[1]) == Ask("r1", 3, TIMEOUT)
 
 
+def test_a_warning_says_what_a_restart_would_lose() -> None:
+    state = loaded()
+    assert state.outlook() == ""
+    state.set_by_hand(state.snapshot.changed(NOON, BOOTED, "scope", "other"))
+    assert state.outlook().startswith(" The refresh token has not changed: ")
+    state.set_by_hand(state.snapshot.changed(NOON, BOOTED, "refresh_token", "r2"))
+    assert state.outlook().startswith(" The refresh token has changed: ")
+    assert new_login().outlook().endswith(" the login is lost.")
+
+
 def test_a_step_shows_no_token() -> None:
     assert repr(Replace("before", "after")) == "Replace()"
 
