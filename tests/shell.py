@@ -54,8 +54,7 @@ class Shell:
         self.hidden_questions: list[str] = []
         self.endpoints = ["--endpoints", server.device_code_url, server.token_url, server.revoke_url]
         self.endpoints += ["--is-google", "yes"]
-        patch.setenv(ID, CLIENT_ID)
-        patch.setenv(SECRET, CLIENT_SECRET)
+        self.know_client()
         patch.setattr(sys, "stdin", None)
 
     def __call__(self, command: str, *options: str) -> Outcome:
@@ -64,6 +63,10 @@ class Shell:
         if outcome.status != DONE and outcome.err:
             assert re.search(r"[^.]\.\n\Z", outcome.err), "an error ends with one full stop"
         return outcome
+
+    def know_client(self) -> None:
+        self._patch.setenv(ID, CLIENT_ID)
+        self._patch.setenv(SECRET, CLIENT_SECRET)
 
     def forget_client(self) -> None:
         self._patch.delenv(ID)

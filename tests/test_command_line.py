@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import builtins
 import datetime as dt
 import errno
 import getpass
@@ -24,6 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
+from types import ModuleType
 from typing import Final, NoReturn
 
 import pytest
@@ -154,7 +154,7 @@ def test_an_error_is_wrapped_between_words(shell: Shell, monkeypatch: pytest.Mon
         assert main(["token", "--file", "missing.json"]) == LOG_IN_AGAIN
     assert len(lines) > 3
     assert all(len(line) <= 41 or " " not in line for line in lines), "a path or a link stays whole"
-    assert "".join(lines).replace("\n", " ").endswith("login` with the same options. ")
+    assert "".join(lines).replace("\n", " ").endswith("login` with the same --file and client options. ")
 
 
 def test_a_failed_poll_is_told(shell: Shell, server: FakeGoogle) -> None:
@@ -225,10 +225,11 @@ def test_login_json_names_the_class_of_the_error(shell: Shell, monkeypatch: pyte
     assert error("--client-secrets", "missing.json") == "OSError"
     shell.forget_client()
     assert error() == "ValueError"
-    shell.type()
-    monkeypatch.setattr(builtins, "input", not_utf8)
+    shell.type("never", "asked")
     assert error() == "ValueError"
-    monkeypatch.setattr(builtins, "input", end_of_input)
+    assert shell.hidden_questions == []
+    shell.know_client()
+    monkeypatch.setattr("ytmusic_oauth._login.choose_client", end_of_input)
     assert error() == "Interrupted"
 
 
@@ -325,6 +326,25 @@ def test_a_fresh_token_is_printed_without_network_or_client(shell: Shell, server
     assert len(server.transcript) == requests
 
 
+@pytest.mark.parametrize("command", ["token", "header"])
+@pytest.mark.parametrize("refresh_token", ["1//of-google", "of-another-server", ""])
+def test_a_token_in_its_last_minute_needs_no_client(
+    shell: Shell, server: FakeGoogle, file: Path, clock: Clock, command: str, refresh_token: str
+) -> None:
+    values = {**json.loads(file.read_text()), "refresh_token": refresh_token, "scope": "a"}
+    file.write_text(json.dumps(values))
+    shell.forget_client()
+    shell.endpoints = []
+    if not refresh_token:
+        shell.type("never", "asked")
+    clock.advance(3590)
+    done = shell(command)
+    assert (done.status, done.err) == (DONE, "")
+    assert done.out.strip().endswith(values["access_token"])
+    clock.advance(20)
+    assert shell(command).status == (FIX_FIRST if refresh_token else LOG_IN_AGAIN)
+
+
 def test_a_token_that_is_due_is_refreshed_and_saved(shell: Shell, server: FakeGoogle, file: Path, clock: Clock) -> None:
     clock.advance(3590)
     done = shell("token")
@@ -377,7 +397,7 @@ def test_the_exit_status_says_what_to_do_next(
     assert words in done.err
     assert done.err.startswith("ytmusic_oauth: ")
     assert done.err.count("\n") == 1
-    assert done.err.endswith("login` with the same options.\n") is (status == LOG_IN_AGAIN)
+    assert done.err.endswith("login` with the same --file and client options.\n") is (status == LOG_IN_AGAIN)
     assert file.read_bytes() == before
 
 
@@ -395,7 +415,7 @@ def test_the_hint_to_log_in_names_the_program(
     monkeypatch.setattr(sys, "argv", [path])
     done = shell("token", "--file", "missing.json")
     assert (done.status, done.out) == (LOG_IN_AGAIN, "")
-    assert done.err.endswith(f" Run `{program} login` with the same options.\n")
+    assert done.err.endswith(f" Run `{program} login` with the same --file and client options.\n")
 
 
 @pytest.mark.parametrize(
@@ -443,6 +463,15 @@ def test_status_shows_the_expiry(shell: Shell, file: Path, clock: Clock) -> None
     assert done.status == DONE, "the next use refreshes it, without a person"
     assert "access token   expired; the next use refreshes it" in done.out
     assert f"client         {CLIENT_ID} at https://oauth2.googleapis.com/token" in done.out
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--endpoints", "nonsense"], ["--json", "--client-secrets", "oauth.json"], ["--device-grant", ""]],
+)
+def test_status_fails_for_wrong_usage_even_if_the_token_is_fresh(shell: Shell, file: Path, options: list[str]) -> None:
+    done = shell("status", *options)
+    assert (done.status, "access token" in done.out) == (FIX_FIRST, False)
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])
@@ -627,7 +656,7 @@ def test_revoke_does_not_send_a_token_that_was_stored_during_the_question(
         refresh_tokens.append(token.refresh_token)
         return "y"
 
-    monkeypatch.setattr(builtins, "input", refresh_and_confirm)
+    monkeypatch.setattr(sys.stdin, "readline", refresh_and_confirm)
     done = shell("revoke")
     assert (done.status, server.requests_to("revoke")) == (TRY_LATER, [])
     assert "The token was replaced meanwhile; nothing was sent. Try again" in done.err
@@ -691,11 +720,15 @@ def test_revoke_can_be_tried_later_if_another_process_keeps_the_file_locked(
     assert server.can_refresh(OAuthToken.from_json(file).refresh_token)
 
 
-def test_revoke_fails_without_a_revocation_endpoint(shell: Shell, server: FakeGoogle, file: Path) -> None:
+def test_revoke_fails_without_a_revocation_endpoint_before_it_asks(
+    shell: Shell, server: FakeGoogle, file: Path
+) -> None:
     shell.endpoints.remove(server.revoke_url)
-    done = shell("revoke", "--yes")
-    assert done.status == FIX_FIRST
-    assert "revoke_url" in done.err
+    shell.type("never", "asked")
+    for options in ([], ["--yes"], ["--authenticate-everywhere", "yes"]):
+        done = shell("revoke", *options)
+        assert (done.status, done.err.count("\n")) == (FIX_FIRST, 1)
+        assert "ytmusic_oauth: These endpoints have no revoke_url" in done.err
 
 
 # ---- the client and the server -------------------------------------------------------------------
@@ -820,20 +853,41 @@ def test_a_public_client_needs_no_secret(
 
 
 @pytest.mark.parametrize(("name", "key"), [(ID, "client_id"), (SECRET, "client_secret")])
-@pytest.mark.parametrize(("value", "problem"), [("", "empty"), (" ", "blank"), ("a\n", "surrounded by blanks or line")])
+@pytest.mark.parametrize(("value", "problem"), [(" ", "blank"), ("a\n", "surrounded by blanks or line")])
 def test_an_unfit_value_in_the_environment_is_refused_in_words(
     shell: Shell, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch, name: str, key: str, value: str, problem: str
 ) -> None:
     monkeypatch.setenv(name, value)
     done = shell("login")
-    assert (done.status, f"ytmusic_oauth: {key} is {problem}" in done.err) == (FIX_FIRST, True)
+    assert (done.status, f"ytmusic_oauth: {name}: {key} is {problem}" in done.err) == (FIX_FIRST, True)
     assert server.transcript == []
 
 
-@pytest.mark.parametrize("parameter", ["audience", "=a", ""])
+@pytest.mark.parametrize("name", [ID, SECRET])
+def test_an_empty_variable_is_a_missing_one(
+    shell: Shell, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """In CI, an unset secret gives one."""
+    monkeypatch.setenv(name, "")
+    assert "The OAuth client is unknown" in shell("login").err
+    shell.type(CLIENT_ID if name == ID else CLIENT_SECRET)
+    server.approve_after = 0
+    assert shell("login").status == DONE
+
+
+@pytest.mark.parametrize("parameter", ["audience", "=a", "", "a=\udcff", "a\n=b"])
 def test_a_parameter_without_name_or_value_is_refused(shell: Shell, server: FakeGoogle, parameter: str) -> None:
     done = shell("login", "--parameter", parameter)
-    assert (done.status, "--parameter takes NAME=VALUE" in done.err) == (FIX_FIRST, True)
+    assert (done.status, "--parameter takes NAME=VALUE, both printable" in done.err) == (FIX_FIRST, True)
+    assert server.transcript == []
+
+
+@pytest.mark.parametrize("option", ["scope", "device_grant", "device_code_parameter"])
+def test_an_argument_that_is_not_utf_8_is_neither_sent_nor_quoted(
+    shell: Shell, server: FakeGoogle, option: str
+) -> None:
+    done = shell("login", f"--{option.replace('_', '-')}", "a\udcff")
+    assert (done.status, done.err) == (FIX_FIRST, f"ytmusic_oauth: {option} is not printable text.\n")
     assert server.transcript == []
 
 
@@ -949,13 +1003,14 @@ def test_the_end_of_input_interrupts_the_questions(
     shell.forget_client()
     shell.type(*typed)
     monkeypatch.setattr(getpass, "getpass", end_of_input)
-    assert shell("login").status == INTERRUPTED
+    done = shell("login")
+    assert (done.status, done.err.splitlines()[-1]) == (INTERRUPTED, "ytmusic_oauth: Interrupted.")
 
 
 def test_invalid_input_is_not_quoted(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     shell.forget_client()
     shell.type()
-    monkeypatch.setattr(builtins, "input", not_utf8)
+    monkeypatch.setattr(sys.stdin, "readline", not_utf8)
     done = shell("login")
     last_line = "Client id: ytmusic_oauth: The input is not valid text."
     assert (done.status, done.err.splitlines()[-1]) == (FIX_FIRST, last_line)
@@ -1049,7 +1104,7 @@ def test_no_scope_is_the_default_for_other_servers(
         ("token ya29.secret", "There is a word that belongs to no option. See"),
         ("login -ssecret", "There is a word that belongs to no option. See"),
         ("token --ya29.secret", "There is a word that belongs to no option. See"),
-        ("token --is-google ya29.secret'(", "--is-google: it takes yes, no. See"),
+        ("token --is-google ya29.secret'(", "--is-google: it takes one of: yes, no. See"),
         ("login --json=ya29.secret", "--json: it takes no value. See"),
         ("login --file", "--file: expected one argument. See"),
         ("login --file=", "--file: the file name is empty. See"),
@@ -1099,14 +1154,14 @@ def test_options_are_checked_before_questions_are_asked(shell: Shell) -> None:
     assert "Client id" not in shell("login").err
 
 
-def test_a_question_is_asked_again_if_the_answer_is_empty(shell: Shell, server: FakeGoogle) -> None:
+@pytest.mark.parametrize("answers", [("  ", CLIENT_SECRET), (CLIENT_ID, "")])
+def test_an_empty_answer_is_an_error(shell: Shell, server: FakeGoogle, answers: tuple[str, str]) -> None:
     shell.forget_client()
-    shell.type("", "  ", CLIENT_ID, "", CLIENT_SECRET)
-    server.approve_after = 0
+    shell.type(*answers)
     done = shell("login")
-    assert done.status == DONE
-    assert done.err.count("Client id: ") == 3
-    assert len(shell.hidden_questions) == 2
+    assert done.status == FIX_FIRST
+    assert re.search(r"client_(id|secret) is empty\.\n\Z", done.err)
+    assert server.transcript == []
 
 
 COMMANDS: Final[Mapping[str, str]] = {
@@ -1144,7 +1199,7 @@ def test_the_help_describes_every_command_and_option(
         assert own.startswith(f"usage: python -m ytmusic_oauth {command} [-h] [--file FILE]")
         assert f" {purpose[0].upper()}{purpose[1:]}. options:" in own
         assert "--file FILE the token file" in own
-        assert "--client-secrets FILE the JSON file of the OAuth client: " in own
+        assert "--client-secrets FILE the OAuth client's JSON file, from " in own
         assert "the environment variables YTMUSIC_OAUTH_CLIENT_ID and " in own
         assert "--endpoints NAME [NAME ...] youtube (default), " in own
         assert ("--json print JSON, " in own) is (command in {"login", "status"})
@@ -1335,6 +1390,17 @@ def test_the_package_runs_as_a_module(shell: Shell, file: Path, monkeypatch: pyt
     assert ended.value.code == DONE
 
 
+def test_ctrl_c_during_the_imports_shows_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow(ModuleType):
+        def __getattr__(self, name: str) -> NoReturn:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "ytmusic_oauth._command_line", Slow("slow"))
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("ytmusic_oauth", run_name="__main__")
+    assert ended.value.code == INTERRUPTED
+
+
 # ---- real processes ------------------------------------------------------------------------------
 
 
@@ -1367,6 +1433,9 @@ def test_curl_accepts_the_header(stored: OAuthToken, tmp_path: Path) -> None:
             "(oauth --help; echo $? >status) | true; read s <status; exit $s", None, id="help into a pipe that closes"
         ),
         pytest.param("oauth token >/dev/full", FIX_FIRST, id="a full disk"),
+        pytest.param("oauth --help >/dev/full", FIX_FIRST, id="a full disk for the help"),
+        pytest.param("oauth login --help >&-", FIX_FIRST, id="no standard output for the help"),
+        pytest.param("oauth --version >/dev/full", FIX_FIRST, id="a full disk for the version"),
         pytest.param("oauth login </dev/null 2>/dev/full", FIX_FIRST, id="a full disk for errors"),
         pytest.param("oauth token --file no.json 2>/dev/full", LOG_IN_AGAIN, id="a full disk for the hint"),
         pytest.param("oauth status 2>/dev/full", DONE, id="a full disk for nothing"),

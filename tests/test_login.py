@@ -161,6 +161,7 @@ def test_after_a_minute_the_login_is_left_in_a_private_folder(
     assert done.events[-1]["error"] == "TokenFileError"
     assert clock.wall - CONFIRMED in {60, 62}
     assert server.is_live(rescued(home, done.err).access_token)
+    assert done.events[-1]["file"] == str(next(home.glob("*/oauth.json")))
 
 
 def test_an_interrupt_after_the_save_leaves_no_second_copy(
@@ -174,9 +175,10 @@ def test_an_interrupt_after_the_save_leaves_no_second_copy(
 
     monkeypatch.setattr(RefreshingToken, "store_token", interrupted)
     server.approve_after = 0
-    done = shell("login")
+    done = shell("login", "--json")
     assert done.status == INTERRUPTED
     assert f"The login is saved in {tmp_path / 'oauth.json'}.\n" in done.err
+    assert done.events[-1]["file"] == str(tmp_path / "oauth.json")
     assert (tmp_path / "oauth.json.client").exists()
     assert server.is_live(OAuthToken.from_json(tmp_path / "oauth.json").access_token)
     assert list(home.iterdir()) == []
@@ -274,9 +276,10 @@ def test_without_any_place_the_error_is_told(
     shell: Shell, server: FakeGoogle, disk: Disk, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ytmusic_oauth._login._places", lambda: iter([str(home / "missing")]))
-    done = shell("login", "--file", str(disk(600)))
+    done = shell("login", "--json", "--file", str(disk(600)))
     assert done.status == FIX_FIRST
     assert "The login is kept" not in done.err
+    assert done.events[-1]["file"] is None
 
 
 def test_the_places_are_the_home_folder_and_temporary_folders(monkeypatch: pytest.MonkeyPatch) -> None:

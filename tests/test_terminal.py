@@ -135,6 +135,26 @@ def test_ctrl_c_leaves_one_line(tmp_path: Path) -> None:
     at_once(tmp_path, person)
 
 
+def test_questions_without_standard_output_can_be_edited_and_interrupted(desk: Desk) -> None:
+    command = f"unset {ID} {SECRET}; exec {shlex.join(desk.command)} >&-"
+    with desk.start("sh", "-c", command) as terminal:
+        terminal.see("Client id:")
+        terminal.type(f"X\x7f{CLIENT_ID}\n")
+        terminal.see("Client secret (not shown):")
+        terminal.type(f"{CLIENT_SECRET}\n")
+        terminal.see(" left")
+        assert desk.server.requests_to("code")[0].form["client_id"] == CLIENT_ID
+    for answers in ([], [CLIENT_ID]):
+        with desk.start("sh", "-c", command) as terminal:
+            terminal.see("Client id:")
+            for answer in answers:
+                terminal.type(f"{answer}\n")
+                terminal.see("Client secret (not shown):")
+            terminal.type("\x03")
+            assert terminal.end() == INTERRUPTED
+        assert re.search(r"Client (id|secret).*\nytmusic_oauth: Interrupted\.\n\n\Z", terminal.screen.text)
+
+
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs a shell with job control")
 def test_ctrl_z_and_back(tmp_path: Path) -> None:
     def person(desk: Desk) -> None:
@@ -216,7 +236,7 @@ def test_an_error_is_wrapped_at_the_terminals_width(tmp_path: Path) -> None:
             assert terminal.end() == LOG_IN_AGAIN
         rows = terminal.screen.rows[terminal.screen.rows.index("") :]
         error = " ".join(rows[[row.startswith("ytmusic_oauth: ") for row in rows].index(True) :])
-        assert "approve the request this time. Run `python -m ytmusic_oauth login` with the same options." in error
+        assert "this time. Run `python -m ytmusic_oauth login` with the same --file and client options." in error
 
     at_once(tmp_path, person, widths=[30, 40, 80])
 

@@ -6,7 +6,10 @@ import sys
 if __name__ == "__main__" and not __package__:  # `token.py` beside this file would hide the standard library's
     sys.exit("ytmusic_oauth: this is a package: go to the folder that contains it, and run python -m ytmusic_oauth")
 
-from ._command_line import main
+try:
+    from ._command_line import main
+except KeyboardInterrupt:  # from here on, `main` handles it
+    sys.exit(130)
 
 if __name__ == "__main__":
     sys.exit(main())

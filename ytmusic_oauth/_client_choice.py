@@ -15,7 +15,7 @@ from typing import Final
 
 from ._client_file import SERVERS, Client, endpoints_of, parse_client, parse_remembered
 from ._file_store import FileStore
-from ._options import Options
+from ._options import Options, UnknownClient
 from ._retries import TRIES
 from ._store_access import cause
 from ._terminal import ask, can_ask
@@ -27,7 +27,7 @@ from .protocol import YOUTUBE, Endpoints
 from .session import TIMEOUT
 
 # The environment variables of the client id and of the client secret.
-_VARIABLES: Final = ("YTMUSIC_OAUTH_CLIENT_ID", "YTMUSIC_OAUTH_CLIENT_SECRET")
+_VARIABLES: Final = {"client_id": "YTMUSIC_OAUTH_CLIENT_ID", "client_secret": "YTMUSIC_OAUTH_CLIENT_SECRET"}
 # Characters; a client_secret.json has about four hundred.
 _LARGEST_FILE: Final = 2**20
 # A placeholder, for a request without a client.
@@ -35,7 +35,7 @@ _NOT_SENT: Final = Client("not-sent", "not-sent")
 
 
 class _Credentials(OAuthCredentials):
-    """The client of a command. It sends the one token that it was chosen for: another may be of another server."""
+    """A client that sends only the token that it was chosen for: any other may belong to another server."""
 
     #: that token and its file; None for a login
     only: tuple[str, str] | None = None
@@ -59,7 +59,8 @@ def choose_client(
 ) -> _Credentials:
     """Return the OAuth client with which to send this token, if any. May ask the user: call it only when needed.
 
-    Raises `ValueError` if the server that the token came from is neither known nor, by its looks, Google's.
+    Raises `UnknownClient` if the client is not known, or if the server that the token came from is neither known nor,
+    by its looks, Google's; `ValueError` for wrong usage.
     """
     parameters = validate("parameters", dict(map(_parameter, options.parameter)), extra_parameters)
     if options.scope:
@@ -67,13 +68,15 @@ def choose_client(
     given = _read_client(options.client_secrets) if options.client_secrets else None
     stated = _stated(options) or (given and given.endpoints)
     kept = _kept(options, given, stated, sends_token=token is not None)
-    if token is not None and stated is None and kept is None and not _is_googles(token):
-        raise ValueError(f"The server that the token in {options.file} came from is unknown: pass --endpoints")
+    if token and not (stated or kept or token["refresh_token"].startswith("1/") or "googleapis.com/" in token["scope"]):
+        raise UnknownClient(f"The server that the token in {options.file} came from is unknown: pass --endpoints")
     # `kept` has the same URLs as --endpoints, and the dialect besides. A client file has its own.
     remembered = kept.endpoints if kept and (options.endpoints or stated is None) else None
     server = _adjusted(options, remembered or stated or YOUTUBE)
+    if revokes and server.revoke_url is None:  # before anything is asked
+        raise ValueError("These endpoints have no revoke_url, so the token cannot be revoked")
     is_sent = server.authenticate_everywhere or not revokes
-    client = given or kept or (_ask(server, may_ask=may_ask) if is_sent else _NOT_SENT)
+    client = given or kept or (_ask(server, may_ask=may_ask and not options.json) if is_sent else _NOT_SENT)
     if given and kept:
         client = kept._replace(**{name: value for name, value in given._asdict().items() if value})
     try:
@@ -85,11 +88,13 @@ def choose_client(
             parameters={**(client.parameters or {}), **parameters},
         )
     except FieldError as error:
-        if given is None or error.key not in {"client_id", "client_secret"}:
-            raise
-        raise ValueError(f"{options.client_secrets} is not the file of an OAuth client: {error}") from None
-    if token is not None:
-        credentials.only = (token["refresh_token"] or token["access_token"], options.file)
+        variable = _VARIABLES.get(error.key, "")
+        if given and variable:
+            raise ValueError(f"{options.client_secrets} is not the file of an OAuth client: {error}") from None
+        if os.environ.get(variable):
+            raise UnknownClient(f"{variable}: {error}") from None
+        raise
+    credentials.only = (token["refresh_token"] or token["access_token"], options.file) if token else None
     return credentials
 
 
@@ -104,39 +109,31 @@ def words_of(options: Options) -> Sequence[str]:
 
 def _dialect(options: Options) -> Mapping[str, object]:
     """Return the options that are fields of `Endpoints`."""
-    return {name: value for name, value in vars(options).items() if name in vars(YOUTUBE)}
-
-
-def _remembered(store: FileStore) -> Client | None:
-    try:
-        document = store.read()
-        return None if document is None else parse_remembered(document)
-    except TokenStoreError as error:
-        problem = f"{store.path} cannot be used: {cause(error)}"
-    except ValueError as error:
-        problem = f"{store.path} was not written by `login`, or was changed: {_reason(error)}"
-    raise ValueError(f"{problem}. Move it away, use another folder, or pass both --client-secrets and --endpoints")
+    return {name: validate(name, value, printable) for name, value in vars(options).items() if name in vars(YOUTUBE)}
 
 
 def _kept(options: Options, given: Client | None, stated: Endpoints | None, *, sends_token: bool) -> Client | None:
     store = FileStore(options.file).client()
     try:
-        kept = _remembered(store)
-    except ValueError:
+        document = store.read()
+        kept = None if document is None else parse_remembered(document)
+    except (TokenStoreError, ValueError) as error:
         if not options.remember or (sends_token and given and stated):  # it is not needed
             return None
-        raise
+        problem = "was not written by `login`, or was changed" if isinstance(error, ValueError) else "cannot be used"
+        advice = "Move it away, use another folder, or pass both --client-secrets and --endpoints"
+        raise UnknownClient(f"{store.path} {problem}: {_reason(error)}. {advice}") from None
     if kept is None or kept.endpoints is None:
         return None
     if (given and given.client_id != kept.client_id) or (stated and not _urls(stated) <= _urls(kept.endpoints)):
         if sends_token and not options.endpoints:
-            problem = f"{options.client_secrets} is not the OAuth client of the login in {options.file}"
-            raise ValueError(f"{problem}, which {store.path} has: omit --client-secrets, or log in again")
+            problem = f"{options.client_secrets} differs from the OAuth client in {store.path}, which {options.file}"
+            raise ValueError(f"{problem} was obtained with: omit --client-secrets, or log in again")
         return None
-    for name, value in ((_VARIABLES[0], kept.client_id), (_VARIABLES[1], kept.client_secret)):
-        if given is None and os.environ.get(name, value) != value:
+    for name, value in zip(_VARIABLES.values(), kept):
+        if given is None and os.environ.get(name) and os.environ[name] != value:
             problem = f"{name} differs from that of the last login, in {store.path}"
-            raise ValueError(f"{problem}: unset the variable, pass --client-secrets, or remove that file")
+            raise UnknownClient(f"{problem}: unset the variable, pass --client-secrets, or remove that file")
     return kept
 
 
@@ -167,39 +164,28 @@ def _read_client(path: str) -> Client:
         raise ValueError(f"{path} is not the file of an OAuth client: {_reason(error)}") from None
 
 
-def _reason(error: ValueError) -> str:
+def _reason(error: TokenStoreError | ValueError) -> str:
+    if isinstance(error, TokenStoreError):
+        return cause(error)
     return f"{error}" if isinstance(error, FieldError) else f"it {error}"
 
 
 def _ask(server: Endpoints, *, may_ask: bool) -> Client:
-    client_id, client_secret = map(os.environ.get, _VARIABLES)
+    client_id, client_secret = map(os.environ.get, _VARIABLES.values())  # an empty one is taken as missing
     is_public = server.client_authentication == "none"
-    if (client_id is None or (client_secret is None and not is_public)) and not (may_ask and can_ask()):
+    if not (client_id and (client_secret or is_public)) and not (may_ask and can_ask()):
         problem = "The OAuth client is unknown: pass --client-secrets FILE, or set"
-        raise ValueError(f"{problem} {' and '.join(_VARIABLES)}")
-    if client_id is None:
-        client_id = _answer("Client id: ")
-    if client_secret is None:
-        client_secret = "" if is_public else _answer("Client secret (not shown): ", hidden=True)
-    return Client(client_id, client_secret)
-
-
-def _answer(question: str, *, hidden: bool = False) -> str:
-    while not (answer := ask(question, hidden=hidden)):
-        pass
-    return answer
+        raise UnknownClient(f"{problem} {' and '.join(_VARIABLES.values())}")
+    client_id = client_id or ask("Client id: ")
+    return Client(client_id, client_secret or ("" if is_public else ask("Client secret (not shown): ", hidden=True)))
 
 
 def _parameter(text: str) -> tuple[str, str]:
     name, found, value = text.partition("=")
-    if not name or not found:
-        raise ValueError("--parameter takes NAME=VALUE")
+    if not name or not found or not text.isprintable():
+        raise ValueError("--parameter takes NAME=VALUE, both printable text")
     return name, value
 
 
 def _urls(server: Endpoints) -> set[str | None]:
     return {server.device_code_url, server.token_url, server.revoke_url, None}
-
-
-def _is_googles(token: RefreshableTokenDict) -> bool:
-    return token["refresh_token"].startswith("1/") or "googleapis.com/" in token["scope"]

@@ -16,7 +16,7 @@ from typing import Final, NoReturn, TextIO
 from . import __version__
 from ._commands import header, login, refresh, revoke, status, token
 from ._options import Options
-from ._output import write_event, write_message
+from ._output import write_event, write_message, write_result
 from .exceptions import AccessDenied, DeviceCodeExpired, InvalidGrant, OAuthError, TokenFileNotFound
 
 DONE: Final = 0
@@ -34,23 +34,28 @@ _COMMANDS: Final[Mapping[Callable[[Options], None], str]] = {
     revoke: "end the login, for every program that uses it, and remove its file",
 }
 _CLIENT_HELP: Final = (
-    "The command login keeps both in FILE.client, beside the token file. A client that is neither there nor here is "
-    "read from the environment variables YTMUSIC_OAUTH_CLIENT_ID and YTMUSIC_OAUTH_CLIENT_SECRET, or asked for."
+    "`login` saves the client and the server in FILE.client. A client that is neither given nor saved is read from the "
+    "environment variables YTMUSIC_OAUTH_CLIENT_ID and YTMUSIC_OAUTH_CLIENT_SECRET, or asked for."
 )
-_YES_OR_NO: Final = ("yes", "no")
+_CHOICES: Final = {"yes|no": ("yes", "no"), "METHOD": ("post", "basic", "none")}
 # Field of `Endpoints` -> what its option takes, and its help.
-_SERVER_OPTIONS: Final[Mapping[str, tuple[str, Sequence[str] | None, str]]] = {
-    "client_authentication": ("METHOD", ("post", "basic", "none"), "post (default), basic or none (no secret)"),
-    "device_grant": ("TEXT", None, "the grant_type of a token request (default: that of RFC 8628)"),
-    "device_code_parameter": ("NAME", None, "the name of the device code in a token request (default: device_code)"),
-    "authenticate_everywhere": ("yes|no", _YES_OR_NO, "whether the client does that at every endpoint (default: yes)"),
-    "rotates_refresh_tokens": ("yes|no", _YES_OR_NO, "whether a refresh may return a new one (default: yes)"),
-    "is_google": ("yes|no", _YES_OR_NO, "whether it is Google's server (default: no)"),
+_SERVER_OPTIONS: Final[Mapping[str, tuple[str, str]]] = {
+    "client_authentication": ("METHOD", "post (default), basic or none (no secret)"),
+    "device_grant": ("TEXT", "the grant_type of a token request (default: that of RFC 8628)"),
+    "device_code_parameter": ("NAME", "the name of the device code in a token request (default: device_code)"),
+    "authenticate_everywhere": (
+        "yes|no",
+        "whether the client authenticates at every endpoint, not only the token endpoint (default: yes)",
+    ),
+    "rotates_refresh_tokens": ("yes|no", "whether a refresh may return a new refresh token (default: yes)"),
+    "is_google": ("yes|no", "whether it is Google's server (default: no)"),
 }
+_ABOUT: Final = "OAuth for YouTube Music: log in once, then pass the token to other programs."
 _EPILOG: Final = "Exit status: 0 done; 1 log in again; 2 fix something first; 3 try later;\n130 interrupted."
 _EXAMPLES: Final = "examples:\n  {0} login --client-secrets client.json\n  {0} header | curl -H @- https://...\n\n"
 # A fixed width: to find out the terminal's, argparse would import shutil (3 ms) on every run.
 _FORMAT: Final = partial(argparse.HelpFormatter, width=78)
+_RAW: Final = partial(argparse.RawDescriptionHelpFormatter, width=78)
 
 
 def _path(value: str) -> str:
@@ -60,12 +65,21 @@ def _path(value: str) -> str:
 
 
 class _Parser(argparse.ArgumentParser):
+    color = property(lambda _: False, lambda *_: None)  # Python 3.14 would color what is checked to be printable
+
     def error(self, message: str) -> NoReturn:
         """Raise the error as one sentence that omits the value, which may be a secret."""
-        message = re.sub(r"invalid choice: .* \(choose from (.*)\)", r"it takes \1", message, flags=re.DOTALL)
+        message = re.sub(r"invalid choice: .* \(choose from (.*)\)", r"it takes one of: \1", message, flags=re.DOTALL)
         message = re.sub(r"ignored explicit argument .*", "it takes no value", message, flags=re.DOTALL)
         message = message.replace("argument ", "", 1).replace("'", "")
         raise ValueError(f"{message}. See `{self.prog} --help`")
+
+    def _print_message(self, message: str, file: object = None) -> None:
+        """Print the help or the version. argparse itself would ignore that it cannot be written."""
+        show = write_message if file is sys.stderr else write_result
+        with suppress(BrokenPipeError):  # the reader has seen enough
+            for line in message.splitlines():
+                show(line)
 
 
 def _parsed(words: Sequence[str], program: str, arguments: Options) -> None:
@@ -79,8 +93,7 @@ def _parsed(words: Sequence[str], program: str, arguments: Options) -> None:
     if unknown:
         problem, option = "There is a word that belongs to no option. ", unknown[0].partition("=")[0]
         if re.fullmatch(r"--[a-z-]+|-[a-z]", option):
-            known = re.findall(r"--[a-z-]+", of_command.format_help())
-            problem = f"There is no option {option}. {_hint(option, known)}"
+            problem = f"There is no option {option}. {_hint(option, re.findall('--[a-z-]+', of_command.format_help()))}"
         raise ValueError(f"{problem}See `{program} {command} --help`")
 
 
@@ -91,54 +104,49 @@ def _hint(word: str, known: Sequence[str]) -> str:
 
 
 def _parser(program: str, only: str | None = None) -> tuple[_Parser, _Parser]:
-    """Return the parser, and that of its last command. Only the parser of one command: to build all takes longer."""
-    parent = partial(_Parser, program, add_help=False, argument_default=argparse.SUPPRESS, formatter_class=_FORMAT)
-    file, client, json, for_login, for_status, for_revoke = (parent() for _ in range(6))
-    file_help = "the token file (default: $YTMUSIC_OAUTH_FILE, or oauth.json)"
-    file.add_argument("--file", metavar="FILE", type=_path, help=file_help)
-    file.set_defaults(file=os.path.expanduser(os.environ.get("YTMUSIC_OAUTH_FILE") or "oauth.json"))
-    client_group = client.add_argument_group("OAuth client and server", _CLIENT_HELP)
-    secrets_help = "the JSON file of the OAuth client: of the Google Cloud console, or with client_id, client_secret"
-    client_group.add_argument("--client-secrets", metavar="FILE", type=_path, help=secrets_help)
-    endpoints_help = "youtube (default), google, or DEVICE_CODE_URL TOKEN_URL [REVOKE_URL] of any RFC 8628 server"
-    client_group.add_argument("--endpoints", nargs="+", metavar="NAME", help=endpoints_help)
-    for name, (metavar, choices, purpose) in _SERVER_OPTIONS.items():
-        client_group.add_argument(f"--{name.replace('_', '-')}", metavar=metavar, choices=choices, help=purpose)
-    json.add_argument("--json", action="store_true", help="print JSON, one object per line")
-    for_login.add_argument("--scope", help="the scope to request (default: YouTube's, at Google's endpoints)")
-    parameter_help = "another parameter of the request for a code, such as audience=...; may be repeated"
-    for_login.add_argument("--parameter", action="append", metavar="NAME=VALUE", help=parameter_help)
-    for_login.add_argument("--open-browser", action="store_true", help="open the link in a browser on this machine")
-    for_login.add_argument("--no-remember", action="store_false", dest="remember", help="keep no FILE.client")
-    check_help = "refresh the token, to learn whether the login has ended at the server"
-    for_status.add_argument("--check", action="store_true", help=check_help)
-    for_revoke.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+    """Return the parser, and that of its last command.
 
-    parser = _Parser(
-        program,
-        description="OAuth for YouTube Music: log in once, then pass the token to other programs.",
-        epilog=_EXAMPLES.format(program) + _EPILOG,
-        allow_abbrev=False,
-        formatter_class=partial(argparse.RawDescriptionHelpFormatter, width=78),
-    )
+    With `only`, builds that command's parser alone: building all takes longer.
+    """
+    parser = _Parser(program, description=_ABOUT, epilog=_EXAMPLES.format(program) + _EPILOG, formatter_class=_RAW)
     parser.add_argument("--version", action="version", version=f"ytmusic_oauth {__version__}")
     commands, command = parser.add_subparsers(title="commands", metavar="COMMAND"), parser
-    special: Mapping[Callable[[Options], None], Sequence[_Parser]]
-    special = {login: (json, for_login), status: (json, for_status), revoke: (for_revoke,)}
     for run, purpose in _COMMANDS.items():
         if only in {None, run.__name__}:
-            command = commands.add_parser(
-                run.__name__,
-                parents=[file, client, *special.get(run, ())],
-                help=purpose,
-                description=f"{purpose[0].upper()}{purpose[1:]}.",
-                epilog=_EPILOG,
-                allow_abbrev=False,
-                formatter_class=_FORMAT,
-                argument_default=argparse.SUPPRESS,
-            )
+            command = commands.add_parser(run.__name__, help=purpose, allow_abbrev=False, formatter_class=_FORMAT)
+            command.description, command.epilog = f"{purpose[0].upper()}{purpose[1:]}.", _EPILOG
+            command.argument_default = argparse.SUPPRESS
             command.set_defaults(run=run)
+            _add_options(command, run)
     return parser, command
+
+
+def _add_options(command: _Parser, run: Callable[[Options], None]) -> None:
+    file = os.environ.get("YTMUSIC_OAUTH_FILE") or "oauth.json"
+    file_help = "the token file (default: $YTMUSIC_OAUTH_FILE, or oauth.json)"
+    command.add_argument("--file", metavar="FILE", type=_path, default=file, help=file_help)
+    if run in {login, status}:
+        command.add_argument("--json", action="store_true", help="print JSON, one object per line")
+    if run is login:
+        command.add_argument("--scope", help="the scope to request (default: YouTube's, at Google's endpoints)")
+        parameter_help = "another parameter of the request for a code, such as audience=...; may be repeated"
+        command.add_argument("--parameter", action="append", metavar="NAME=VALUE", help=parameter_help)
+        command.add_argument("--open-browser", action="store_true", help="open the link in a browser on this machine")
+        remember_help = "do not save the client in FILE.client"
+        command.add_argument("--no-remember", action="store_false", dest="remember", help=remember_help)
+    if run is status:
+        check_help = "refresh the token, to learn whether the login has ended at the server"
+        command.add_argument("--check", action="store_true", help=check_help)
+    if run is revoke:
+        command.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+    client = command.add_argument_group("OAuth client and server", _CLIENT_HELP)
+    secrets_help = "the OAuth client's JSON file, from the Google Cloud console or with client_id and client_secret"
+    client.add_argument("--client-secrets", metavar="FILE", type=_path, help=secrets_help)
+    endpoints_help = "youtube (default), google, or DEVICE_CODE_URL TOKEN_URL [REVOKE_URL] of any RFC 8628 server"
+    client.add_argument("--endpoints", nargs="+", metavar="NAME", help=endpoints_help)
+    for name, (metavar, purpose) in _SERVER_OPTIONS.items():
+        option = f"--{name.replace('_', '-')}"
+        client.add_argument(option, metavar=metavar, choices=_CHOICES.get(metavar), help=purpose)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -167,14 +175,13 @@ def _run(argv: Sequence[str] | None, program: str) -> int:
     arguments.json = "--json" in words  # for an error in the words themselves
     try:
         if not words:
-            for line in _parser(program)[0].format_help().splitlines():
-                write_message(line)
+            _parser(program)[0].print_help(sys.stderr)
             return FIX_FIRST
         _parsed(words, program, arguments)
         arguments.run(arguments)
     except OAuthError as error:
         again = isinstance(error, (InvalidGrant, AccessDenied, DeviceCodeExpired, TokenFileNotFound))
-        hint = f" Run `{program} login` with the same options." if again else ""
+        hint = f" Run `{program} login` with the same --file and client options." if again else ""
         exit_status = LOG_IN_AGAIN if again else TRY_LATER if error.retryable else FIX_FIRST
         return _failed(arguments, type(error).__name__, f"{error}{hint}", exit_status)
     except (KeyboardInterrupt, EOFError, BrokenPipeError):  # the last: the reader of our output has gone
@@ -183,7 +190,7 @@ def _run(argv: Sequence[str] | None, program: str) -> int:
         problem = f"{error.filename or os.curdir}: {error.strerror or type(error).__name__}."
         return _failed(arguments, "OSError", problem, FIX_FIRST)
     except ValueError as error:
-        is_quoted = isinstance(error, UnicodeError)  # what was typed
+        is_quoted = isinstance(error, UnicodeError)  # its message quotes what was typed
         return _failed(arguments, "ValueError", f"{'The input is not valid text' if is_quoted else error}.", FIX_FIRST)
     return DONE
 
@@ -191,17 +198,16 @@ def _run(argv: Sequence[str] | None, program: str) -> int:
 def _failed(arguments: Options, error: str, message: str, exit_status: int) -> int:
     if arguments.json:
         with suppress(OSError):
-            write_event("error", error=error, message=message, exit_status=exit_status)
+            write_event("error", error=error, message=message, exit_status=exit_status, file=arguments.saved_in or None)
     write_message(f"ytmusic_oauth: {message}")
     return exit_status
 
 
-def _flush(stream: TextIO | None) -> None:
+def _flush(stream: TextIO) -> None:
     # If this fails, Python flushes again at exit, prints a traceback (see the note on SIGPIPE in the docs of `signal`),
     # and exits with 120.
-    if stream is not None:
-        try:
-            stream.flush()
-        except (OSError, ValueError):  # ValueError: it is closed
-            with suppress(OSError, ValueError), open(os.devnull, "wb") as devnull:
-                os.dup2(devnull.fileno(), stream.fileno())
+    try:
+        stream.flush()
+    except (AttributeError, OSError, ValueError):  # it is missing, or fails, or is closed
+        with suppress(AttributeError, OSError, ValueError), open(os.devnull, "wb") as devnull:
+            os.dup2(devnull.fileno(), stream.fileno())

@@ -2,8 +2,8 @@
 """The commands of the command line, one function each; `login` has a module of its own.
 
 Results go to standard output, everything else to standard error. Only `token` and `header` print a secret, the access
-token. Errors are raised; `_command_line` prints them and chooses the exit status. What only an expired token needs is
-imported where it is used.
+token. Errors are raised; `_command_line` prints them and chooses the exit status. Modules that only an expired token
+needs are imported where they are used.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ._file_store import FileStore
-from ._options import Options
+from ._options import Options, UnknownClient
 from ._output import duration, local_time, write_message, write_result
 from ._snapshot import Snapshot
 from ._store_access import cause, load_token
@@ -45,7 +45,14 @@ def header(options: Options) -> None:
 def _usable(options: Options) -> Snapshot:
     values, wall, monotonic = load_token(FileStore(options.file)), time.time(), time.monotonic()
     snapshot = Snapshot(wall, monotonic, values)
-    return snapshot if snapshot.fresh.covers(wall, monotonic) else _refreshable(options, values)._usable()
+    is_valid = snapshot.valid.covers(wall, monotonic)
+    is_due = not snapshot.fresh.covers(wall, monotonic) and bool(snapshot.refresh_token or not is_valid)
+    try:
+        return _refreshable(options, values)._usable() if is_due else snapshot
+    except UnknownClient:
+        if is_valid:
+            return snapshot
+        raise
 
 
 def _refreshable(options: Options, values: RefreshableTokenDict) -> RefreshingToken:
@@ -58,7 +65,11 @@ def _refreshable(options: Options, values: RefreshableTokenDict) -> RefreshingTo
 
 
 def status(options: Options) -> None:
-    """Show the stored token: no secret, no network without `--check`. Raises if it cannot be used unattended."""
+    """Show the stored token: no secret, no network without `--check`.
+
+    Raises `UnknownClient` or `InvalidGrant` if it has expired and cannot be refreshed unattended, and `ValueError` for
+    wrong usage.
+    """
     from ._client_choice import choose_client
 
     token = load_token(FileStore(options.file))
@@ -74,7 +85,7 @@ def status(options: Options) -> None:
     try:
         client = choose_client(options, token, may_ask=False)
         known = f"{client.client_id} at {client.endpoints.token_url}"
-    except ValueError as error:
+    except UnknownClient as error:
         problem, known = error, f"{error}"
     if not token["refresh_token"]:
         problem = snapshot.no_refresh_token()
@@ -143,8 +154,7 @@ def revoke(options: Options) -> None:
 
 def _remove(store: FileStore, before: str) -> bool:
     try:
-        is_removed = store.remove(before)
-        if is_removed:
+        if is_removed := store.remove(before):
             store.forget_client()
     except TokenStoreError as error:
         problem, advice = f"The login was revoked, but this file is left: {cause(error)}", "Remove it: it is of no use."

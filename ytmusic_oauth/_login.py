@@ -147,7 +147,7 @@ def _report(
         write_message("To keep a login for longer, publish the app and log in again.")
     if client.endpoints.is_google and replaced:
         write_message("The login that was in this file before may still be valid at Google.")
-        write_message("`revoke` ends every grant that you gave to the Cloud project.")
+        write_message("`revoke` ends every grant that you gave to the Cloud project, including this login.")
     words = ["header", "--file", file, *(() if is_kept else words_of(options))]
     write_message("To print a header for curl -H @-, run:")
     write_message(f"    {options.program} {' '.join(map(quote, words))}")
@@ -163,7 +163,7 @@ def _save(token: RefreshingToken, options: Options, document: str, line: StatusL
     """
     has_user = can_ask() and not options.json
     give_up_at = float("inf") if has_user else time.monotonic() + _PATIENCE
-    told, is_saved = "", False
+    told = ""
     try:
         line.erase()
         while True:
@@ -177,24 +177,28 @@ def _save(token: RefreshingToken, options: Options, document: str, line: StatusL
                     write_message(f"{error} The login is confirmed; trying to save it {how_long}.")
                 told = str(error)
             else:
-                is_saved = True  # from now on, it may be replaced there: by a refresh, or by another login
+                # From now on, it may be replaced there: by a refresh, or by another login.
+                options.saved_in = os.path.abspath(options.file)
                 return _keep(token, options.file, document)
             time.sleep(_PAUSE)
     except BaseException:
         try:
-            if not is_saved and not _is_stored(token, options.file):
+            if not options.saved_in and not _is_stored(token, options.file):
                 token.store_token(options.file)
-            is_saved = True
+            options.saved_in = os.path.abspath(options.file)
             _keep(token, options.file, document)
-            write_message(f"The login is saved in {os.path.abspath(options.file)}.")
+            write_message(f"The login is saved in {options.saved_in}.")
         except (TokenStoreError, KeyboardInterrupt):
-            if not is_saved:
-                _rescue(token, options.file, document)
+            if not options.saved_in:
+                options.saved_in = _rescue(token, options.file, document)
         raise
 
 
 def _keep(token: RefreshingToken, file: str, document: str) -> bool:
-    """Write the client of this login beside it, if the login is still in the file: no other login may get it."""
+    """Write the client beside the token file, but only while the file holds this login.
+
+    It must not end up beside another one.
+    """
     if not document:
         return False
     kept = FileStore(file).client()
@@ -228,8 +232,8 @@ def _stoppable() -> ExitStack:
     return handlers
 
 
-def _rescue(token: RefreshingToken, path: str, document: str) -> None:
-    """Save a login in a new private folder, never below one that other users can rename, and say where."""
+def _rescue(token: RefreshingToken, path: str, document: str) -> str:
+    """Save a login in a new private folder, never below one that other users can rename. Returns where, if anywhere."""
     for parent in _places():
         folder = os.path.join(parent, f"ytmusic_oauth-{os.urandom(8).hex()}")
         file = os.path.join(folder, "oauth.json")
@@ -245,7 +249,8 @@ def _rescue(token: RefreshingToken, path: str, document: str) -> None:
             is_kept = _keep(token, file, document)
             rest = f"{file}.client to {path}.client" if is_kept else f"remove {path}.client if `login` wrote it"
             write_message(f"The login is kept in {file}, readable only by you. Move that file to {path}, and {rest}.")
-            return
+            return file
+    return ""
 
 
 def _places() -> Iterator[str]:

@@ -6,6 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 
+class UnknownClient(ValueError):
+    """The OAuth client or the server is unknown, or two sources disagree about it. The options are valid."""
+
+
 class Options:
     """The options of one command. Those of the server, such as `device_grant`, are set only if they were given.
 
@@ -36,3 +40,5 @@ class Options:
     yes: bool = False
     #: whether to ask the server
     check: bool = False
+    #: not an option: where a login is, once it is confirmed and saved; for the event of an error after that
+    saved_in: str = ""

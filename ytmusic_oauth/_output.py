@@ -22,10 +22,8 @@ _PAUSE: Final = 0.05
 def write_result(line: str) -> None:
     """Print a result on standard output. Raises `OSError` if it cannot be written."""
     try:
-        if sys.stdout is None:
-            raise ValueError
         write(line, sys.stdout)
-    except ValueError:  # it is closed
+    except (AttributeError, ValueError):  # it is missing or closed
         raise OSError(errno.EBADF, os.strerror(errno.EBADF), "standard output") from None
     except OSError as error:
         error.filename = "standard output"
@@ -47,17 +45,16 @@ def write_message(text: str, *, end: str = "\n") -> None:
         from textwrap import wrap
 
         lines = wrap(text, width, break_long_words=False, break_on_hyphens=False)
-    if sys.stderr is not None:
-        # ValueError: it is closed. RuntimeError: Ctrl-Z came while it was written to.
-        with suppress(OSError, ValueError, RuntimeError):
-            for line in lines:
-                write(line, sys.stderr, end)
+    # AttributeError: it is missing. ValueError: it is closed. RuntimeError: Ctrl-Z came while it was written to.
+    with suppress(AttributeError, OSError, ValueError, RuntimeError):
+        for line in lines:
+            write(line, sys.stderr, end)
 
 
 def columns() -> int:
     """Return the width of the terminal at standard error; 0 if that is not a terminal, or its width is unknown."""
     with suppress(AttributeError, OSError, ValueError):
-        return 0 if sys.stderr is None else os.get_terminal_size(sys.stderr.fileno()).columns
+        return os.get_terminal_size(sys.stderr.fileno()).columns
     return 0
 
 

@@ -92,27 +92,32 @@ def can_ask() -> bool:
     return is_terminal(sys.stdin) and is_terminal(sys.stderr)
 
 
-def is_terminal(stream: TextIO | None) -> bool:
+def is_terminal(stream: TextIO) -> bool:
     """Whether a stream, which may be missing or closed, is a terminal."""
-    with suppress(ValueError):
-        return stream is not None and stream.isatty()
+    with suppress(AttributeError, ValueError):
+        return stream.isatty()
     return False
 
 
 def ask(question: str, *, hidden: bool = False) -> str:
-    """Ask for a line of text. A `hidden` answer is not shown while it is typed."""
-    if hidden:
-        from getpass import getpass
+    """Ask for a line of text. A `hidden` answer is not shown while it is typed. Raises `EOFError`, for Ctrl-C too."""
+    try:
+        if hidden:
+            from getpass import getpass
 
-        return getpass(question).strip()
-    write_message(question, end="")
-    return input().strip()
+            return getpass(question).strip()
+        write_message(question, end="")
+        # Not `input`, which fails without standard output.
+        return str(next(iter(sys.stdin.readline, ""))).strip()
+    except (EOFError, KeyboardInterrupt, StopIteration):
+        write_message("")
+        raise EOFError from None
 
 
 # ---- the browser ---------------------------------------------------------------------------------
 
 
-# Opens a link in the preferred browser, unless that one runs in a terminal: this process has none.
+# Opens a link in the preferred browser, unless it is a text browser: this process has no terminal.
 _BROWSE: Final = """import os, sys, webbrowser
 browser = webbrowser.get()
 name = os.path.basename(str(getattr(browser, "name", "")))
