@@ -33,7 +33,7 @@ __all__ = [
 ]
 # fmt: on
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 TYPE_CHECKING = False  # for type checkers, it is true: a misspelled name is an error for them
 if TYPE_CHECKING:
