@@ -197,6 +197,7 @@ class Unread(Reply):
 
     def read1(self, amount: int, /, *, decode_content: bool) -> bytes:
         assert decode_content
+        assert amount < 2**16
         self.sizes.add(amount)
         if self._clock is not None:
             self._clock.advance(self._seconds)
@@ -341,6 +342,8 @@ def test_a_response_without_an_unread_body_is_read_as_any_other() -> None:
     """Such as that of `curl_cffi`, or one that a test has made with `requests`."""
     session = Requests(Unread(b"not this"))
     session.response.raw, session.response.content = None, TOKEN
+    assert send(session, REQUEST).body == {"access_token": "ya29.fake"}
+    del session.response.raw
     assert send(session, REQUEST).body == {"access_token": "ya29.fake"}
 
 
