@@ -237,6 +237,29 @@ def test_a_warning_says_what_a_restart_would_lose() -> None:
     assert new_login().outlook().endswith(" the login is lost.")
 
 
+@pytest.mark.parametrize("is_locked", [True, False])
+def test_after_an_interrupt_a_response_is_kept_and_saved_under_the_lock(is_locked: bool) -> None:
+    state, after = loaded(), token("a2", "r2", 3600)
+    interrupted = cycle(state, EXPIRED)
+    play_until(interrupted.refresh(), [locked(3600), found(3600, OURS)])
+    interrupted.response = ROTATED
+    script = [found(3601, OURS), saved(3601, OURS, after)] if is_locked else []
+    assert play(interrupted.rescue(is_locked=is_locked), script) is None
+    assert state.snapshot.token == after
+    assert play(cycle(loaded({**OURS, "refresh_token": ""}), EXPIRED).rescue(is_locked=True), []) is None
+
+
+def test_after_an_interrupt_only_a_new_login_replaces_what_is_not_a_token() -> None:
+    unreadable = [found(3602, "no token")]
+    state = loaded()
+    state.set_by_hand(state.snapshot.changed(NOON, BOOTED, "scope", "other"))
+    assert play(cycle(state, EXPIRED).rescue(is_locked=True), unreadable) is None
+    script = [*unreadable, saved(3602, "no token", OURS)]
+    assert play(cycle(new_login(), EXPIRED).rescue(is_locked=True), script) is None
+    failed = [(Read(), at(3602, error=UNREADABLE))]
+    assert play(cycle(new_login(), EXPIRED).rescue(is_locked=True), failed) is None
+
+
 def test_a_step_shows_no_token() -> None:
     assert repr(Replace("before", "after")) == "Replace()"
 
