@@ -32,7 +32,7 @@ from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FAULTS, RFC_DIAL
 from tests.shell import ID, POSIX_SHELL, ROOT, SECRET, BrokenStream, Shell, Terminal, disk_full, sh
 from tests.support import NOON, Clock, client, logged_in
 from ytmusic_oauth import GOOGLE, YOUTUBE, Endpoints, OAuthToken, RefreshingToken, __version__
-from ytmusic_oauth._command_line import DONE, FIX_FIRST, INTERRUPTED, LOG_IN_AGAIN, TRY_LATER, main
+from ytmusic_oauth._command_line import DONE, FIX_FIRST, INTERRUPTED, LOG_IN_AGAIN, TRY_LATER, _parser, main
 from ytmusic_oauth._file_store import FileStore
 from ytmusic_oauth._keyboard import Keyboard
 from ytmusic_oauth._output import local_time
@@ -1210,6 +1210,13 @@ def test_the_help_describes_every_command_and_option(
     assert "--parameter NAME=VALUE another parameter " in output("login", "--help")
     assert "--open-browser open the link " in output("login", "--help")
     assert "--yes do not ask " in output("revoke", "--help")
+
+
+def test_the_help_is_not_colored() -> None:
+    """Python 3.14 would do so at a terminal, where the escapes would be shown as text."""
+    for parser in _parser("oauth"):
+        parser.color = True
+        assert parser.color is False
 
 
 ALL_OPTIONS: Final = frozenset(
