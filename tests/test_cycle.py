@@ -436,7 +436,7 @@ def test_a_lease_that_is_shorter_than_any_request_is_a_mistake_of_the_program() 
     problem = play(cycle(loaded(), EXPIRED).refresh(), [locked(3600, until=3620), found(3600, OURS)])
     assert isinstance(problem, TokenStoreError)
     assert not problem.retryable
-    assert "shorter than a request may take (30 s)" in str(problem)
+    assert "shorter than a request (30 s). Use a longer one." in str(problem)
 
 
 # ---- responses that are worth little -------------------------------------------------------------
@@ -522,6 +522,17 @@ def test_a_failed_save_needs_no_warning_if_the_next_one_in_the_same_pass_works()
     script.append(saved(7201, OURS, token("a2", "r3", 7200)))
     assert play(cycle(state, 7200).refresh(), script) is None
     assert not state.is_dirty
+
+
+def test_no_refresh_token_is_sent_after_a_save_that_found_an_unreadable_store() -> None:
+    """Another program is writing: it may be another process, with a token that replaces ours."""
+    state = unsaved()
+    conflict = replaced(OURS, state.snapshot.token, at(7200))
+    script = [locked(7200), found(7200, OURS), conflict, found(7201, "{")]
+    script += [locked(7201), found(7202, "{")]
+    problem = play(cycle(state, 7200).refresh(), script)
+    assert isinstance(problem, TokenStoreError)
+    assert state.is_dirty
 
 
 def test_a_save_is_warned_about_also_if_the_lock_failed_before() -> None:
@@ -782,6 +793,7 @@ def test_the_text_of_a_token_is_that_of_ytmusicapis_file() -> None:
     [
         Ask("s3cret", 3, 30),
         Replace("s3cret", "s3cret"),
+        Goal(rejected="s3cret"),
         at(0, text="s3cret", response={"access_token": "s3cret"}),
         loaded(token("s3cret", "s3cret")),
         snapshot(token("s3cret", "s3cret")),

@@ -758,3 +758,15 @@ def test_an_invalid_response_of_third_party_credentials_changes_nothing(
     assert refused.value.key == "access_token"
     assert str(refused.value).startswith("credentials.refresh_token did not return a token")
     assert token.as_dict() == VALUES
+
+
+def test_a_pickle_is_valid_by_the_wall_clock_alone(server: FakeGoogle, clock: Clock) -> None:
+    """It is loaded after a boot, or on another machine, where the monotonic clock began elsewhere."""
+    values = {**VALUES, "refresh_token": "", "expires_at": int(clock.wall) + 3600, "expires_in": 3600}
+    pickled = pickle.dumps(RefreshingToken.from_dict(client(server), values))
+    clock.steady += 10**6
+    loaded = pickle.loads(pickled)
+    assert loaded.as_auth() == f"Bearer {VALUES['access_token']}"
+    clock.advance(3600)
+    with pytest.raises(InvalidGrant):
+        loaded.as_auth()

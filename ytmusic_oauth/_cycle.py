@@ -127,6 +127,8 @@ class Cycle:
         # The text last seen in the store; when the lock was acquired, and when its lease ends (monotonic).
         self._text: str | None = None
         self._locked_at, self._until = now.monotonic, float("inf")
+        # Why the last read gave no token.
+        self._unreadable: OAuthError | None = None
         self._warning: Warn | None = None
         # The response of the last request, and when and with what that was sent.
         self.response: Mapping[str, object] | None = None
@@ -225,9 +227,11 @@ class Cycle:
             if not may_save or not state.is_dirty or problem is not None:
                 break
             # Before the request, which may fail: the current refresh token may be in memory only.
-            if not (yield from self._save(None)) or self._goal.is_met(state.snapshot, self._now):
+            is_saved = yield from self._save(None)
+            if self._goal.is_met(state.snapshot, self._now) or not (is_saved or self._unreadable):
                 break
-            # The save may have released the lock, as that of a file does: lock and read once more.
+            # The save may have released the lock, as that of a file does, or another program may be writing: lock and
+            # read once more.
         failure = None
         if not self._goal.is_met(state.snapshot, self._now):
             failure = yield from self._ask(may_look=problem is None)
@@ -241,9 +245,9 @@ class Cycle:
         give_up_at = self._now.monotonic + patience
         while True:
             self._now = yield Read()
-            problem = self._now.error or self._reconcile()
-            if problem is None or self._now.monotonic >= give_up_at:
-                return problem
+            self._unreadable = self._now.error or self._reconcile()
+            if self._unreadable is None or self._now.monotonic >= give_up_at:
+                return self._unreadable
             self._now = yield Wait(READ_INTERVAL)
 
     def _reconcile(self) -> OAuthError | None:
@@ -303,10 +307,8 @@ class Cycle:
             return TRIES, TIMEOUT
         if not self._rotates:  # giving up early loses nothing
             seconds = min(TIMEOUT, left - RESERVE)
-        elif left >= TIMEOUT or state.server_backoff.failures == 0:
-            seconds = TIMEOUT
         else:
-            seconds = 0.0
+            seconds = TIMEOUT if left >= TIMEOUT or state.server_backoff.failures == 0 else 0.0
         if seconds > 0:
             return 1, seconds
         state.server_backoff = state.server_backoff._replace(until=self._now.monotonic + left)
@@ -317,13 +319,14 @@ class Cycle:
         if self._until - self._now.monotonic >= seconds:
             return
         if self._until - self._locked_at < seconds:
-            raise TokenStoreError(f"The lock's lease is shorter than a request may take ({seconds:.0f} s)")
+            raise TokenStoreError(
+                f"The lock's lease is shorter than a request ({seconds:.0f} s)", advice="Use a longer one."
+            )
         raise TokenStoreError("The lock's lease would end before a request could finish", retryable=True)
 
     def _remember(self, sent: Event, refresh_token: str) -> OAuthError | None:
         """Take the response. Returns an error if it is invalid, as only that of a third-party `Credentials` can be."""
-        state, response = self._state, self._now.response
-        current = state.snapshot
+        state, current, response = self._state, self._state.snapshot, self._now.response
         if current.refresh_token != refresh_token:
             return None  # the caller has set another one since: a new login
         try:
@@ -341,14 +344,13 @@ class Cycle:
 
     def _save(self, problem: OAuthError | None) -> Generator[Step, Event, bool]:
         """Save the token, unless the store has a problem. Returns whether that worked; if not, a later cycle tries."""
-        state = self._state
         problem = problem or (yield from self._swap())
         if problem is None:
             self._warning = None  # an earlier save of this pass may have failed
         else:
-            if state.store_backoff.failures == 0:
+            if self._state.store_backoff.failures == 0:
                 self._warning = Warn(problem, "The new token is in memory only until it can be saved.")
-            state.store_backoff = state.store_backoff.after_failure(self._now.monotonic)
+            self._state.store_backoff = self._state.store_backoff.after_failure(self._now.monotonic)
         return problem is None
 
     def _swap(self) -> Generator[Step, Event, OAuthError | None]:

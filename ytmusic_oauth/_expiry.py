@@ -37,6 +37,10 @@ class Validity:
         self.not_after: Final = not_after
         self.deadline: Final = deadline
 
+    def __reduce__(self) -> tuple[type[Validity], tuple[float, float, float]]:
+        # A pickle may be loaded after a boot, or on another machine: the monotonic clock began elsewhere there.
+        return Validity, (self.not_before, self.not_after, float("inf"))
+
     def covers(self, wall: float, monotonic: float) -> bool:
         """Whether both clocks are within the period."""
         return self.not_before <= wall < self.not_after and monotonic < self.deadline

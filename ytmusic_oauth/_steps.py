@@ -91,6 +91,9 @@ class Goal(NamedTuple):
     #: an access token that the server rejected: any other valid one meets the goal; backoff and refusals are ignored
     rejected: str | None = None
 
+    def __repr__(self) -> str:
+        return f"Goal(ahead={self.ahead})"
+
     def is_met(self, snapshot: Snapshot, now: Event) -> bool:
         """Whether this token meets the goal."""
         left = snapshot.valid.seconds_left(now.wall, now.monotonic)
