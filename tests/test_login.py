@@ -221,15 +221,17 @@ def test_an_impatient_user_does_not_lose_the_login(
     assert server.is_live(rescued(home, done.err).access_token)
 
 
+@pytest.mark.parametrize("twice", [False, True])
 def test_an_interrupt_after_the_save_keeps_the_login_that_has_replaced_this_one(
-    shell: Shell, home: Path, tmp_path: Path, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch
+    shell: Shell, home: Path, tmp_path: Path, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch, twice: bool
 ) -> None:
     """While this one waits for the lock of the other."""
     file = tmp_path / "oauth.json"
 
     def replaced(token: RefreshingToken, *_: object) -> bool:
         file.write_text(json.dumps({**token.as_dict(), "access_token": "ya29.other"}))
-        monkeypatch.setattr("ytmusic_oauth._login._keep", lambda *_: False)
+        if not twice:
+            monkeypatch.setattr("ytmusic_oauth._login._keep", lambda *_: False)
         raise KeyboardInterrupt
 
     monkeypatch.setattr("ytmusic_oauth._login._keep", replaced)
