@@ -59,8 +59,7 @@ def ratios(words: Sequence[str]) -> Iterator[Row]:
             f"{case.name:31} {found.median:6.2f} {quartiles:>11} {found.best:13.2f} {limit:>8} "
             f"{shown(found.cost):>8} {shown(found.floor):>8}  {case.unit}; floor: {case.floor}{mark(row)}"
         )
-        if row.is_exceeded and case.reason:
-            print(textwrap.indent(textwrap.fill(f"Why: {case.reason}.", 110), " " * 8))
+        explain(row, case.reason)
         yield row
 
 
@@ -71,6 +70,7 @@ def numbers(words: Sequence[str]) -> Iterator[Row]:
         row = Row(count.name, count.limit is not None and count.number > count.limit)
         limit = "" if count.limit is None else f"{count.limit:,.0f}"
         print(f"{count.name:48} {f'{count.number:,.0f} {count.unit}'.strip():>9} {limit:>8}{mark(row)}")
+        explain(row, count.reason)
         yield row
 
 
@@ -128,6 +128,12 @@ def chosen(rows: Iterable[_T], words: Sequence[str]) -> Iterator[_T]:
 def mark(row: Row) -> str:
     """What the end of a line shows."""
     return "  OVER THE LIMIT" if row.is_exceeded else ""
+
+
+def explain(row: Row, reason: str) -> None:
+    """Print why a limit is exceeded, if that is known."""
+    if row.is_exceeded and reason:
+        print(textwrap.indent(textwrap.fill(f"Why: {reason}.", 110), " " * 8))
 
 
 def shown(seconds: float) -> str:
