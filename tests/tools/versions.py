@@ -6,8 +6,9 @@
     python -m tests.tools.versions 3.8 3.13   # with these
     python -m tests.tools.versions --here     # installs pytest into this very Python, and runs all tests that it can
 
-From Python 3.10 on, that is `make test`. An older one, and PyPy, runs what an older pytest can run there, and the
-porting kit certifies the library with it. The last lines are a table of what was run.
+From Python 3.10 on, that is `make test`. An older one runs what an older pytest can run there. PyPy runs only those of
+`SHORT`: it starts so slowly that tests with many processes take an hour. The porting kit certifies the library with
+both. The last lines are a table of what was run.
 """
 
 from __future__ import annotations
@@ -29,12 +30,6 @@ NOT_OLD: Final = frozenset({
     "api", "bench", "ci", "distribution", "fuzz", "house", "mutants", "old_pythons", "offline", "porting", "prose",
     "readme", "recipes", "recipes_stores", "stress", "typed",
 })  # fmt: skip
-# Debian's PyPy has no tracemalloc, which `transport` and `retries` need; it starts so slowly that tests of hundreds of
-# processes take many minutes there; and what it simulates is the same in every Python.
-NOT_PYPY: Final = frozenset({
-    "command_line", "embedding", "go_client", "node_client", "processes", "retries", "simulation", "terminal",
-    "transport",
-})  # fmt: skip
 # What differs in an old Python, and does not matter: a negative size of a chunk counts as the end of the response, and
 # argparse has another heading. The others time what Python does, or wait for its signals.
 DESELECTED: Final = (
@@ -45,6 +40,8 @@ DESELECTED: Final = (
     "tests/test_file_store.py::test_ctrl_c_during_a_write_in_place_leaves_a_whole_token",
 )
 SHORT: Final = ("import", "token", "cycle", "vectors", "wire", "file_store", "transport", "old_pythons")
+# It needs tracemalloc, which Debian's PyPy lacks.
+NOT_PYPY: Final = frozenset({"transport"})
 
 
 class Result(NamedTuple):
@@ -60,7 +57,7 @@ def main(argv: Sequence[str]) -> int:
     if "--here" in argv:
         is_pypy = hasattr(sys, "pypy_version_info")
         results = [
-            _tests("this", sys.executable, [], is_old=sys.version_info < (3, 10), is_pypy=is_pypy, is_short=False)
+            _tests("this", sys.executable, [], is_old=sys.version_info < (3, 10), is_pypy=is_pypy, is_short=is_pypy)
         ]
     else:
         results = [result for name, path in pythons().items() for result in _run(name, path, names, is_short=is_short)]
@@ -84,7 +81,7 @@ def _run(name: str, path: str, names: set[str], *, is_short: bool) -> Iterator[R
     folder = ROOT / f".venv-{name}"
     python = str(folder / "bin" / "python")
     make = [[path, "-m", "venv", "--clear", str(folder)]]
-    yield _tests(name, python, make, is_old=is_old, is_pypy=is_pypy, is_short=is_short)
+    yield _tests(name, python, make, is_old=is_old, is_pypy=is_pypy, is_short=is_short or is_pypy)
     client = f"'{python}' -m tests.porting.clients.python"
     yield _result(name, "the porting kit", [[sys.executable, "-m", "tests.porting", "--client", client]])
 
