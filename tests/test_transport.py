@@ -802,7 +802,7 @@ UNUSABLE: Final = [
     pytest.param("http://user:sesame@127.0.0.1\n:1", "percent-encoded", id="line-break"),
     pytest.param("socks5://user:sesame@127.0.0.1:1", "SOCKS proxies are not supported", id="socks"),
     pytest.param("SOCKS4A://user:ses://ame@127.0.0.1:1", "SOCKS proxies are not supported", id="socks-4"),
-    pytest.param("https://user:sesame@127.0.0.1:1", "with https:// is not supported", id="tls"),
+    pytest.param("https://user:ses://ame@127.0.0.1:1", "with https:// is not supported", id="tls"),
     pytest.param("ftp://user:sesame@127.0.0.1:1", "percent-encoded", id="ftp"),
     pytest.param(f"http://{'a' * 64}.example:1", "percent-encoded", id="label-too-long"),
 ]

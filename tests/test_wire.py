@@ -928,12 +928,13 @@ def test_a_header_that_one_session_adds_is_not_sent_by_another() -> None:
 
 
 @pytest.mark.parametrize("status", ["null", '"200"', "200.0"])
-def test_a_response_without_a_status_is_a_transport_error(status: str) -> None:
-    with pytest.raises(TransportError, match="no status"):
+def test_a_response_without_a_status_is_a_mistake_of_the_program(status: str) -> None:
+    with pytest.raises(TransportError, match=r"no status\. Correct the session") as raised:
         send(SigningSession(json.loads(status)), TOKEN_REQUEST)
+    assert raised.value.retryable is False
 
 
-def test_a_session_that_returns_none_is_a_transport_error() -> None:
+def test_a_session_that_returns_none_is_a_mistake_of_the_program() -> None:
     """So is an asynchronous session, which returns an awaitable."""
     session = SigningSession()
     session.response = json.loads("null")
