@@ -187,8 +187,8 @@ def test_the_token_of_a_login_is_not_sent_with_another_client_or_elsewhere(
     content = {"client_id": OTHER} if where == "another client" else {"endpoints": urls}
     done = alone("refresh", *client_file(tmp_path, **content))
     assert done.status == FIX_FIRST
-    assert "client.json differs from the OAuth client in " in done.err
-    assert "oauth.json.client, which oauth.json was obtained with: omit" in done.err
+    assert "oauth.json was obtained with the OAuth client in " in done.err
+    assert "oauth.json.client, and client.json has another client or server: omit" in done.err
     assert (len(server.transcript), another.transcript) == (requests, [])
 
 

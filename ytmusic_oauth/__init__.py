@@ -16,7 +16,7 @@ The public API is this module and `credentials`, `device`, `exceptions`, `models
 
 import sys
 
-# Older Pythons can compile this file, so that it can say what is needed. "invalid syntax" would not.
+# Older Pythons must be able to compile this file: its users see this message, not a SyntaxError.
 if sys.hexversion < 0x03080000:
     _problem = "ytmusic_oauth needs Python 3.8 or later; this is Python " + sys.version.split()[0]
     if sys.argv[:1] in (["-m"], ["-c"]):  # Python 2.7 says -c for both

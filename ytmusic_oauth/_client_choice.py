@@ -59,8 +59,8 @@ def choose_client(
 ) -> _Credentials:
     """Return the OAuth client with which to send this token, if any. May ask the user: call it only when needed.
 
-    Raises `UnknownClient` if the client is not known, or if the server that the token came from is neither known nor,
-    by its looks, Google's; `ValueError` for wrong usage.
+    Raises `UnknownClient` if the client is not known, or if it is not known which server the token came from, and it
+    does not look like one of Google's. Raises `ValueError` for wrong usage.
     """
     parameters = validate("parameters", dict(map(_parameter, options.parameter)), extra_parameters)
     if options.scope:
@@ -70,7 +70,8 @@ def choose_client(
     kept = _kept(options, given, stated, sends_token=token is not None)
     if token and not (stated or kept or token["refresh_token"].startswith("1/") or "googleapis.com/" in token["scope"]):
         raise UnknownClient(f"The server that the token in {options.file} came from is unknown: pass --endpoints")
-    # `kept` has the same URLs as --endpoints, and the dialect besides. A client file has its own.
+    # With --endpoints, `kept` has the same URLs, and also the other fields of `Endpoints`, which --endpoints does not
+    # give. The endpoints of a client file have all fields, so they win over `kept`.
     remembered = kept.endpoints if kept and (options.endpoints or stated is None) else None
     server = _adjusted(options, remembered or stated or YOUTUBE)
     if revokes and server.revoke_url is None:  # before anything is asked
@@ -127,8 +128,8 @@ def _kept(options: Options, given: Client | None, stated: Endpoints | None, *, s
         return None
     if (given and given.client_id != kept.client_id) or (stated and not _urls(stated) <= _urls(kept.endpoints)):
         if sends_token and not options.endpoints:
-            problem = f"{options.client_secrets} differs from the OAuth client in {store.path}, which {options.file}"
-            raise ValueError(f"{problem} was obtained with: omit --client-secrets, or log in again")
+            problem = f"{options.file} was obtained with the OAuth client in {store.path}, and {options.client_secrets}"
+            raise ValueError(f"{problem} has another client or server: omit --client-secrets, or log in again")
         return None
     for name, value in zip(_VARIABLES.values(), kept):
         if given is None and os.environ.get(name) and os.environ[name] != value:
@@ -155,7 +156,7 @@ def _adjusted(options: Options, server: Endpoints) -> Endpoints:
 
 
 def _read_client(path: str) -> Client:
-    # An error names the folder, and no secret.
+    # `abspath`: an error says in which folder the file was looked for. `FileStore`: it refuses a secret as a path.
     with open(os.path.abspath(FileStore(path).path), encoding="utf-8-sig", errors="replace") as file:
         document = file.read(_LARGEST_FILE)
     try:

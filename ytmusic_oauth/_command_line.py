@@ -35,7 +35,8 @@ _COMMANDS: Final[Mapping[Callable[[Options], None], str]] = {
 }
 _CLIENT_HELP: Final = (
     "`login` saves the client and the server in FILE.client. A client that is neither given nor saved is read from the "
-    "environment variables YTMUSIC_OAUTH_CLIENT_ID and YTMUSIC_OAUTH_CLIENT_SECRET, or asked for."
+    "environment variables YTMUSIC_OAUTH_CLIENT_ID and YTMUSIC_OAUTH_CLIENT_SECRET, or asked for. "
+    "The defaults below are those of a server that is given by its URLs."
 )
 _CHOICES: Final = {"yes|no": ("yes", "no"), "METHOD": ("post", "basic", "none")}
 # Field of `Endpoints` -> what its option takes, and its help.
@@ -65,7 +66,7 @@ def _path(value: str) -> str:
 
 
 class _Parser(argparse.ArgumentParser):
-    color = property(lambda _: False, lambda *_: None)  # Python 3.14 would color what is checked to be printable
+    color = property(lambda _: False, lambda *_: None)  # Python 3.14 adds color codes, which would be printed as text
 
     def error(self, message: str) -> NoReturn:
         """Raise the error as one sentence that omits the value, which may be a secret."""

@@ -16,8 +16,8 @@ explains why. A token is *dirty* while it must be saved.
     fresh              return it: no lock, no I/O
     fresh, dirty       save it; send nothing
     due, expired       refresh it
-    after a failure    until the backoff ends: valid: return it; expired: read the store once a second for a newer
-                       token, else raise the same error again
+    backing off        after a failure. Valid: return it. Expired: read the store, at most once a second, for a newer
+                       token; without one, raise the last error again
 
 **A refresh.**
 
@@ -48,9 +48,9 @@ counts as refused after that.
 **Which one is newer** (`State.reconcile`). With the same refresh token, the access token that was issued later. A
 refresh token that ours replaced is older: ours is written over it. Any other refresh token in the store is a new login,
 or another process's rotation, and wins. A confirmed login that was never saved wins, unless the server refused it. When
-a token that was made by the constructor first meets its store, the one issued later wins, by the wall clocks of those
-who stored them; the other is kept, and tried if the server refuses the winner. `store_token(path)` and `keep_in`
-overwrite what is there, because the caller asks for that.
+a token that was made by the constructor is first compared with its store, the one issued later wins. That depends on
+the clocks of the machines that wrote them, so the other is kept, and tried if the server refuses the winner.
+`store_token(path)` and `keep_in` overwrite what is there, because the caller asks for that.
 
 **Guaranteed**, whatever the interleaving, crash or clock: an older refresh token never replaces a newer one; a refresh
 of an old login never overwrites a new login; where refresh tokens rotate, none is sent before the store has been read;
@@ -151,7 +151,7 @@ class Cycle:
         except OAuthError as error:
             is_news = self._back_off(error)
             if self._goal.rejected is not None or not self._is_valid():
-                if self._warning is not None:  # it is not shown, so the next failed save warns
+                if self._warning is not None:  # the error is raised instead, so the next failed save warns
                     self._state.store_backoff = self._state.store_backoff._replace(failures=0)
                 raise
             # While the token is valid, a transient failure of the server needs no warning.
@@ -214,7 +214,7 @@ class Cycle:
             if self._now.taken:
                 if must_wait:
                     raise self._now.error or _taken()
-                # Another process is refreshing. If every caller tried the lock, each would wait for a remote store.
+                # Another process is refreshing. Do not try the lock again at once: a remote store takes time for that.
                 state.server_backoff = state.server_backoff._replace(until=self._now.monotonic + LOOK_INTERVAL)
                 return
             self._locked_at, self._until = self._now.monotonic, self._now.until
@@ -300,7 +300,7 @@ class Cycle:
         raise error
 
     def _request_budget(self) -> tuple[int, float]:
-        """Return the tries and the seconds for a refresh. Without tries, the valid token is used until it expires."""
+        """Return the tries and the seconds for a refresh. 0 tries: send nothing, and use the token until it expires."""
         state = self._state
         left = state.snapshot.valid.seconds_left(self._now.wall, self._now.monotonic)
         if left == 0 or self._goal.rejected is not None:

@@ -3,8 +3,8 @@
 
 It locks the token file itself: no lock file is left behind, and it works across containers that share only that file.
 If there is no file yet, it locks the folder. (Windows cannot replace an open file: there, it locks a file beside it,
-and leaves that behind.) Where locking is impossible, on a file system or platform without locks, callers proceed
-without it. Any other failure is raised: "could not lock" is not "there are no locks".
+and leaves that behind.) Where locking is impossible, on a file system or platform without locks, or for a file
+that cannot be opened, callers proceed without it. Any other failure is raised.
 
 A kernel lock belongs to an open file, which a forked child shares and would keep open as long as it runs. The child
 closes what was open for locking. A file opened while another thread forked is closed and opened again, because
@@ -75,8 +75,8 @@ if hasattr(os, "register_at_fork"):
 class FileLock:
     """Hold the lock of the token file at `path`: a context manager, to be used once.
 
-    Its value is False if locking is not possible here. Raises `TimeoutError` without a number if the lock is taken for
-    `timeout` seconds, and an `OSError` with its number on any other failure: ETIMEDOUT of a network file system, too.
+    Its value is False if locking is not possible here. Raises a `TimeoutError` whose errno is None if the lock is taken
+    for `timeout` seconds. Any other failure is an `OSError` with an errno, even ETIMEDOUT of a network file system.
 
     A class, not a generator: an interrupt between its `yield` and the body of the `with` would leave the lock held.
     """

@@ -4,8 +4,9 @@
 In a folder that others can write to, such as /tmp, another user can put a file or a link where the login of this user
 is going to be stored. That user then receives the login, or has it written over a file of this user. The mode of a
 folder says whether others can write to it. Members of its group count as others for a file that belongs neither to us
-nor to the owner of the folder. The owner of a folder can always write to it, and counts as another user unless it is
-root, or unless we are: root may write to the folder of a service. Access control lists are not looked at.
+nor to the owner of the folder. The owner of a folder can always write to it, and so counts as another user, with two
+exceptions: the owner is root, or we are, because root may log in for a service, in the folder of that. Access control
+lists are not looked at.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def _this_user() -> int:
 def may_be_planted(folder: str, status: os.stat_result) -> bool:
     """Whether another user may have put this file or link into the folder.
 
-    Root's links are trusted. Root's files are not: a hard link can bring one that everyone may read into any folder.
+    Root's links are trusted. Root's files are not: another user can make a hard link here to one that is readable.
     """
     if status.st_uid == _this_user() or (status.st_uid == 0 and stat.S_ISLNK(status.st_mode)):
         return False

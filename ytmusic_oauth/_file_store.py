@@ -25,7 +25,7 @@ from .exceptions import TokenFileError, TokenFileNotFound
 
 # Bytes; a token file has about five hundred.
 _LARGEST_FILE: Final = 2**20
-# Bytes, as many as any token needs.
+# Bytes. The tokens of known servers need less.
 _TRIAL_SIZE: Final = 4096
 _TILDE_ADVICE: Final = "Expand the path first (os.path.expanduser): ~ is not your home folder here."
 # Seconds that the check before a login waits for the lock.
@@ -117,7 +117,7 @@ class FileStore:
     def for_login(self) -> FileStore:
         """Return a copy for a new login: it refuses another user's file or link where others can write.
 
-        It does not read them either: what `login` keeps says where a token is sent.
+        It does not read them either: the client that `login` keeps says to which server a token is sent.
         """
         store = copy(self)
         store._is_for_login = True
@@ -153,8 +153,8 @@ class FileStore:
             return ""
         self._is_detached = None
         return (
-            f"{self.path}: This file is mounted by itself, and the original was replaced. The two are separate files "
-            "now, and what is saved here is lost with the mount. Mount the folder instead."
+            f"{self.path}: This file is mounted without its folder, and the original was replaced. They are separate "
+            "files now, and what is saved here is lost with the mount. Mount the folder instead."
         )
 
     def remove_leftovers(self) -> None:
@@ -301,7 +301,7 @@ class _StoreLock:
         except BaseException:
             self._lock.__exit__()
             raise
-        return _UNTIL_RELEASED  # a call here would be interrupted outside of the `try`
+        return _UNTIL_RELEASED  # a constant: a call could be interrupted, and the lock would stay held
 
     def __exit__(self, *_: object) -> None:
         self._lock.__exit__()

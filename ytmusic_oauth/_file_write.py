@@ -20,7 +20,8 @@ from typing import Final
 
 from ._file_owner import keep_owner
 
-# A temporary file is named by the beginning of the file's name, which keeps the longest name legal, and by this.
+# The name of a temporary file: the first characters of the file's name (the whole could become too long), and a random
+# suffix.
 _TEMPORARY: Final = re.compile(r"(.*)\.ytmusic_oauth-[0-9a-f]{16}\.tmp", re.DOTALL)
 _PREFIX: Final = 24
 # Seconds after which a temporary file must be that of a writer that was killed.

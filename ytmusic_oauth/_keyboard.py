@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 from typing import Final
 
-# Seconds between two looks where only looking is possible.
+# Seconds between two checks for a key on Windows, where waiting for one is not possible.
 _LOOK: Final = 0.1
 _ENTER: Final = frozenset({"\r", "\n"})
 

@@ -179,7 +179,7 @@ _GOOGLE_ADVICE: Final[Mapping[type[OAuthError], str]] = MappingProxyType(
 def raise_for_error(request: Request, response: HttpResponse) -> None:
     """Raise the error that a response means.
 
-    Success is status 200 without an error: a token in a 500 is not accepted.
+    Success is status 200 without an error; for a revocation, any 2xx. A token in a 500 is not accepted.
     """
     status = response.status
     body: Mapping[str, object] = response.body if is_object(response.body) else {}

@@ -40,5 +40,5 @@ class Options:
     yes: bool = False
     #: whether to ask the server
     check: bool = False
-    #: not an option: where a login is, once it is confirmed and saved; for the event of an error after that
+    #: not an option: where a confirmed login was saved. The event of a later error names it
     saved_in: str = ""

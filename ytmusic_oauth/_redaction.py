@@ -16,8 +16,8 @@ from typing import Final
 # Characters. A sentence has about a hundred; searching a long text for secrets takes too long.
 _MAX_SEARCHED: Final = 4000
 _MAX_SHOWN: Final = 300
-# Secrets that are searched for, and characters of all of them. A response has four, and a header field has no room for
-# more characters.
+# The most secrets to search for, and their greatest length together, in characters. A response has about four, and a
+# header field has no room for more characters.
 _MAX_SECRETS: Final = 50
 _MAX_SECRET: Final = 65_536
 # Characters of a secret in a row that must not be shown. A shorter secret is hidden where it is a word.

@@ -105,8 +105,8 @@ class Refresher:
         """
 
         def work() -> None:
-            # This token was never compared with its store. With `must_save`, it may be older than the stored one;
-            # without, it is a new login.
+            # Without `last_read`, the token was never compared with its store. With `must_save`, the store may have a
+            # newer one: compare. Without, this is a new login, and overwrites what is there.
             is_comparable = must_save or self.state.last_read is not None
             is_here, kept_in = store is not None and is_comparable and _is_same(store, self.store), store
             there = self.state if is_here else State(self.state.snapshot, is_new_login=True)

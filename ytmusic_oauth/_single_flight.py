@@ -33,7 +33,7 @@ class Mutex:
         self._locks: dict[object, threading.RLock] = {}
 
     def lock(self) -> threading.RLock:
-        """Return the lock of this process, for a `with`: no interrupt comes between that and its body."""
+        """Return the lock of this process, for `with`: no interrupt comes between acquiring it and the body."""
         return self._locks.setdefault(_process[0], threading.RLock())
 
 
@@ -56,7 +56,7 @@ class SingleFlight:
         self._owner: tuple[object, int] | None = None
 
     def is_own(self) -> bool:
-        """Whether this thread is in the middle of an execution: then a session, a store or a signal handler calls."""
+        """Whether this thread is doing the work. Then a session, a store or a signal handler calls from inside it."""
         return self._owner == caller()
 
     def run(self, seen: int | None, work: Callable[[], None], *, wait: bool = True) -> bool:
@@ -71,7 +71,9 @@ class SingleFlight:
         try:
             if not lock.acquire(blocking=wait):
                 return False
-            with lock:  # releases it whatever happens; Python code that releases a lock can be interrupted before that
+            # Acquire it once more by `with`, which always releases it, and give back the first acquisition. A `finally`
+            # with `release` could be interrupted before the call.
+            with lock:
                 lock.release()
                 return self._run(seen, work, wait)
         except BaseException:

@@ -81,7 +81,7 @@ class State:
 
     @property
     def is_dirty(self) -> bool:
-        """Whether the token must be saved: its values are not those of `clean`."""
+        """Whether the token must be saved: it is another object than `clean`."""
         return self.snapshot.token is not self.clean
 
     def outlook(self) -> str:

@@ -86,7 +86,7 @@ Steps = Generator[Step, Event, None]
 class Goal(NamedTuple):
     """What a caller wants: by default, a fresh token."""
 
-    #: the token must be fresh, and valid for so many more seconds; at most half its lifetime counts
+    #: the token must be fresh, and valid for so many more seconds, or for half its lifetime if that is less
     ahead: float = 0.0
     #: an access token that the server rejected: any other valid one meets the goal; backoff and refusals are ignored
     rejected: str | None = None

@@ -56,7 +56,7 @@ def located(store: TokenStore | None, error: OAuthError) -> OAuthError:
 
 
 def cause(error: TokenStoreError) -> str:
-    """Return why a file cannot be used, without what `FileStore` calls it: a token file."""
+    """Return the reason in an error of `FileStore`, without the beginning, which speaks of a token file."""
     return error.problem.rpartition(": ")[2]
 
 

@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 _LONGEST: Final = 10 * 365 * 24 * 3600
 # The year 5138, in UNIX time: catches timestamps in milliseconds.
 _LATEST: Final = 10**11
-# Those inside strings count. What we read has one pair, and `authorization_details` (RFC 9396) may have a hundred.
+# Opening brackets in a document, those inside strings included. What we read has one, and `authorization_details` (RFC
+# 9396) may have a hundred.
 _MAX_BRACKETS: Final = 1000
-# A host name, or an IPv6 address. The underscore is not in RFC 1123, but in the names of internal hosts.
+# Characters; what is longer could not be loaded again, or would not fit into a header.
 _LONGEST_TEXT: Final = 2**16
+# A host name, or an IPv6 address. The underscore is not in RFC 1123, but in the names of internal hosts.
 _LABEL: Final = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?"
 _HOST: Final = rf"{_LABEL}(\.{_LABEL})*\.?|\[(?P<ipv6>[0-9a-f:.]+)\]"
 _BYTE: Final = r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"  # with a leading zero, it would be looked up

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The TypedDicts of `ytmusicapi.auth.oauth`. Every key is required."""
+"""The TypedDicts of `ytmusicapi.auth.oauth`, and one for a link with the code. Every key is required."""
 
 from typing import Literal, TypedDict, Union
 

@@ -163,7 +163,7 @@ def _codes(body: Mapping[str, object]) -> AuthCodeDict:
         "interval": interval if interval <= min(MAX_INTERVAL, expires_in / 2) else _INTERVAL,
         "verification_url": field(body, link, web_link),
     }
-    # `ps` shows the link in the command line of a browser.
+    # A link with the device code is not used: it becomes part of a browser's command line, which `ps` shows to all.
     if (complete := optional(body, "verification_uri_complete", web_link, "")) and code["device_code"] not in complete:
         linked: LinkedAuthCodeDict = {**code, "verification_uri_complete": complete}
         return linked

@@ -35,7 +35,7 @@ TIMEOUT: Final = 30.0
 LARGEST_BODY: Final = 2**20
 """Bytes; an OAuth response has one or two thousand."""
 GRACE: Final = 1.0
-"""Seconds in which a body may be read after its headers, however late those came."""
+"""Seconds that there always are to read a body after its headers, however late those came."""
 
 # For a session that is not one.
 _ADVICE: Final = "Correct the session: its `post` must take `data`, `headers` and `timeout`, and return a response."

@@ -266,9 +266,10 @@ class RefreshingToken(OAuthToken):
     def prompt_for_token(
         cls, credentials: OAuthCredentials, open_browser: bool = False, to_file: str | None = None
     ) -> RefreshingToken:
-        """Log in at the terminal: show the link and the code, wait for Enter, then for the server.
+        """Log in at the terminal: show the link and the code, and poll. Enter polls sooner.
 
-        `open_browser` also opens the link. `to_file` stores the token there and keeps it fresh.
+        Where the keyboard cannot be watched, waits for Enter first. `open_browser` also opens the link. `to_file`
+        stores the token there and keeps it fresh.
         Raises what `get_code` and `wait_for_token` raise; before that, `TokenFileError` if the file is not a token file
         or cannot be written.
         """
@@ -324,7 +325,10 @@ class RefreshingToken(OAuthToken):
 
     @property
     def is_saved(self) -> bool:
-        """Whether the store has this token, as far as is known. True without a store. Uses no store."""
+        """Whether there is nothing to save. True without a store, and for unchanged values of the constructor.
+
+        Does not look into the store.
+        """
         return self._refresher.store is None or not self._state.is_dirty
 
     def refresh(self, rejected: str | None = None) -> None:
@@ -336,7 +340,7 @@ class RefreshingToken(OAuthToken):
         self._refresher.refresh(self.credentials, rejected)
 
     def refresh_ahead(self, seconds: float) -> None:
-        """Refresh the token if it expires in fewer than `seconds`; at most half its lifetime counts.
+        """Refresh the token if it expires in fewer than `seconds`, or than half its lifetime if that is less.
 
         Call it from a timer of your own, so that no read has to wait. While the token is valid, only `InvalidGrant` is
         raised; after that, any failure is.
