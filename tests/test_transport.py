@@ -106,6 +106,36 @@ def test_a_form_is_sent_and_the_whole_response_returned_without_output(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize(
+    ("suffix", "target"), [("", "/"), ("/token", "/token"), ("/token?a=%20b", "/token?a=%20b"), ("?a", "/?a")]
+)
+def test_a_request_is_what_every_server_understands(
+    server: FakeGoogle, monkeypatch: pytest.MonkeyPatch, suffix: str, target: str
+) -> None:
+    """Each field once, and a path, whatever the URL has."""
+    sent: list[bytes] = []
+    send_to_server = http.client.HTTPConnection.send
+
+    def send_and_note(connection: http.client.HTTPConnection, data: bytes) -> None:
+        sent.append(data)
+        send_to_server(connection, data)
+
+    monkeypatch.setattr(http.client.HTTPConnection, "send", send_and_note)
+    PATIENT.post(f"{server.url}{suffix}", data={"a": "b"}, headers={"User-Agent": "kettle"})
+    first, *fields = b"".join(sent).decode().splitlines()
+    assert first == f"POST {target} HTTP/1.1"
+    assert sorted(fields) == [
+        "",
+        "Accept-Encoding: identity",
+        "Connection: close",
+        "Content-Length: 3",
+        "Content-Type: application/x-www-form-urlencoded",
+        f"Host: {server.host}:{server.port}",
+        "User-Agent: kettle",
+        "a=b",
+    ]
+
+
 # ---- failures and malformed responses -----------------------------------------------------------
 
 EXPECTED: Final[Mapping[str, type[OAuthError]]] = {
