@@ -22,7 +22,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, NoReturn
 
 import pytest
 
@@ -56,6 +56,7 @@ from ytmusic_oauth.transport import UrllibSession
 
 ROOT: Final = Path(__file__).parent.parent
 CERTIFICATES: Final = ROOT / "tests" / "data" / "certificates"
+CA: Final = str(CERTIFICATES / "ca.pem")
 HASTY: Final = UrllibSession(timeout=0.3)
 # For requests that should get a response, however busy the machine is.
 PATIENT: Final = UrllibSession(timeout=20)
@@ -344,6 +345,20 @@ def test_nothing_was_sent_if_the_host_name_is_unknown(monkeypatch: pytest.Monkey
         assert not raised.value.sent
 
 
+def test_a_url_without_a_port_means_443_or_80(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def resolve(host: str, port: int, **_: int) -> NoReturn:
+        asked.append((host, port))
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    for url in ("https://oauth.example/token", "http://127.0.0.1/token", "https://oauth.example:80/token"):
+        with pytest.raises(TransportError):
+            post(PATIENT, url)
+    assert asked == [("oauth.example", 443), ("127.0.0.1", 80), ("oauth.example", 80)]
+
+
 class Dialled(NamedTuple):
     address: str
     timeout: float | None
@@ -516,13 +531,14 @@ def test_a_slow_name_resolution_counts_towards_the_timeout(monkeypatch: pytest.M
 def served_over_tls(certificate: str = "good") -> Iterator[FakeGoogle]:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(CERTIFICATES / f"{certificate}.pem")
+    context.set_alpn_protocols(["h2", "http/1.1"])
     with FakeGoogle(ssl_context=context) as server:
         yield server
 
 
 def trusting(proxies: Mapping[str, str] | None = None) -> UrllibSession:
     """Return a session that trusts the CA of the tests."""
-    context = ssl.create_default_context(cafile=str(CERTIFICATES / "ca.pem"))
+    context = ssl.create_default_context(cafile=CA)
     return UrllibSession(proxies, timeout=20, ssl_context=context)
 
 
@@ -533,19 +549,36 @@ def test_the_ssl_context_can_trust_a_private_ca(host: str) -> None:
         assert server.requests_to("token")[0].form == {"client_secret": CLIENT_SECRET}
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_the_environment_can_name_a_private_ca(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    """The server is told that we speak HTTP/1.1. Some would respond in HTTP/2."""
+    spoken: set[str | None] = set()
+    do_handshake = ssl.SSLSocket.do_handshake
+
+    def shake(sock: ssl.SSLSocket, block: bool = False) -> None:
+        do_handshake(sock, block)
+        spoken.add(sock.selected_alpn_protocol())
+
+    monkeypatch.setattr(ssl.SSLSocket, "do_handshake", shake)
+    monkeypatch.setenv("SSL_CERT_FILE", CA)
+    with served_over_tls() as server:
+        assert post(PATIENT, f"https://{host}:{server.port}/token") == 400
+    assert spoken == {"http/1.1"}
+
+
 class Untrusted(NamedTuple):
     certificate: str
-    session: UrllibSession
+    ca: str
     problem: str
     reason: str
     advice: str
 
 
 UNTRUSTED: Final = [
-    Untrusted("good", PATIENT, "certificate", "tls", "SSL_CERT_FILE.* ssl_context .*Install Certificates.command"),
-    Untrusted("wrong-host", trusting(), "mismatch", "tls", "the certificate is for another host"),
-    Untrusted("expired", trusting(), "certificate has expired", "clock", "date of this machine is 2026-01-01. If"),
-    Untrusted("not-yet-valid", trusting(), "certificate is not yet valid", "clock", "is 2026-01-01. If"),
+    Untrusted("good", "", "certificate", "tls", "SSL_CERT_FILE.* ssl_context .*Install Certificates.command"),
+    Untrusted("wrong-host", CA, "mismatch", "tls", "the certificate is for another host"),
+    Untrusted("expired", CA, "certificate has expired", "clock", "date of this machine is 2026-01-01. If"),
+    Untrusted("not-yet-valid", CA, "certificate is not yet valid", "clock", "is 2026-01-01. If"),
 ]
 
 
@@ -553,9 +586,10 @@ UNTRUSTED: Final = [
 def test_a_server_with_an_invalid_certificate_gets_no_request(monkeypatch: pytest.MonkeyPatch, case: Untrusted) -> None:
     new_year = time.gmtime(1767225600)
     monkeypatch.setattr(time, "gmtime", lambda *_: new_year)
+    monkeypatch.setenv("SSL_CERT_FILE", case.ca)
     with served_over_tls(case.certificate) as server:
         with pytest.raises(TransportError, match=case.problem) as raised:
-            post(case.session, server.token_url)
+            post(PATIENT, server.token_url)
         assert (raised.value.sent, raised.value.retryable, raised.value.reason) == (False, False, case.reason)
         assert re.search(case.advice, str(raised.value))
         assert server.transcript == []
@@ -580,9 +614,10 @@ def test_a_certificate_is_checked_whatever_the_program_has_replaced(monkeypatch:
 
 def test_a_key_log_that_cannot_be_written_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "missing" / "keys"))
-    with pytest.raises(TransportError, match=r"^The file named by SSLKEYLOGFILE cannot be written: No such") as raised:
+    problem = r"^The file named by SSLKEYLOGFILE cannot be written: No such .*\. Correct or unset this"
+    with pytest.raises(TransportError, match=problem) as raised:
         post(PATIENT, "https://127.0.0.1:1/token")
-    assert (raised.value.sent, raised.value.retryable) == (False, False)
+    assert (raised.value.sent, raised.value.retryable, raised.value.reason) == (False, False, "tls")
     monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
     with pytest.raises(TransportError, match=r"127\.0\.0\.1:1 cannot be reached"):
         post(PATIENT, "https://127.0.0.1:1/token")
@@ -626,7 +661,7 @@ def test_a_python_without_ssl_is_named_and_not_retryable(monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "ssl", None)
     with pytest.raises(TransportError, match=r"^This Python was built without ssl") as raised:
         post(PATIENT, "https://oauth.example/token")
-    assert (raised.value.sent, raised.value.retryable) == (False, False)
+    assert (raised.value.sent, raised.value.retryable, raised.value.reason) == (False, False, "tls")
 
 
 # ---- proxies -------------------------------------------------------------------------------------
