@@ -22,6 +22,8 @@ from tests.posix import lchown, needs_root
 from tests.shell import ID, SECRET, Outcome, Shell, disk_full
 from tests.support import Clock
 from ytmusic_oauth import Endpoints, OAuthCredentials, OAuthToken, RefreshingToken
+from ytmusic_oauth._client_file import Client as ClientFile
+from ytmusic_oauth._client_file import client_document, parse_remembered
 from ytmusic_oauth._command_line import DONE, FIX_FIRST, LOG_IN_AGAIN
 
 OTHER: Final = "other-client"
@@ -310,6 +312,30 @@ def test_a_lock_that_stays_taken_does_not_cost_the_login(
 
 
 # ---- the file ------------------------------------------------------------------------------------
+
+UNUSUAL: Final = Endpoints(
+    "https://a.example/code",
+    "https://a.example/token",
+    "https://a.example/revoke",
+    client_authentication="basic",
+    device_grant="grant",
+    device_code_parameter="parameter",
+    authenticate_everywhere=False,
+    rotates_refresh_tokens=False,
+    is_google=True,
+)
+
+
+@pytest.mark.parametrize(
+    "client",
+    [
+        ClientFile("id", "secret", UNUSUAL, "a scope", {"audience": "b"}),
+        ClientFile("id", "", Endpoints("https://a.example/code", "https://a.example/token")),
+        ClientFile("id", "secret"),
+    ],
+)
+def test_the_next_command_reads_all_that_a_login_has_kept(client: ClientFile) -> None:
+    assert parse_remembered(client_document(client)) == client
 
 
 @pytest.mark.parametrize(
