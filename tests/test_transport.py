@@ -657,6 +657,21 @@ def test_the_timeout_ends_a_stall_over_tls() -> None:
             trusting().post(server.token_url, data={}, headers={}, timeout=0.3)
 
 
+def test_the_timeout_ends_a_stall_while_sending_over_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[float | None] = []
+    send_to_server = http.client.HTTPConnection.send
+
+    def send_and_note(connection: http.client.HTTPConnection, data: bytes) -> None:
+        send_to_server(connection, data)  # connects first
+        limits.append(connection.sock.gettimeout())
+
+    monkeypatch.setattr(http.client.HTTPConnection, "send", send_and_note)
+    with served_over_tls() as server:
+        assert post(trusting(), server.token_url) == 400
+    assert [each for each in limits if each is None or not 0 < each < 20] == []
+    assert limits
+
+
 def test_a_python_without_ssl_is_named_and_not_retryable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ssl", None)
     with pytest.raises(TransportError, match=r"^This Python was built without ssl") as raised:
