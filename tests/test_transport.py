@@ -444,13 +444,13 @@ def test_a_silent_address_is_tried_last_until_it_responds(
 
 
 @pytest.mark.parametrize("addresses", [["192.0.2.1", "2001:db8::1"], ["2001:db8::1", "192.0.2.1"]], ids=str)
-@pytest.mark.parametrize("accepts", [True, False])
+@pytest.mark.parametrize("accepts", [True, False, None])
 def test_an_address_family_that_this_machine_lacks_hides_no_other_address(
     server: FakeGoogle,
     resolve_to: Callable[[Mapping[str, bool | None]], list[Dialled]],
     monkeypatch: pytest.MonkeyPatch,
     addresses: list[str],
-    accepts: bool,
+    accepts: bool | None,
 ) -> None:
     resolve_to(dict.fromkeys(addresses, accepts))
     made = socket.socket
@@ -466,7 +466,17 @@ def test_an_address_family_that_this_machine_lacks_hides_no_other_address(
         return
     with pytest.raises(TransportError) as raised:
         post(UrllibSession(timeout=8), server.token_url)
-    assert raised.value.reason == "refused", "the other error says nothing about the server"
+    reason = "timeout" if accepts is None else "refused"
+    assert raised.value.reason == reason, "the other error says nothing about the server"
+
+
+def test_a_proxy_on_this_machine_is_not_looked_up(
+    resolve_to: Callable[[Mapping[str, bool | None]], list[Dialled]],
+) -> None:
+    dialled = resolve_to({"192.0.2.1": False, "127.0.0.1": False, "::1": False})
+    with pytest.raises(TransportError):
+        post(UrllibSession({"https": "http://LocalHost:3128"}), "https://oauth.example/token")
+    assert [each.address for each in dialled] == ["127.0.0.1", "::1"]
 
 
 def test_an_ipv6_address_is_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -572,24 +582,26 @@ class Untrusted(NamedTuple):
     problem: str
     reason: str
     advice: str
+    host: str = "127.0.0.1"
 
 
 UNTRUSTED: Final = [
     Untrusted("good", "", "certificate", "tls", "SSL_CERT_FILE.* ssl_context .*Install Certificates.command"),
     Untrusted("wrong-host", CA, "mismatch", "tls", "the certificate is for another host"),
+    Untrusted("wrong-host", CA, "mismatch", "tls", "the certificate is for another host", "localhost"),
     Untrusted("expired", CA, "certificate has expired", "clock", "date of this machine is 2026-01-01. If"),
     Untrusted("not-yet-valid", CA, "certificate is not yet valid", "clock", "is 2026-01-01. If"),
 ]
 
 
-@pytest.mark.parametrize("case", UNTRUSTED, ids=[case.certificate for case in UNTRUSTED])
+@pytest.mark.parametrize("case", UNTRUSTED, ids=[f"{case.certificate}-{case.host}" for case in UNTRUSTED])
 def test_a_server_with_an_invalid_certificate_gets_no_request(monkeypatch: pytest.MonkeyPatch, case: Untrusted) -> None:
     new_year = time.gmtime(1767225600)
     monkeypatch.setattr(time, "gmtime", lambda *_: new_year)
     monkeypatch.setenv("SSL_CERT_FILE", case.ca)
     with served_over_tls(case.certificate) as server:
-        with pytest.raises(TransportError, match=rf"^127.0.0.1:{server.port} cannot .*{case.problem}") as raised:
-            post(PATIENT, server.token_url)
+        with pytest.raises(TransportError, match=rf"^{case.host}:{server.port} cannot .*{case.problem}") as raised:
+            post(PATIENT, f"https://{case.host}:{server.port}/token")
         assert (raised.value.sent, raised.value.retryable, raised.value.reason) == (False, False, case.reason)
         assert re.search(case.advice, str(raised.value))
         assert server.transcript == []
