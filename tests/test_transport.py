@@ -334,15 +334,34 @@ def test_nothing_was_sent_if_the_port_is_out_of_range() -> None:
     assert not raised.value.sent
 
 
-def test_nothing_was_sent_if_the_host_name_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unknown(*_: object, **__: object) -> list[object]:
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+@pytest.mark.parametrize(
+    ("error", "problem", "reason"),
+    [
+        (socket.gaierror(socket.EAI_NONAME, "Name not known"), "cannot be reached: Name not known", "dns"),
+        (OSError("timed out"), "did not respond in time", "timeout"),  # a class of its own before Python 3.10
+        (None, "cannot be reached: it has no address", "network"),
+    ],
+    ids=["unknown", "timeout", "no address"],
+)
+def test_nothing_was_sent_if_the_host_name_has_no_address(
+    monkeypatch: pytest.MonkeyPatch, error: OSError | None, problem: str, reason: str
+) -> None:
+    def resolve(*_: object, **__: object) -> list[object]:
+        if error:
+            raise error
+        return []
 
-    for resolver, reason in ((unknown, "not known"), (lambda *_, **__: [], "no address")):
-        monkeypatch.setattr(socket, "getaddrinfo", resolver)
-        with pytest.raises(TransportError, match=f"oauth.example cannot be reached: .*{reason}") as raised:
-            post(PATIENT, "https://oauth.example/token")
-        assert not raised.value.sent
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    with pytest.raises(TransportError, match=f"^oauth.example {problem}") as raised:
+        post(PATIENT, "https://oauth.example/token")
+    assert (raised.value.sent, raised.value.reason) == (False, reason)
+
+
+def test_a_request_that_was_sent_has_no_response(server: FakeGoogle) -> None:
+    server.script("token", FAULTS["reset"])
+    with pytest.raises(TransportError, match=r"^127\.0\.0\.1:\d+ did not respond: ") as raised:
+        post(PATIENT, server.token_url)
+    assert (raised.value.sent, raised.value.reason) == (True, "network")
 
 
 def test_a_url_without_a_port_means_443_or_80(monkeypatch: pytest.MonkeyPatch) -> None:
