@@ -193,6 +193,18 @@ def test_a_mounted_file_that_the_host_has_replaced_is_warned_of_once(
         RefreshingToken.load(token.credentials, mounted)
 
 
+def test_what_a_file_warns_of_is_shown_when_it_is_loaded_and_when_it_is_used(
+    server: FakeGoogle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = logged_in(server)
+    first.store_token(str(tmp_path / "oauth.json"))
+    monkeypatch.setattr(FileStore, "new_warning", lambda self: f"{Path(self.path).name}: Mount the folder")
+    with pytest.warns(RuntimeWarning, match=r"^oauth\.json: Mount the folder$"):
+        token = RefreshingToken.load(first.credentials, tmp_path / "oauth.json")
+    with pytest.warns(RuntimeWarning, match=r"^oauth\.json: Mount the folder$"):
+        token.refresh()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not remove open files")
 def test_a_file_that_is_replaced_while_it_is_read_is_not_warned_of(
     server: FakeGoogle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
