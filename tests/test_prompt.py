@@ -246,7 +246,9 @@ def test_a_denied_login_leaves_no_file(server: FakeGoogle, until_enter: UserActi
     assert list(tmp_path.iterdir()) == []
 
 
-def test_setup_oauth_is_ytmusicapis(server: FakeGoogle, clock: Clock, tmp_path: Path) -> None:
+def test_setup_oauth_is_ytmusicapis(
+    server: FakeGoogle, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Called with a session, as a program that already calls ytmusicapi's does."""
     urls = {YOUTUBE.device_code_url: server.device_code_url, YOUTUBE.token_url: server.token_url}
 
@@ -254,10 +256,13 @@ def test_setup_oauth_is_ytmusicapis(server: FakeGoogle, clock: Clock, tmp_path: 
         def post(self, url: str, *, data: Mapping[str, str], headers: Mapping[str, str], timeout: float) -> Response:
             return UrllibSession().post(urls[url], data=data, headers=headers, timeout=timeout)
 
+    opened: list[str] = []
+    monkeypatch.setattr("ytmusic_oauth._terminal.open_browser", opened.append)
     server.approve_after = 0
     path = tmp_path / "oauth.json"
     token = setup_oauth(CLIENT_ID, CLIENT_SECRET, filepath=str(path), session=Session(), proxies=None)
     assert token.local_cache == path
+    assert not opened
     assert server.is_live(OAuthToken.from_json(path).access_token)
     parameters = "client_id, client_secret, filepath, session, proxies, open_browser"
     assert list(inspect.signature(setup_oauth).parameters) == parameters.split(", ")

@@ -469,11 +469,12 @@ def test_a_token_expires_as_soon_as_one_of_two_clocks_says_so(
     server: FakeGoogle, clock: Clock, wall: float, monotonic: float, is_expiring: bool
 ) -> None:
     token = logged_in(server)
-    old = token.access_token
+    old, other = token.access_token, copy.copy(token)
     clock.wall += wall
     clock.steady += monotonic
     assert token.is_expiring == is_expiring
     assert (token.access_token != old) == is_expiring
+    assert (other.as_auth() != f"Bearer {old}") == is_expiring
 
 
 def test_a_refresh_replaces_every_value_that_the_server_sent(

@@ -48,7 +48,7 @@ TESTS: Final[Mapping[str, str]] = {
     "_snapshot": "expiry vectors token refresh_tokens",
     "_state": "cycle vectors simulation file_store",
     "_steps": "cycle vectors",
-    "_store_access": "stores file_store file_login",
+    "_store_access": "stores file_store file_login command_line",
     "_keyboard": "terminal",
     "_terminal": "prompt command_line terminal",
     "_token_text": "cycle vectors file_login file_store",
@@ -59,7 +59,7 @@ TESTS: Final[Mapping[str, str]] = {
     "protocol": "wire vectors credentials",
     "session": "retries credentials wire transport",
     "store": "stores",
-    "token": "token sharing prompt api",
+    "token": "token stores prompt api file_login sharing",
     "transport": "transport",
 }
 _CHOSEN = pytest.StashKey[frozenset[str]]()
