@@ -472,14 +472,14 @@ def test_an_address_family_that_this_machine_lacks_hides_no_other_address(
     accepts: bool | None,
 ) -> None:
     resolve_to(dict.fromkeys(addresses, accepts))
-    made = socket.socket
 
-    def without_ipv6(family: int = socket.AF_INET, *arguments: int, **options: int) -> socket.socket:
-        if family == socket.AF_INET6:
-            raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
-        return made(family, *arguments, **options)
+    class WithoutIpv6(socket.socket):
+        def __init__(self, family: int = socket.AF_INET, *arguments: int, **options: int) -> None:
+            if family == socket.AF_INET6:
+                raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+            super().__init__(family, *arguments, **options)
 
-    monkeypatch.setattr(socket, "socket", without_ipv6)
+    monkeypatch.setattr(socket, "socket", WithoutIpv6)
     if accepts:
         assert post(UrllibSession(timeout=8), server.token_url) == 400
         return
