@@ -31,7 +31,16 @@ import pytest
 from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FAULTS, RFC_DIALECT, FakeGoogle, Reply
 from tests.shell import ID, POSIX_SHELL, ROOT, SECRET, BrokenStream, Shell, Terminal, disk_full, sh
 from tests.support import NOON, Clock, client, logged_in
-from ytmusic_oauth import GOOGLE, YOUTUBE, Endpoints, OAuthToken, RefreshingToken, __version__
+from ytmusic_oauth import (
+    GOOGLE,
+    YOUTUBE,
+    Endpoints,
+    OAuthCredentials,
+    OAuthToken,
+    RefreshingToken,
+    TransportError,
+    __version__,
+)
 from ytmusic_oauth._command_line import DONE, FIX_FIRST, INTERRUPTED, LOG_IN_AGAIN, TRY_LATER, _parser, main
 from ytmusic_oauth._file_store import FileStore
 from ytmusic_oauth._keyboard import Keyboard
@@ -401,6 +410,22 @@ def test_the_exit_status_says_what_to_do_next(
     assert file.read_bytes() == before
 
 
+def test_a_token_that_is_due_is_printed_while_it_is_valid_though_the_server_is_slow(
+    shell: Shell, file: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[int, float]] = []
+
+    def no_response(_: OAuthCredentials, refresh_token: str, *, tries: int, seconds: float) -> NoReturn:
+        asked.append((tries, seconds))
+        raise TransportError("no response")
+
+    monkeypatch.setattr(OAuthCredentials, "refresh_within", no_response)
+    token = OAuthToken.from_json(file)
+    clock.advance(token.expires_at - 20 - clock.wall)
+    done = shell("token", "--rotates-refresh-tokens", "no")
+    assert (done.out, asked) == (f"{token.access_token}\n", [(1, 18.0)])
+
+
 @pytest.mark.parametrize(
     ("path", "program"),
     [
@@ -659,7 +684,7 @@ def test_revoke_does_not_send_a_token_that_was_stored_during_the_question(
     monkeypatch.setattr(sys.stdin, "readline", refresh_and_confirm)
     done = shell("revoke")
     assert (done.status, server.requests_to("revoke")) == (TRY_LATER, [])
-    assert "The token was replaced meanwhile; nothing was sent. Try again" in done.err
+    assert "ytmusic_oauth: oauth.json: The token was replaced meanwhile; nothing was sent. Try again" in done.err
     assert server.can_refresh(refresh_tokens[0])
     assert shell("revoke", "--yes").status == DONE
     assert not server.can_refresh(refresh_tokens[0])
@@ -1106,6 +1131,7 @@ def test_no_scope_is_the_default_for_other_servers(
         ("token --ya29.secret", "There is a word that belongs to no option. See"),
         ("token --is-google ya29.secret'(", "--is-google: it takes one of: yes, no. See"),
         ("login --json=ya29.secret", "--json: it takes no value. See"),
+        ("login --parameter scope=ya29.secret", "ytmusic_oauth: parameters must not set scope"),
         ("login --file", "--file: expected one argument. See"),
         ("login --file=", "--file: the file name is empty. See"),
         ("login --client-secrets=", "--client-secrets: the file name is empty. See"),

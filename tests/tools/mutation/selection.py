@@ -56,7 +56,7 @@ TESTS: Final[Mapping[str, str]] = {
     "credentials": "credentials retries wire",
     "device": "device vectors",
     "exceptions": "errors wire stores file_login",
-    "protocol": "wire vectors credentials",
+    "protocol": "wire vectors credentials errors",
     "session": "retries credentials wire transport",
     "store": "stores",
     "token": "token stores prompt api file_login sharing",
