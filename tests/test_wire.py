@@ -670,9 +670,9 @@ def test_an_unsupported_token_type_is_named(kind: str) -> None:
         'The response (HTTP 200) is invalid: token_type is not Bearer, but "DPoP". '
         "Report it to the operator of the server."
     )
-    error = malformed(kind, HttpResponse(200, {**GOOD[kind], "token_type": "ya29.fresh"}))
-    assert "ya29" not in str(error)
-    assert "the-secret" not in str(malformed(kind, HttpResponse(200, {**GOOD[kind], "token_type": "the-secret"})))
+    for access_token, token_type in [("ya29.fresh", "ya29.another"), ("Letters", "Letters"), ("a", "the-secret")]:
+        body = {**GOOD[kind], "access_token": access_token, "token_type": token_type}
+        assert token_type not in str(malformed(kind, HttpResponse(200, body)))
 
 
 # ---- a new refresh token beside something unfit --------------------------------------------------
