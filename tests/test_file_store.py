@@ -344,6 +344,35 @@ def test_a_relative_path_keeps_its_folder_when_the_process_moves(
     assert store.path == "oauth.json"
 
 
+@pytest.mark.parametrize(
+    "secret", ['{"access_token": "fake"}', ' {\n "scope": "fake"', "1//fake", "GOCSPX-fake", "ya29.fake"]
+)
+def test_a_path_that_looks_like_a_secret_is_rejected(secret: str) -> None:
+    with pytest.raises(TokenFileError, match=r"^This is a secret, not the path of a file\. .*from_json_text") as raised:
+        FileStore(secret)
+    assert "fake" not in str(raised.value)
+
+
+def unlinked(status: os.stat_result) -> os.stat_result:
+    return os.stat_result((*status[:3], 0, *status[4:]))
+
+
+@posix
+def test_a_mounted_file_is_warned_of_once_if_the_original_was_replaced(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, fstat, get_status = FileStore(file), os.fstat, os.stat
+    assert (store.read(), store.new_warning()) == (OLD_BYTES.decode(), "")
+    monkeypatch.setattr(os, "fstat", lambda opened: unlinked(fstat(opened)))
+    for warning in ("Mount the folder instead", "", ""):
+        assert store.read() == OLD_BYTES.decode()
+        assert warning in (shown := store.new_warning())
+        assert bool(shown) == bool(warning)
+    store = FileStore(file)
+    monkeypatch.setattr(os, "stat", lambda path: unlinked(get_status(path)))
+    assert (store.read(), store.new_warning()) == (OLD_BYTES.decode(), ""), "a file system that counts no links"
+
+
 def test_two_stores_are_equal_if_they_are_one_file(file: Path, tmp_path: Path) -> None:
     assert FileStore(file) == FileStore(tmp_path / "." / "oauth.json")
     assert FileStore(file) != FileStore(tmp_path / "other.json")
