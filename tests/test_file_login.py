@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -453,7 +454,8 @@ def test_a_path_that_cannot_be_is_an_error_before_anything_is_sent(server: FakeG
         lambda: token.store_token(path),
         lambda: token.keep_in(path),
     ):
-        with pytest.raises(TokenFileError, match="The path has a character that no path can have"):
+        problem = f"{path!r}: The path has a character that no path can have"
+        with pytest.raises(TokenFileError, match=re.escape(problem)):
             use()
     assert len(server.requests_to("code")) + len(server.requests_to("token")) == sent
 
