@@ -27,7 +27,8 @@ from hypothesis import strategies as st
 
 from tests.posix import chown, fchown, lchown, needs_root
 from tests.support import NOON
-from ytmusic_oauth import TokenFileError, TokenFileNotFound
+from ytmusic_oauth import TokenFileError, TokenFileNotFound, _file_write
+from ytmusic_oauth._client_file import Client, client_document
 from ytmusic_oauth._file_owner import follow_links, may_be_planted
 from ytmusic_oauth._file_store import FileStore
 from ytmusic_oauth._file_write import temporary_name
@@ -215,7 +216,7 @@ def test_a_missing_file_raises_file_not_found_and_says_to_log_in(tmp_path: Path)
         load_token(FileStore(path))
     assert isinstance(missing.value, TokenFileNotFound)
     assert (missing.value.path, missing.value.filename, missing.value.errno) == (path, path, errno.ENOENT)
-    assert str(missing.value).startswith(f"{path}: ")
+    assert str(missing.value).startswith(f"{path}: There is no token file here. Log in")
 
 
 @pytest.mark.parametrize("content", [b"", b"\n"], ids=["no byte", "a line break"])
@@ -223,9 +224,33 @@ def test_an_empty_file_counts_as_missing(file: Path, content: bytes) -> None:
     # `touch oauth.json`, before it is mounted into a container.
     file.write_bytes(content)
     assert FileStore(file).read() is None
-    with pytest.raises(TokenFileNotFound, match="Log in") as empty:
+    with pytest.raises(TokenFileNotFound, match=r": The token file is empty\. Log in") as empty:
         load(file)
     assert empty.value.path == str(file)
+
+
+NO_SUCH: Final = FileNotFoundError(errno.ENOENT, "No such file")
+DENIED: Final = PermissionError(errno.EACCES, "Permission denied")
+
+
+@pytest.mark.parametrize(
+    ("is_absolute", "error", "shown"),
+    [
+        (True, OSError(), "OSError"),
+        (True, NO_SUCH, "No such file"),
+        (False, DENIED, "Permission denied"),
+        (False, NO_SUCH, "No such file, in {folder}"),
+    ],
+    ids=str,
+)
+def test_a_relative_path_that_leads_nowhere_is_told_with_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_absolute: bool, error: OSError, shown: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = str(tmp_path / "oauth.json") if is_absolute else "oauth.json"
+    assert (
+        f"{path}: It failed: {shown.format(folder=os.getcwd())}. " in f"{FileStore(path).failed('It failed', error)} "
+    )
 
 
 def make_fifo(path: Path) -> None:
@@ -371,6 +396,12 @@ def test_a_mounted_file_is_warned_of_once_if_the_original_was_replaced(
     store = FileStore(file)
     monkeypatch.setattr(os, "stat", lambda path: unlinked(get_status(path)))
     assert (store.read(), store.new_warning()) == (OLD_BYTES.decode(), ""), "a file system that counts no links"
+
+
+def test_a_write_is_not_lost_where_leftovers_cannot_be_listed(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_file_write, "remove_leftovers", failing(errno.EACCES))
+    write(file)
+    assert file.read_bytes() == NEW_BYTES
 
 
 def test_two_stores_are_equal_if_they_are_one_file(file: Path, tmp_path: Path) -> None:
@@ -1124,6 +1155,40 @@ def test_the_check_finds_a_file_of_an_unmapped_user_that_may_not_be_written() ->
         assert f"TokenFileError: {file}: No token file can be written here: Permission denied" in stderr
         assert file.stat().st_uid == 100_000
         assert is_alone(file)
+
+
+@needs_root
+def test_the_check_finds_a_file_that_can_neither_be_replaced_nor_written_in_place(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chown(file, 4242, 4242)
+    monkeypatch.setattr(os, "fchown", failing(errno.EPERM))
+    monkeypatch.setattr(_file_write, "open_in_place", failing(errno.EACCES))
+    with pytest.raises(TokenFileError, match="No token file can be written here: Permission denied"):
+        FileStore(file).check_room()
+
+
+def test_the_check_replaces_the_file_as_a_login_would(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replaced: list[str] = []
+    replace = os.replace
+
+    def replace_and_note(source: str, target: str) -> None:
+        replaced.append(target)
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", replace_and_note)
+    FileStore(file).check_writable()
+    assert str(file) in replaced
+    assert file.read_bytes() == OLD_BYTES
+
+
+def test_a_new_login_removes_the_client_of_the_one_before(file: Path) -> None:
+    kept = Path(f"{file}.client")
+    kept.write_text(client_document(Client("id", "secret")))
+    assert FileStore(file).replace(OLD_BYTES.decode(), token_text(NEW))
+    assert kept.exists()
+    assert FileStore(file).for_login().replace(token_text(NEW), token_text(OLD))
+    assert not kept.exists()
 
 
 # ---- folders that others can write to ------------------------------------------------------------
