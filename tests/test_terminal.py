@@ -92,6 +92,14 @@ def at_once(folder: Path, *people: Callable[[Desk], None], widths: Sequence[int]
         seat.result()
 
 
+def enter(desk: Desk, terminal: TerminalProcess) -> None:
+    """Press Enter, and wait until the browser has the link: a line that is typed sooner is not erased."""
+    terminal.type("\n")
+    while not (desk.folder / "link").exists():
+        terminal.see(" left")
+        terminal._read()
+
+
 def test_a_person_logs_in(tmp_path: Path) -> None:
     def person(desk: Desk) -> None:
         live = desk.server
@@ -103,10 +111,7 @@ def test_a_person_logs_in(tmp_path: Path) -> None:
             assert f"\n    {code}\n" in text
             assert f"\n{live.verification_url}?user_code={code}\n" in text
             assert "On your phone or computer" in text.replace("\n", " ")
-            terminal.type("\n")
-            while not (desk.folder / "link").exists():
-                terminal.see(" left")
-                terminal._read()
+            enter(desk, terminal)
             assert (desk.folder / "link").read_text() == f"{live.verification_url}?user_code={code}\n"
             terminal.type("typed by mistake\n")
             live.approve(code)
@@ -217,7 +222,8 @@ def test_a_failed_poll_is_told_once(tmp_path: Path) -> None:
         desk.server.script("token", FAULTS["503"], FAULTS["503"])
         with desk.login() as terminal:
             terminal.see("Trying")
-            terminal.type("\n\n")  # asks at once, whatever failed before
+            enter(desk, terminal)
+            terminal.type("\n")  # asks at once, whatever failed before
             desk.server.wait_for_requests(2, "token")
             desk.server.approve(desk.server.user_codes()[0])
             terminal.type("\n")

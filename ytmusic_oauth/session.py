@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # fmt: off
 __all__ = [
-    "GRACE", "LARGEST_BODY", "TIMEOUT", "Proxy", "RequestsSession", "Response", "Session", "Signable",
+    "LARGEST_BODY", "TIMEOUT", "Proxy", "RequestsSession", "Response", "Session", "Signable",
     "SupportsSetHeader", "check_proxies", "check_session", "is_requests", "parse_proxy", "proxy_for_https", "send",
 ]
 # fmt: on
