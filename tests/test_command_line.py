@@ -432,6 +432,7 @@ def test_a_token_that_is_due_is_printed_while_it_is_valid_though_the_server_is_s
         ("/usr/lib/ytmusic_oauth/__main__.py", "python -m ytmusic_oauth"),
         ("/usr/bin/h\xf6chst", "h\\xf6chst"),
         ("dist/oauth.pyz", f"{os.path.basename(sys.executable)} dist/oauth.pyz"),
+        ("my app/oauth.pyz", f"{os.path.basename(sys.executable)} 'my app/oauth.pyz'"),
     ],
 )
 def test_the_hint_to_log_in_names_the_program(
@@ -1194,7 +1195,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "login": "log in with a code that you confirm in a browser",
     "token": "print the access token, refreshed first if it is due",
     "header": "print the Authorization header, for curl -H @-",
-    "status": "say whether you are logged in (exit status 0 if so), without a network",
+    "status": "say whether you are logged in (exit status 0 if so), without a network unless --check",
     "refresh": "get a new access token now, even if the old one is fresh",
     "revoke": "end the login, for every program that uses it, and remove its file",
 }

@@ -82,7 +82,7 @@ def test_a_python_that_is_too_old_says_which_version_is_needed(
     folder: Path, path_of: Callable[[str], str], name: str, way: Sequence[str]
 ) -> None:
     done = run([path_of(name), *way, "status"], folder)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stdout == ""
     start = f"ytmusic_oauth needs Python 3.8 or later; this is Python {name}."
     assert done.stderr.startswith(start)
@@ -122,7 +122,7 @@ def test_the_folder_of_the_package_does_not_run(folder: Path, place: str) -> Non
     """Its `token.py` would be in front of the standard library's."""
     there = folder if place == "." else folder / "ytmusic_oauth"
     done = run([sys.executable, "ytmusic_oauth" if place == "." else "."], there)
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
-        "ytmusic_oauth: this is a package: go to the folder that contains it, and run python -m ytmusic_oauth\n"
+        "ytmusic_oauth is a package: go to the folder that contains it, and run python -m ytmusic_oauth\n"
     )

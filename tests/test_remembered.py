@@ -472,3 +472,16 @@ def test_a_client_that_cannot_be_kept_does_not_cost_the_login(
     assert "oauth.json.client: No space left on device. The OAuth client is not kept: pass it to each" in done.err
     assert server.is_live(OAuthToken.from_json(tmp_path / "oauth.json").access_token)
     assert not kept.exists()
+
+
+def test_a_login_without_a_refresh_token_removes_the_client_of_the_last_one(
+    alone: Shell, kept: Path, tmp_path: Path
+) -> None:
+    """Both have none: that does not make them the same login."""
+    assert alone("login").status == DONE
+    file = tmp_path / "oauth.json"
+    without = {**json.loads(file.read_text()), "refresh_token": ""}
+    file.write_text(json.dumps(without))
+    credentials = OAuthCredentials("id", "secret")
+    RefreshingToken.from_dict(credentials, {**without, "access_token": "ya29.fake-other"}).keep_in(file)
+    assert not kept.exists()

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ytmusic_oauth import _validation
+from ytmusic_oauth import OAuthCredentials, _validation
 
 TEN_YEARS: Final = 315_360_000
 NOT_TEXT: Final[tuple[object, ...]] = (None, 5, 5.0, True, b"text", ["text"], {"text": 1})
@@ -207,6 +207,11 @@ def test_the_error_never_quotes_the_value(validator: Callable[[object], object],
 def test_what_is_wrong_with_a_client_id_or_secret_is_said_in_words(value: object, reason: str) -> None:
     with pytest.raises(ValueError, match=f"^client_secret {reason}$"):
         _validation.validate("client_secret", value, _validation.credential)
+
+
+def test_a_client_id_may_be_shown_so_it_is_no_secret_of_googles() -> None:
+    with pytest.raises(ValueError, match="client_id looks like a client secret"):
+        OAuthCredentials("GOCSPX-fake", "1-fake.apps.googleusercontent.com")
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,8 @@ import sys
 if sys.hexversion < 0x03080000:
     _problem = "ytmusic_oauth needs Python 3.8 or later; this is Python " + sys.version.split()[0]
     if sys.argv[:1] in (["-m"], ["-c"]):  # Python 2.7 says -c for both
-        sys.exit(_problem)
+        sys.stderr.write(_problem + "\n")
+        sys.exit(2)
     raise ImportError(_problem)
 
 # fmt: off

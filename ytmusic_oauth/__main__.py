@@ -4,7 +4,8 @@
 import sys
 
 if __name__ == "__main__" and not __package__:  # `token.py` beside this file would hide the standard library's
-    sys.exit("ytmusic_oauth: this is a package: go to the folder that contains it, and run python -m ytmusic_oauth")
+    sys.stderr.write("ytmusic_oauth is a package: go to the folder that contains it, and run python -m ytmusic_oauth\n")
+    sys.exit(2)
 
 try:
     from ._command_line import main

@@ -29,9 +29,9 @@ _COMMANDS: Final[Mapping[Callable[[Options], None], str]] = {
     login: "log in with a code that you confirm in a browser",
     token: "print the access token, refreshed first if it is due",
     header: "print the Authorization header, for curl -H @-",
-    status: "say whether you are logged in (exit status 0 if so), without a network",
+    status: "say whether you are logged in (exit status 0 if so), without a network unless --check",
     refresh: "get a new access token now, even if the old one is fresh",
-    revoke: "end the login, for every program that uses it, and remove its file",
+    revoke: "end the login, for every program that uses it, and remove its files",
 }
 _CLIENT_HELP: Final = (
     "`login` saves the client and the server in FILE.client. A client that is neither given nor saved is read from the "
@@ -158,7 +158,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if program == "__main__.py":
         program = f"{python} -m {__package__}"
     elif program.endswith(".pyz"):
-        program = f"{python} {path}"
+        from shlex import quote
+
+        program = f"{python} {quote(path)}"
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", RuntimeWarning)
         try:

@@ -77,15 +77,15 @@ class Request(NamedTuple):
 
 def _secrets_in(body: object) -> Iterator[str]:
     # Not recursive: a session of the caller's may have decoded a body of any depth.
-    rest = [("", body)]
+    rest = [(False, body)]
     while rest:
-        key, value = rest.pop()
-        if isinstance(value, str) and _SECRET_KEY.search(key):
+        is_secret, value = rest.pop()
+        if isinstance(value, str) and is_secret:
             yield value
         elif is_object(value):
-            rest += [(key if _SECRET_KEY.search(key) else name, each) for name, each in value.items()]
+            rest += [(is_secret or bool(_SECRET_KEY.search(key)), each) for key, each in value.items()]
         elif is_array(value):
-            rest += [(key, each) for each in value]
+            rest += [(is_secret, each) for each in value]
 
 
 class HttpResponse(NamedTuple):

@@ -234,7 +234,8 @@ class Refresher:
         state, is_ours = self.state, False
         if before is not None and not state.is_new_login:
             with suppress(TokenStoreError):
-                is_ours = parse_token_text(before)["refresh_token"] in {state.snapshot.refresh_token, *state.superseded}
+                there = parse_token_text(before)["refresh_token"]
+                is_ours = there != "" and there in {state.snapshot.refresh_token, *state.superseded}
         return (store if is_ours else _for_login(store)).replace(before, after)
 
     def _lock(self, store: TokenStore, timeout: float, held: ExitStack) -> Event:

@@ -91,6 +91,13 @@ def credential(value: object) -> str:
     return secret(value)
 
 
+def client_name(value: object) -> str:
+    """A client id: as `credential`. It may be shown, so it must not be Google's client secret, swapped with it."""
+    if text(value).startswith("GOCSPX-"):
+        raise ValueError("looks like a client secret")
+    return credential(value)
+
+
 def client_authentication(value: object) -> ClientAuthentication:
     """How a client authenticates."""
     ways: Mapping[object, ClientAuthentication] = {"post": "post", "basic": "basic", "none": "none"}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from . import protocol
 from ._messages import HttpResponse, Request
 from ._retries import TRIES, with_retries
-from ._validation import credential, extra_parameters, printable, validate
+from ._validation import client_name, credential, extra_parameters, printable, validate
 from .models import AuthCodeDict, BaseTokenDict, RefreshableTokenDict
 from .protocol import OAUTH_SCOPE, YOUTUBE, Endpoints
 from .session import TIMEOUT, Session, check_proxies, check_session, is_requests, send
@@ -81,7 +81,7 @@ class OAuthCredentials(Credentials):
     ) -> None:
         if not hasattr(endpoints, "device_code_url"):
             raise TypeError("endpoints must be Endpoints")
-        validate("client_id", client_id, credential)
+        validate("client_id", client_id, client_name)
         if client_secret or endpoints.client_authentication != "none":
             validate("client_secret", client_secret or "", credential)
         super().__init__(client_id, client_secret or "")

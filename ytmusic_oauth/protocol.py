@@ -163,8 +163,11 @@ def _codes(body: Mapping[str, object]) -> AuthCodeDict:
         "interval": interval if interval <= min(MAX_INTERVAL, expires_in / 2) else _INTERVAL,
         "verification_url": field(body, link, web_link),
     }
+    from urllib.parse import unquote
+
     # A link with the device code is not used: it becomes part of a browser's command line, which `ps` shows to all.
-    if (complete := optional(body, "verification_uri_complete", web_link, "")) and code["device_code"] not in complete:
+    complete = optional(body, "verification_uri_complete", web_link, "")
+    if complete and code["device_code"] not in unquote(complete):
         linked: LinkedAuthCodeDict = {**code, "verification_uri_complete": complete}
         return linked
     return code
