@@ -1197,7 +1197,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "header": "print the Authorization header, for curl -H @-",
     "status": "say whether you are logged in (exit status 0 if so), without a network unless --check",
     "refresh": "get a new access token now, even if the old one is fresh",
-    "revoke": "end the login, for every program that uses it, and remove its file",
+    "revoke": "end the login, for every program that uses it, and remove its files",
 }
 
 

@@ -163,7 +163,8 @@ class State:
     def saved_as(self, token: RefreshableTokenDict) -> None:
         """Note that the store has these values now."""
         self.last_read = self.clean = token
-        self.is_new_login = False
+        # A login that was set meanwhile is still to be saved.
+        self.is_new_login = self.is_new_login and token["refresh_token"] != self.snapshot.refresh_token
         self.store_backoff = _NO_BACKOFF
 
     def moved(self, there: State) -> None:
