@@ -201,7 +201,9 @@ func (s *State) takeOther() {
 
 // savedAs notes that the store has these values now.
 func (s *State) savedAs(token *Token) {
-	s.seen, s.saved, s.isNewLogin, s.storeBackoff = token, token, false, noBackoff
+	s.seen, s.saved, s.storeBackoff = token, token, noBackoff
+	// A login that was set meanwhile is still to be saved.
+	s.isNewLogin = s.isNewLogin && token.RefreshToken != s.token().RefreshToken
 }
 
 func (s *State) replace(snapshot *Snapshot) {

@@ -164,7 +164,8 @@ export class State {
   savedAs(token) {
     this.lastRead = token;
     this.clean = token;
-    this.isNewLogin = false;
+    // A login that was set meanwhile is still to be saved.
+    this.isNewLogin &&= token.refresh_token !== this.snapshot.token.refresh_token;
     this.storeBackoff = NO_BACKOFF;
   }
 
