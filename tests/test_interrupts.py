@@ -7,6 +7,7 @@ No lock stays held, and no new refresh token is lost. YTMUSIC_OAUTH_TORTURE=1 tr
 from __future__ import annotations
 
 import json
+import logging
 import os
 import platform
 import sys
@@ -70,7 +71,8 @@ class InterruptAt:
         self.point = ""
 
     def __call__(self, frame: FrameType, event: str, function: object) -> None:
-        if event not in {"call", "c_return"} or frame.f_code.co_filename == __file__:
+        # An interrupt in `logging` may leave its own lock held, before Python 3.13.
+        if event not in {"call", "c_return"} or frame.f_code.co_filename in {__file__, logging.__file__}:
             return
         self.left -= 1
         if self.left == 0:
