@@ -248,9 +248,9 @@ def test_a_relative_path_that_leads_nowhere_is_told_with_its_folder(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     path = str(tmp_path / "oauth.json") if is_absolute else "oauth.json"
-    assert (
-        f"{path}: It failed: {shown.format(folder=os.getcwd())}. " in f"{FileStore(path).failed('It failed', error)} "
-    )
+    told = f"{FileStore(path).failed('It failed', error)} "
+    assert told.startswith(f"{path}: It failed: {shown.format(folder=os.getcwd())}. ")
+    assert "Expand the path" not in told, "it does not begin with ~"
 
 
 def make_fifo(path: Path) -> None:
@@ -290,8 +290,8 @@ def test_a_huge_file_is_not_read_into_memory(file: Path) -> None:
 
 
 def test_a_path_through_a_file_is_rejected(file: Path) -> None:
-    for use in (load, write):
-        with pytest.raises(TokenFileError, match=r" cannot be (read|written): ") as refused:
+    for use, done in ((load, "read"), (write, "(read|written)")):
+        with pytest.raises(TokenFileError, match=f" cannot be {done}: ") as refused:
             use(file / "oauth.json")
         assert refused.value.path == str(file / "oauth.json")
     assert file.read_bytes() == OLD_BYTES
@@ -380,6 +380,18 @@ def test_a_path_that_looks_like_a_secret_is_rejected(secret: str) -> None:
 
 def unlinked(status: os.stat_result) -> os.stat_result:
     return os.stat_result((*status[:3], 0, *status[4:]))
+
+
+@posix
+def test_a_login_is_not_read_through_a_link_that_appears_meanwhile(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(file)
+    assert FileStore(link).read() == OLD_BYTES.decode()
+    monkeypatch.setattr(FileStore, "_target", lambda store: (f"{link}", None))  # as before the link was there
+    with pytest.raises(TokenFileError, match="The token file cannot be read: "):
+        FileStore(link).for_login().read()
 
 
 @posix
