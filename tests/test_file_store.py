@@ -227,6 +227,8 @@ def test_an_empty_file_counts_as_missing(file: Path, content: bytes) -> None:
     with pytest.raises(TokenFileNotFound, match=r": The token file is empty\. Log in") as empty:
         load(file)
     assert empty.value.path == str(file)
+    file.write_bytes(b"X" + content)
+    assert FileStore(file).read(), "any letter is content"
 
 
 NO_SUCH: Final = FileNotFoundError(errno.ENOENT, "No such file")
