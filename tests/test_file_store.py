@@ -674,6 +674,8 @@ def test_a_circle_of_links_is_rejected(tmp_path: Path) -> None:
             use(link)
         assert refused.value.path == str(link)
         assert "Check the symbolic links" in str(refused.value)
+    with pytest.raises(TokenFileError, match="The token file cannot be written: "):
+        FileStore(link).replace(None, "{}")
 
 
 @posix
@@ -1535,7 +1537,7 @@ def test_a_failed_write_keeps_the_old_file_and_names_it(
         with pytest.raises(TokenFileError) as failed:
             FileStore(file).replace(OLD_BYTES.decode(), NEW_BYTES.decode())
     assert failed.value.path == str(file)
-    assert os.strerror(number) in str(failed.value)
+    assert f"The token file cannot be written: {os.strerror(number)}" in str(failed.value)
     assert file.read_bytes() == OLD_BYTES
     assert is_alone(file)
 
