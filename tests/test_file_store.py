@@ -380,8 +380,8 @@ def test_a_path_that_looks_like_a_secret_is_rejected(secret: str) -> None:
     assert "fake" not in str(raised.value)
 
 
-def unlinked(status: os.stat_result) -> os.stat_result:
-    return os.stat_result((*status[:3], 0, *status[4:]))
+def linked(times: int, status: os.stat_result) -> os.stat_result:
+    return os.stat_result((*status[:3], times, *status[4:]))
 
 
 @posix
@@ -402,14 +402,16 @@ def test_a_mounted_file_is_warned_of_once_if_the_original_was_replaced(
 ) -> None:
     store, fstat, get_status = FileStore(file), os.fstat, os.stat
     assert (store.read(), store.new_warning()) == (OLD_BYTES.decode(), "")
-    monkeypatch.setattr(os, "fstat", lambda opened: unlinked(fstat(opened)))
+    monkeypatch.setattr(os, "fstat", lambda opened: linked(0, fstat(opened)))
     for warning in ("Mount the folder instead", "", ""):
         assert store.read() == OLD_BYTES.decode()
         assert warning in (shown := store.new_warning())
         assert bool(shown) == bool(warning)
-    store = FileStore(file)
-    monkeypatch.setattr(os, "stat", lambda path: unlinked(get_status(path)))
-    assert (store.read(), store.new_warning()) == (OLD_BYTES.decode(), ""), "a file system that counts no links"
+    for links in (0, 1):  # of a folder: some file systems do not count them, and some only its name
+        store = FileStore(file)
+        monkeypatch.setattr(os, "stat", lambda path, links=links: linked(links, get_status(path)))
+        assert store.read() == OLD_BYTES.decode()
+        assert bool(store.new_warning()) == bool(links)
 
 
 def test_a_write_is_not_lost_where_leftovers_cannot_be_listed(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -1282,7 +1284,9 @@ def test_a_new_login_is_not_put_into_the_file_of_another_user(shared: Path, fold
     file.write_bytes(content)
     file.chmod(0o666)
     chown(file, 4242, 4242)
-    refuses_a_new_login(file, "The file belongs to another user, in a folder that others can write")
+    refuses_a_new_login(
+        file, "The file belongs to another user, .* can write to. It may be a trap: use a folder of your"
+    )
     assert file.read_bytes() == content
     assert is_alone(file)
 
