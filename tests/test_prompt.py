@@ -263,6 +263,10 @@ def test_setup_oauth_is_ytmusicapis(
     token = setup_oauth(CLIENT_ID, CLIENT_SECRET, filepath=str(path), session=Session(), proxies=None)
     assert token.local_cache == path
     assert not opened
+    setup_oauth(CLIENT_ID, CLIENT_SECRET, session=Session(), open_browser=True)
+    assert len(opened) == 1
+    with pytest.raises(ValueError, match="pass proxies to your own session"):
+        setup_oauth(CLIENT_ID, CLIENT_SECRET, session=Session(), proxies={"https": "http://proxy.example"})
     assert server.is_live(OAuthToken.from_json(path).access_token)
     parameters = "client_id, client_secret, filepath, session, proxies, open_browser"
     assert list(inspect.signature(setup_oauth).parameters) == parameters.split(", ")
