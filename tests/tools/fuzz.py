@@ -135,7 +135,8 @@ def json_document(data: bytes) -> None:
     except ValueError as error:
         assert len(str(error)) < 100
     else:
-        assert value == json.loads(document)
+        # Long integers are read as floats. Texts are compared, because NaN is not equal to itself.
+        assert repr(value) == repr(json.loads(document, parse_int=_validation._number))
 
 
 def token_file(data: bytes) -> None:
