@@ -26,7 +26,7 @@ _MAIN: Final = """\
 import sys
 
 if sys.hexversion < 0x03080000:
-    sys.stderr.write("ytmusic_oauth needs Python 3.8 or later; this is Python " + sys.version.split()[0] + "\n")
+    sys.stderr.write("ytmusic_oauth needs Python 3.8 or later; this is Python " + sys.version.split()[0] + "\\n")
     sys.exit(2)
 
 from ytmusic_oauth.__main__ import main
