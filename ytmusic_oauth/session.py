@@ -37,6 +37,8 @@ LARGEST_BODY: Final = 2**20
 GRACE: Final = 1.0
 """Seconds that there always are to read a body after its headers, however late those came."""
 
+# Content types that have no secret in them. To search others for secrets takes time.
+_USUAL: Final = frozenset({"application/json", "application/json; charset=utf-8", "application/json;charset=UTF-8"})
 # For a session that is not one.
 _ADVICE: Final = "Correct the session: its `post` must take `data`, `headers` and `timeout`, and return a response."
 
@@ -227,11 +229,12 @@ def send(session: Session, request: Request, timeout: float = TIMEOUT) -> HttpRe
             body = json_value(content.decode("utf-8-sig"))  # some servers send a byte order mark
         except ValueError as error:
             problem = "is not UTF-8" if isinstance(error, UnicodeError) else str(error)
+    kind = headers.get("content-type", "")
     is_empty = content == b"" or (content is None and headers.get("content-length") == "0")
     return HttpResponse(
         status=status,
         body=body,
-        content_type=request.redacted(headers.get("content-type"), body) or "no content type",
+        content_type=kind if kind in _USUAL else request.redacted(kind, body) or "no content type",
         retry_after=parse_retry_after(headers.get("retry-after", ""), headers.get("date", ""), time.time()),
         is_empty=body is None and is_empty,
         has_challenge="www-authenticate" in headers,
