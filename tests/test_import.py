@@ -11,6 +11,8 @@ from typing import Final
 
 import pytest
 
+import ytmusic_oauth
+
 ROOT: Final = Path(__file__).parent.parent
 
 # Modules that take longer to load than this package, or that only the network needs.
@@ -69,6 +71,10 @@ except ytmusic_oauth.TransportError:
 print(before, made, "socket" in sys.modules)
 """
     assert run(script, "-S") == "False False True\n"
+
+
+def test_introspection_lists_the_public_names() -> None:
+    assert set(ytmusic_oauth.__all__) <= set(dir(ytmusic_oauth))
 
 
 def test_a_star_import_gives_every_public_name() -> None:
