@@ -58,8 +58,7 @@ class State:
         self.is_new_login = is_new_login
         #: the most recent refresh tokens that ours replaced
         self.superseded: tuple[str, ...] = ()
-        #: the constructor's token or the store's, whichever looked older; None if the two never had to be
-        #: compared
+        #: the constructor's token or the store's, whichever looked older; None if no other is left
         self.alternative: Snapshot | None = None
         #: why the last refresh failed; None if it succeeded
         self.error: OAuthError | None = None
