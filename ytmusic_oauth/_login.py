@@ -21,7 +21,7 @@ from ._output import duration, local_time, write_event, write_message
 from ._store_access import cause, load_token
 from ._terminal import StatusLine, can_ask, open_browser, wait
 from .credentials import OAuthCredentials
-from .exceptions import AuthorizationPending, OAuthError, TokenFileNotFound, TokenStoreError
+from .exceptions import OAuthError, TokenFileNotFound, TokenStoreError
 from .models import AuthCodeDict
 from .protocol import verification_link
 from .token import RefreshingToken
@@ -112,9 +112,9 @@ class _Conversation:
                 self._has_browser_failed = open_browser(self._link)
         return False
 
-    def on_wait(self, seconds_left: float, error: OAuthError) -> None:
+    def on_wait(self, seconds_left: float, failure: OAuthError | None) -> None:
         """Tell why a poll has failed, if it has."""
-        problem = "" if isinstance(error, AuthorizationPending) else f"{error.problem}. Trying again."
+        problem = "" if failure is None else f"{failure.problem}. Trying again."
         if problem not in {"", self._told}:
             self._tell(problem)
         self._told = problem

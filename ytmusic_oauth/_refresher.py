@@ -55,14 +55,12 @@ class Refresher:
             task = decide(self.state, goal, now, has_store=self.store is not None)
             if task is Task.RETURN:
                 return
-            is_valid = before.valid.covers(now.wall, now.monotonic)
-            if self._flight.is_own():
-                self._check_own(is_valid)
+            if self._is_own(now):
                 return
             if task is Task.SAVE:
                 self._run_shared(seen, Cycle.save, credentials, wait=False)
             elif task is Task.REFRESH:
-                self._run_shared(seen, Cycle.refresh, credentials, goal, wait=not is_valid)
+                self._run_shared(seen, Cycle.refresh, credentials, goal, wait=not self._is_valid(now))
             else:
                 if task is Task.LOOK:
                     self._run_shared(seen, Cycle.look, credentials, wait=False)
@@ -80,8 +78,7 @@ class Refresher:
             now, seen = _now(), self._flight.generation
             if decide(self.state, goal, now, has_store=False) is Task.RETURN:
                 return
-            if self._flight.is_own():
-                self._check_own(self._is_valid(now))
+            if self._is_own(now):
                 return
             if self._run_shared(seen, Cycle.refresh, credentials, goal, wait=True):
                 return
@@ -154,10 +151,11 @@ class Refresher:
     def _is_valid(self, now: Event) -> bool:
         return self.state.snapshot.valid.covers(now.wall, now.monotonic)
 
-    @staticmethod
-    def _check_own(is_valid: bool) -> None:
-        if not is_valid:
+    def _is_own(self, now: Event) -> bool:
+        """Whether this thread is refreshing the token already. Raises an `OAuthError` if it has expired."""
+        if self._flight.is_own() and not self._is_valid(now):
             raise OAuthError("This thread is already refreshing this token", retryable=True)
+        return self._flight.is_own()
 
     # ---- the steps of a cycle ----
 

@@ -162,36 +162,28 @@ def wait(
     credentials: OAuthCredentials,
     code: AuthCodeDict,
     sleep: Callable[[float, float], bool],
-    on_wait: Callable[[float, OAuthError], None],
+    on_wait: Callable[[float, OAuthError | None], None],
 ) -> RefreshableTokenDict:
     """Wait until the user has confirmed the code, as `wait_for_token` does.
 
     `sleep(seconds, deadline)` waits at most so many seconds, and returns True if the user wants the server to be asked
     now; at `deadline`, a monotonic time, the code expires. `on_wait` is called after each poll, with the seconds until
-    the code expires, and with the error.
+    the code expires, and with the error if that is a failure.
     """
     from .device import poll
 
     schedule = credentials._schedule(code)
-    errors: list[OAuthError] = []
-
-    def ask() -> RefreshableTokenDict:
-        try:
-            return credentials.token_from_code(code["device_code"])
-        except OAuthError as error:
-            errors[:] = [error]
-            raise
 
     def sleep_or_hurry(seconds: float) -> None:
         if sleep(seconds, schedule.deadline):
             schedule.hurry(time.monotonic())
 
     return poll(
-        ask,
+        lambda: credentials.token_from_code(code["device_code"]),
         schedule,
         monotonic=time.monotonic,
         sleep=sleep_or_hurry,
-        on_wait=lambda seconds_left: on_wait(seconds_left, errors[0]),
+        on_wait=lambda seconds_left: on_wait(seconds_left, schedule._failure),
     )
 
 

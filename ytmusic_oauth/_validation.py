@@ -145,7 +145,7 @@ def web_link(value: object) -> str:
 def safe_url(value: object) -> str:
     """A URL to which secrets may be sent: https, or http to this machine."""
     parts = _SAFE_URL.fullmatch(text(value))
-    if parts is None or int(parts["port"] or "0") > 65535 or not _is_ipv6(parts["ipv6"]):
+    if parts is None or int(parts["port"] or "0") > 65535 or (parts["ipv6"] and not _is_ipv6(parts["ipv6"])):
         raise ValueError(f"is not a valid endpoint: {_url_problem(text(value))}")
     return text(value)
 
@@ -186,14 +186,13 @@ def _punycode(host: str) -> str:
     return ".".join(each if each.isascii() else f"xn--{each.encode('punycode').decode()}" for each in labels)
 
 
-def _is_ipv6(address: str | None) -> bool:
+def _is_ipv6(address: str) -> bool:
     from ipaddress import IPv6Address
 
-    try:
-        IPv6Address(address or "::")
-    except ValueError:
-        return False
-    return True
+    with suppress(ValueError):
+        IPv6Address(address)
+        return True
+    return False
 
 
 def wire_seconds(value: object) -> int:

@@ -178,7 +178,6 @@ class OAuthToken(Token):
             self._state.supersede(self._snapshot.refreshed(time.time(), time.monotonic(), fresh_access))
 
 
-@dataclass(init=False, repr=False, eq=False)
 class RefreshingToken(OAuthToken):
     """A token that refreshes itself when it is read and due for a refresh: see `is_expiring`.
 
@@ -204,7 +203,6 @@ class RefreshingToken(OAuthToken):
 
     credentials: Credentials
     """What refreshes the token."""
-    _local_cache: Path | None = None
 
     def __init__(
         self,
@@ -225,7 +223,6 @@ class RefreshingToken(OAuthToken):
         if not callable(getattr(credentials, "refresh_token", None)):
             raise TypeError("credentials must be a Credentials")
         self.credentials = credentials
-        self._local_cache = _path_of(store)
         self._refresher = Refresher(self._state, store)
 
     def __getstate__(self) -> dict[str, object]:
@@ -291,7 +288,7 @@ class RefreshingToken(OAuthToken):
         Replaces the text that is there, even if it is not a token. If the token cannot be saved, warns, and tries again
         when it is next used. Does nothing during a refresh by the same thread.
         """
-        self._move(_as_store(store), must_save=False)
+        self._refresher.move(self.credentials, _as_store(store), must_save=False)
 
     @property
     def local_cache(self) -> Path | None:
@@ -299,17 +296,12 @@ class RefreshingToken(OAuthToken):
 
         That does nothing during a refresh by the same thread.
         """
-        return self._local_cache
+        store = self._refresher.store
+        return Path(store.path) if isinstance(store, FileStore) else None
 
     @local_cache.setter
     def local_cache(self, path: Path | None) -> None:
-        self._move(None if path is None else FileStore(path), must_save=True)
-
-    def _move(self, store: TokenStore | None, *, must_save: bool) -> None:
-        try:
-            self._refresher.move(self.credentials, store, must_save=must_save)
-        finally:
-            self._local_cache = _path_of(self._refresher.store)
+        self._refresher.move(self.credentials, None if path is None else FileStore(path), must_save=True)
 
     def store_token(self, path: str | None = None) -> None:
         """Write the current values to a file, or to the token's own store if it has one. Raises `TokenStoreError`.
@@ -393,7 +385,3 @@ def _state(values: RefreshableTokenDict, last_read: RefreshableTokenDict | None 
 
 def _as_store(store: str | os.PathLike[str] | TokenStore) -> TokenStore:
     return FileStore(store) if isinstance(store, (str, os.PathLike)) else store
-
-
-def _path_of(store: TokenStore | None) -> Path | None:
-    return Path(store.path) if isinstance(store, FileStore) else None
