@@ -112,10 +112,10 @@ def test_an_interrupt_leaves_no_lock_held_and_loses_no_refresh_token(tmp_path: P
             point = interrupted(token.refresh, left)
             if not point:
                 break
-            for mutex in (CHANGES, token._refresher._flight._mutex):
+            for mutex in (CHANGES, token._refresher):
                 assert another.submit(mutex.lock().acquire, blocking=False).result(), f"{mutex} is held: {point}"
                 another.submit(mutex.lock().release).result()
-            assert not token._refresher._flight.is_own(), point
+            assert not token._refresher.is_own(), point
             assert not _refresher._locked, point
             with FileLock(str(path), 0) as is_locked:
                 assert is_locked, point

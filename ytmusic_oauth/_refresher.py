@@ -26,21 +26,18 @@ from .store import TokenStore
 _locked: Final[dict[ExitStack, tuple[tuple[object, int], TokenStore]]] = {}
 
 
-class Refresher:
+class Refresher(SingleFlight):
     """Keeps one token fresh for all threads that share it, and keeps it in its store, if it has one."""
 
-    __slots__ = ("_flight", "state", "store")
+    __slots__ = ("state", "store")
 
     def __init__(self, state: State, store: TokenStore | None = None) -> None:
+        super().__init__()
         self.state = state
         self.store = store
-        self._flight = SingleFlight()
-
-    def __reduce__(self) -> tuple[type[Refresher], tuple[State, TokenStore | None]]:
-        # Copies and pickles share the store, but not a refresh that is under way.
-        return Refresher, (self.state, self.store)
 
     def __deepcopy__(self, memo: dict[int, object]) -> Refresher:
+        # The store is shared.
         return Refresher(deepcopy(self.state, memo), self.store)
 
     # ---- what a token asks for ----
@@ -51,7 +48,7 @@ class Refresher:
         Raises an `OAuthError` if the token has expired and cannot be refreshed; `InvalidGrant` even while it is valid.
         """
         while True:
-            before, now, seen = self.state.snapshot, _now(), self._flight.generation
+            before, now, seen = self.state.snapshot, _now(), self.generation
             task = decide(self.state, goal, now, has_store=self.store is not None)
             if task is Task.RETURN:
                 return
@@ -75,7 +72,7 @@ class Refresher:
         responses = self.state.responses
         goal = Goal(rejected=self.state.snapshot.access_token if rejected is None else rejected.split(" ")[-1])
         while self.state.responses == responses:
-            now, seen = _now(), self._flight.generation
+            now, seen = _now(), self.generation
             if decide(self.state, goal, now, has_store=False) is Task.RETURN:
                 return
             if self._is_own(now):
@@ -88,7 +85,7 @@ class Refresher:
 
         Does nothing in the middle of this thread's own refresh, which ends with a save.
         """
-        if self.store is None or self._flight.is_own():
+        if self.store is None or self.is_own():
             return
         if self.state.is_new_login:
             _check_room(_for_login(self.store))
@@ -127,8 +124,8 @@ class Refresher:
                     warn(f"{problem} The token is in memory only until it can be saved.{there.outlook()}")
                     self.state.store_backoff = self.state.store_backoff._replace(failures=1)
 
-        if not self._flight.is_own():
-            self._flight.run(None, work)
+        if not self.is_own():
+            self.run(None, work)
 
     # ---- threads ----
 
@@ -144,7 +141,7 @@ class Refresher:
         name = "memory" if self.store is None else type(self.store).__name__
         log = Log(self.state, self.store.path if isinstance(self.store, FileStore) else name)
         try:
-            return self._flight.run(seen, lambda: self._carry_out(way, goal, credentials, log), wait=wait)
+            return self.run(seen, lambda: self._carry_out(way, goal, credentials, log), wait=wait)
         finally:
             log.emit()
 
@@ -153,9 +150,9 @@ class Refresher:
 
     def _is_own(self, now: Event) -> bool:
         """Whether this thread is refreshing the token already. Raises an `OAuthError` if it has expired."""
-        if self._flight.is_own() and not self._is_valid(now):
+        if self.is_own() and not self._is_valid(now):
             raise OAuthError("This thread is already refreshing this token", retryable=True)
-        return self._flight.is_own()
+        return self.is_own()
 
     # ---- the steps of a cycle ----
 
@@ -163,12 +160,12 @@ class Refresher:
         cycle = Cycle(self.state, _now(), rotates=_rotates(credentials), has_store=self.store is not None, goal=goal)
         held, warning = ExitStack(), None
         try:
-            warning = self._run(cycle, way(cycle), held, credentials, log)
+            warning = self._follow(cycle, way(cycle), held, credentials, log)
         except OAuthError as error:
             raise located(self.store, error) from error.__cause__
         except BaseException:  # Ctrl-C: the process may end, and with it the only copy of a new token
             with suppress(Exception):
-                self._run(cycle, cycle.rescue(is_locked=held in _locked), held, credentials, log)
+                self._follow(cycle, cycle.rescue(is_locked=held in _locked), held, credentials, log)
             raise
         finally:
             try:
@@ -182,7 +179,7 @@ class Refresher:
             warn(f"{located(self.store, warning.error)} {warning.consequence}{self.state.outlook()}")
         warn_of_file(self.store)
 
-    def _run(self, cycle: Cycle, steps: Steps, held: ExitStack, credentials: Credentials, log: Log) -> Warn | None:
+    def _follow(self, cycle: Cycle, steps: Steps, held: ExitStack, credentials: Credentials, log: Log) -> Warn | None:
         try:
             with CHANGES.lock():
                 step = next(steps)

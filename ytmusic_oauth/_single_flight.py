@@ -41,18 +41,18 @@ class Mutex:
 CHANGES: Final = Mutex()
 
 
-class SingleFlight:
+class SingleFlight(Mutex):
     """The first caller does the work. Callers that arrive meanwhile share its outcome, or do not wait for it."""
 
-    __slots__ = ("_error", "_mutex", "_owner", "generation")
+    # The lock guards the work, `generation` and `_error`. Re-entrant, because a signal handler may use the token after
+    # `acquire` and before `_owner` is assigned.
+    __slots__ = ("_error", "_owner", "generation")
 
     def __init__(self) -> None:
+        super().__init__()
         #: the number of executions whose outcome was shared
         self.generation: int = 0
         self._error: OAuthError | None = None
-        # Guards the work, `generation` and `_error`. Re-entrant, because a signal handler may use the token after
-        # `acquire` and before `_owner` is assigned.
-        self._mutex = Mutex()
         self._owner: tuple[object, int] | None = None
 
     def is_own(self) -> bool:
@@ -67,7 +67,7 @@ class SingleFlight:
         is not shared. Other exceptions (KeyboardInterrupt) are not shared: the next waiting caller does the work.
         Without `wait`, returns False at once if an execution is under way, and does not raise a shared error.
         """
-        lock = self._mutex.lock()
+        lock = self.lock()
         try:
             if not lock.acquire(blocking=wait):
                 return False

@@ -13,6 +13,8 @@ from .models import RefreshableTokenDict
 # Seconds to back off after the first, second, ... consecutive failure; and the longest wait that a server can ask for.
 _DELAYS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 _MAX_DELAY: Final = 3600.0
+# A time before any other: one object for all tokens.
+_NEVER: Final = float("-inf")
 # How many superseded refresh tokens to remember: enough for a program that cannot save for days.
 _MOST_SUPERSEDED: Final = 100
 
@@ -21,7 +23,7 @@ class Backoff(NamedTuple):
     """Exponential backoff: consecutive failures, and the monotonic time before which not to try again."""
 
     failures: int = 0
-    until: float = float("-inf")
+    until: float = _NEVER
 
     def after_failure(self, monotonic: float, retry_after: float | None = None) -> Backoff:
         """Return the backoff after one more failure. A server's `retry_after` (seconds) counts if it is longer."""
@@ -71,7 +73,7 @@ class State:
         #: the backoff after failed saves
         self.store_backoff = _NO_BACKOFF
         #: when the store was last read without the lock, after a failure (monotonic)
-        self.looked_at = float("-inf")
+        self.looked_at = _NEVER
 
     def __reduce__(self) -> tuple[type[State], tuple[object, ...], tuple[None, dict[str, object]]]:
         # A copy or a pickle keeps the token and what is known of the store, but no failures.

@@ -313,7 +313,7 @@ def bytes_per_token(accounts: int) -> float:
 
 _WHY_SO_MUCH_MEMORY: Final = (
     "276 bytes are the header, which is made once so that as_auth() is fast; 272 the dictionary of the values; 208 the "
-    "two periods, by two clocks; 200 what is remembered between refreshes, and 104 the lock that threads share"
+    "two periods, by two clocks; 176 what is remembered between refreshes, and 64 the lock that threads share"
 )
 
 
