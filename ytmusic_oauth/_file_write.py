@@ -22,7 +22,7 @@ from ._file_owner import keep_owner
 
 # The name of a temporary file: the first characters of the file's name (the whole could become too long), and a random
 # suffix.
-_TEMPORARY: Final = re.compile(r"(.*)\.ytmusic_oauth-[0-9a-f]{16}\.tmp", re.DOTALL)
+_TEMPORARY: Final = r"(?s)(.*)\.ytmusic_oauth-[0-9a-f]{16}\.tmp"
 _PREFIX: Final = 24
 # Seconds after which a temporary file must be that of a writer that was killed.
 _LEFTOVER: Final = 3600.0
@@ -74,7 +74,7 @@ def remove_leftovers(target: str) -> None:
     beginnings = {name[:_PREFIX], f"{name}.client"[:_PREFIX]}
     with os.scandir(folder) as entries:
         for entry in entries:
-            if not (found := _TEMPORARY.fullmatch(entry.name)) or found[1] not in beginnings:
+            if not (found := re.fullmatch(_TEMPORARY, entry.name)) or found[1] not in beginnings:
                 continue
             status = entry.stat(follow_symlinks=False)
             if stat.S_ISREG(status.st_mode) and status.st_mtime < time.time() - _LEFTOVER:

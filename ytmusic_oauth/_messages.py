@@ -32,7 +32,7 @@ _PUBLIC_FIELDS: Final = frozenset({"client_id", "scope", "grant_type", "audience
 # does.
 _PUBLIC_WORDS: Final = ("client_secret", "client_assertion", "device_code", "refresh_token", "access_token")
 # The keys of a response whose values are secret.
-_SECRET_KEY: Final = re.compile(r"(token|secret|password|assertion|device_?code)$", re.IGNORECASE)
+_HIDDEN_KEY: Final = r"(?i)(token|secret|password|assertion|device_?code)$"
 
 
 class Request(NamedTuple):
@@ -83,7 +83,7 @@ def _secrets_in(body: object) -> Iterator[str]:
         if isinstance(value, str) and is_secret:
             yield value
         elif is_object(value):
-            rest += [(is_secret or bool(_SECRET_KEY.search(key)), each) for key, each in value.items()]
+            rest += [(is_secret or bool(re.search(_HIDDEN_KEY, key)), each) for key, each in value.items()]
         elif is_array(value):
             rest += [(is_secret, each) for each in value]
 

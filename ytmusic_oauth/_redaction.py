@@ -27,10 +27,10 @@ _MAX_LAYERS: Final = 20
 _REDACTED: Final = "[redacted]"
 
 # A backslash escape of JSON or of a programming language, with all the backslashes before it.
-_ESCAPE: Final = re.compile(r"\\+(?:u([0-9a-f]{4})|x([0-9a-f]{2})|(.?))", re.IGNORECASE | re.DOTALL)
+_ESCAPE: Final = r"(?is)\\+(?:u([0-9a-f]{4})|x([0-9a-f]{2})|(.?))"
 _CONTROL_ESCAPES: Final = "abfnrtv0"
 # A line break in HTML, which may stand inside a word.
-_LINE_BREAK: Final = re.compile(r"<w?br\s*/?>", re.IGNORECASE)
+_LINE_BREAK: Final = r"(?i)<w?br\s*/?>"
 
 
 def sanitized(text: str) -> str:
@@ -72,7 +72,7 @@ def _decoded(text: str) -> str | None:
 
     for _ in range(_MAX_LAYERS):
         before = text
-        text = _ESCAPE.sub(_unescaped, _LINE_BREAK.sub(" ", unescape(unquote(text))))
+        text = re.sub(_ESCAPE, _unescaped, re.sub(_LINE_BREAK, " ", unescape(unquote(text))))
         if text == before:
             return text
     return None

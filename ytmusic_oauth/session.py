@@ -140,10 +140,7 @@ def check_session(session: object) -> None:
 
 # ---- proxies -------------------------------------------------------------------------------------
 
-_PROXY: Final = re.compile(
-    r"http://((?P<user>[^:/?#]*)(:(?P<password>[^/?#]*))?@)?(?P<host>[\w-]{1,63}(\.[\w-]{1,63})*|\[[0-9a-f:.]+\])(:(?P<port>\d{1,5}))?/*",
-    re.ASCII | re.IGNORECASE,
-)
+_PROXY: Final = r"(?ai)http://((?P<user>[^:/?#]*)(:(?P<password>[^/?#]*))?@)?(?P<host>[\w-]{1,63}(\.[\w-]{1,63})*|\[[0-9a-f:.]+\])(:(?P<port>\d{1,5}))?/*"
 
 
 class Proxy(NamedTuple):
@@ -172,7 +169,7 @@ def parse_proxy(url: str) -> Proxy:
         raise ValueError("SOCKS proxies are not supported")
     if scheme == "https":
         raise ValueError("a proxy with https:// is not supported; most proxies take http://, also for https requests")
-    parts = _PROXY.fullmatch(url)
+    parts = re.fullmatch(_PROXY, url)
     if parts is None or not 0 < int(parts["port"] or "80") <= 65535:
         raise ValueError("it is not like http://user:password@host:port, with special characters percent-encoded")
     headers = {}
