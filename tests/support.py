@@ -25,6 +25,7 @@ from ytmusic_oauth import (
     session,
     token,
 )
+from ytmusic_oauth._file_lock import FileLock
 
 NOON = 1_700_000_000
 
@@ -95,3 +96,11 @@ def logged_in(server: FakeGoogle, *, rotates: bool = False) -> RefreshingToken:
     code = oauth_client.get_code()
     server.approve(code["user_code"])
     return RefreshingToken(oauth_client, **oauth_client.wait_for_token(code))
+
+
+@contextmanager
+def file_lock(path: str, timeout: float) -> Iterator[bool]:
+    """Hold the lock of a token file. The value is False if locking is not possible."""
+    is_locked: list[bool] = []
+    with FileLock(path, timeout, lambda: is_locked.append(True), lambda error: error):
+        yield bool(is_locked)

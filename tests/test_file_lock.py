@@ -18,6 +18,7 @@ from typing import Final, NoReturn
 import pytest
 
 from tests.posix import fork, geteuid
+from tests.support import file_lock
 from ytmusic_oauth import TokenFileError, _file_lock
 from ytmusic_oauth._file_lock import FileLock
 from ytmusic_oauth._file_store import FileStore
@@ -47,7 +48,7 @@ def is_taken(path: str) -> bool:
 
     def look() -> None:
         try:
-            with FileLock(path, timeout=0) as exclusive:
+            with file_lock(path, timeout=0) as exclusive:
                 assert exclusive
         except TimeoutError:
             seen.append(True)
@@ -61,7 +62,7 @@ def is_taken(path: str) -> bool:
 
 
 def test_the_lock_has_one_holder_at_a_time(path: str) -> None:
-    with FileLock(path, 0) as exclusive:
+    with file_lock(path, 0) as exclusive:
         assert exclusive
         assert is_taken(path)
     assert not is_taken(path)
@@ -72,14 +73,14 @@ def test_a_sandbox_that_forbids_locks_is_a_platform_without_locks(path: str, mon
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
     monkeypatch.setattr(_file_lock, "_lock", forbidden)
-    with FileLock(path, timeout=0) as exclusive:
+    with file_lock(path, timeout=0) as exclusive:
         assert not exclusive
 
 
 def test_two_files_have_two_locks(path: str, tmp_path: Path) -> None:
     other = str(tmp_path / "other.json")
     Path(other).touch()
-    with FileLock(path, 0), FileLock(other, timeout=0) as exclusive:
+    with file_lock(path, 0), file_lock(other, timeout=0) as exclusive:
         assert exclusive
 
 
@@ -87,12 +88,12 @@ def test_two_files_have_two_locks(path: str, tmp_path: Path) -> None:
 def test_two_names_of_one_file_have_one_lock(path: str, tmp_path: Path) -> None:
     link = tmp_path / "link.json"
     link.symlink_to(path)
-    with FileLock(str(link), 0):
+    with file_lock(str(link), 0):
         assert is_taken(path)
 
 
 def test_an_error_inside_releases_the_lock(path: str) -> None:
-    with pytest.raises(KeyboardInterrupt), FileLock(path, 0):
+    with pytest.raises(KeyboardInterrupt), file_lock(path, 0):
         raise KeyboardInterrupt
     assert not is_taken(path)
 
@@ -103,7 +104,7 @@ def test_ctrl_c_while_taking_the_lock_releases_it(path: str, monkeypatch: pytest
 
     with monkeypatch.context() as patch:
         patch.setattr(os.path, "samestat", interrupt)
-        with pytest.raises(KeyboardInterrupt), FileLock(path, 0):
+        with pytest.raises(KeyboardInterrupt), file_lock(path, 0):
             pass
     assert not is_taken(path)
 
@@ -171,7 +172,7 @@ def test_an_interrupt_while_taking_the_lock_releases_it_though_its_traceback_is_
         raise KeyboardInterrupt
 
     monkeypatch.setattr(function, interrupt)
-    assert_an_interrupt_releases(FileLock(path, 0), path, monkeypatch)
+    assert_an_interrupt_releases(FileStore(path).lock(0), path, monkeypatch)
 
 
 def test_an_interrupt_while_the_lock_is_released_releases_it(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,7 +185,7 @@ def test_an_interrupt_while_the_lock_is_released_releases_it(path: str, monkeypa
         real(file)
 
     monkeypatch.setattr(_file_lock, "_lock", interrupt)
-    assert_an_interrupt_releases(FileLock(path, 0), path, monkeypatch)
+    assert_an_interrupt_releases(FileStore(path).lock(0), path, monkeypatch)
 
 
 def test_an_interrupt_just_after_the_lock_was_taken_releases_it(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,7 +196,7 @@ def test_an_interrupt_just_after_the_lock_was_taken_releases_it(path: str, monke
         raise KeyboardInterrupt
 
     monkeypatch.setattr(FileLock, "_try", interrupt)
-    assert_an_interrupt_releases(FileLock(path, 0), path, monkeypatch)
+    assert_an_interrupt_releases(FileStore(path).lock(0), path, monkeypatch)
 
 
 def test_a_file_lease_is_waited_for(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,7 +207,7 @@ def test_a_file_lease_is_waited_for(path: str, monkeypatch: pytest.MonkeyPatch) 
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "open", leased)
-        with pytest.raises(TimeoutError), FileLock(path, 0.1):
+        with pytest.raises(TimeoutError), file_lock(path, 0.1):
             pass
 
 
@@ -223,7 +224,7 @@ def test_a_failure_to_lock_is_not_taken_for_a_platform_without_locks(
             patch.setattr(os, "open", fail)
         else:
             patch.setattr(_file_lock, "_lock", fail)
-        with pytest.raises(OSError, match=os.strerror(number)) as failed, FileLock(path, 0):
+        with pytest.raises(OSError, match=os.strerror(number)) as failed, file_lock(path, 0):
             pass
         assert failed.value.errno == number
         with pytest.raises(TokenFileError, match=f"cannot be locked: {os.strerror(number)}"), FileStore(path).lock(0):
@@ -259,7 +260,7 @@ def test_a_file_that_was_open_during_a_fork_is_opened_again(path: str, monkeypat
         return file
 
     monkeypatch.setattr(os, "open", opened_and_forked)
-    with FileLock(path, 0) as exclusive:
+    with file_lock(path, 0) as exclusive:
         assert exclusive
     assert len(opened) == 2
 
@@ -282,13 +283,13 @@ def test_a_file_is_opened_again_after_each_fork_of_another_thread(path: str, mon
 
     monkeypatch.setattr(os, "open", opened_and_forked)
     for count in (2, 4):
-        with FileLock(path, 0) as exclusive:
+        with file_lock(path, 0) as exclusive:
             assert exclusive
         assert len(opened) == count
 
 
 def test_a_program_may_have_closed_every_file(path: str) -> None:
-    lock = FileLock(path, 0)
+    lock = FileLock(path, 0, lambda: None, lambda error: error)
     with lock:
         os.close(lock._file)
     assert not is_taken(path)
@@ -298,13 +299,13 @@ def test_a_lock_that_cannot_be_released_is_closed(path: str, monkeypatch: pytest
     def refuse(*_: object, **__: object) -> NoReturn:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    with monkeypatch.context() as patch, FileLock(path, 0):
+    with monkeypatch.context() as patch, file_lock(path, 0):
         patch.setattr(_file_lock, "_lock", refuse)
     assert not is_taken(path)
 
 
 def test_the_hook_of_a_forked_child_leaves_other_files_alone(path: str) -> None:
-    with FileLock(path, 0):
+    with file_lock(path, 0):
         _file_lock._after_fork_in_child()
     assert not is_taken(path)
     with open(path, "rb") as file:  # under the number that the lock had
@@ -324,13 +325,13 @@ def test_a_daemon_without_standard_input_or_output_can_lock(
     kept = os.dup(closed)
     os.close(closed)
     try:
-        with FileLock(path, 0) as exclusive:
+        with file_lock(path, 0) as exclusive:
             assert exclusive
             assert is_taken(path)
             assert is_taken(path), "the failed attempt released a lock that was not its own"
         assert not is_taken(path)
         monkeypatch.setattr(_file_lock, "_lock", no_locks)
-        with FileLock(path, 0) as exclusive:
+        with file_lock(path, 0) as exclusive:
             assert not exclusive
     finally:
         os.dup2(kept, closed)
@@ -338,12 +339,12 @@ def test_a_daemon_without_standard_input_or_output_can_lock(
 
 
 def test_a_lock_that_stays_taken_is_waited_for_until_the_timeout(path: str) -> None:
-    with FileLock(path, 0):
+    with file_lock(path, 0):
         waited: list[float] = []
 
         def wait() -> None:
             begun = time.monotonic()
-            with pytest.raises(TimeoutError), FileLock(path, timeout=0.1):
+            with pytest.raises(TimeoutError), file_lock(path, timeout=0.1):
                 pass
             waited.append(time.monotonic() - begun)
 
@@ -354,11 +355,11 @@ def test_a_lock_that_stays_taken_is_waited_for_until_the_timeout(path: str) -> N
 
 
 def test_a_waiting_thread_gets_the_lock_when_it_is_released(path: str) -> None:
-    with FileLock(path, 0):
+    with file_lock(path, 0):
         got: list[bool] = []
 
         def wait() -> None:
-            with FileLock(path, 10) as exclusive:
+            with file_lock(path, 10) as exclusive:
                 got.append(exclusive)
 
         waiting = threading.Thread(target=wait)
@@ -379,7 +380,7 @@ def test_a_file_replaced_before_it_is_locked_is_opened_again(path: str, monkeypa
         return file
 
     monkeypatch.setattr(os, "open", opened_and_then_replaced)
-    with FileLock(path, 10) as exclusive:
+    with file_lock(path, 10) as exclusive:
         assert exclusive
         assert is_taken(path)
 
@@ -395,7 +396,7 @@ def test_a_file_removed_before_it_is_locked_is_not_waited_for(path: str, monkeyp
         return file
 
     monkeypatch.setattr(os, "open", opened_and_then_removed)
-    with FileLock(path, 10) as exclusive:
+    with file_lock(path, 10) as exclusive:
         assert exclusive
 
 
@@ -410,7 +411,7 @@ def test_callers_proceed_where_there_are_no_locks(path: str, platform: str, monk
         monkeypatch.setitem(sys.modules, "fcntl", None)
     else:
         monkeypatch.setattr("fcntl.flock", unsupported)
-    with FileLock(path, timeout=0) as exclusive, FileLock(path, timeout=0) as exclusive_too:
+    with file_lock(path, timeout=0) as exclusive, file_lock(path, timeout=0) as exclusive_too:
         assert (exclusive, exclusive_too) == (False, False)
 
 
@@ -429,7 +430,7 @@ def test_the_file_is_opened_for_writing_if_possible_and_without_waiting(
         return real(path, flags)
 
     monkeypatch.setattr(os, "open", read_only)
-    with FileLock(path, timeout=0) as exclusive:
+    with file_lock(path, timeout=0) as exclusive:
         assert exclusive
     never_waiting = sum(getattr(os, flag, 0) for flag in ("O_NONBLOCK", "O_NOCTTY"))
     assert asked == [os.O_RDWR | never_waiting, os.O_RDONLY | never_waiting]
@@ -437,7 +438,7 @@ def test_the_file_is_opened_for_writing_if_possible_and_without_waiting(
 
 def test_a_missing_file_is_not_created(tmp_path: Path) -> None:
     path = str(tmp_path / "oauth.json")
-    with FileLock(path, timeout=0) as exclusive:
+    with file_lock(path, timeout=0) as exclusive:
         assert exclusive == (sys.platform != "win32" or Path(f"{path}.lock").exists())
         assert not Path(path).exists()
 
@@ -445,7 +446,7 @@ def test_a_missing_file_is_not_created(tmp_path: Path) -> None:
 @posix
 def test_the_folder_is_locked_while_there_is_no_file(tmp_path: Path) -> None:
     path = str(tmp_path / "oauth.json")
-    with FileLock(path, timeout=0) as exclusive:
+    with file_lock(path, timeout=0) as exclusive:
         assert exclusive
         assert is_taken(path)
     assert not is_taken(path)
@@ -457,7 +458,7 @@ def test_a_lock_leaves_nothing_behind(path: str, tmp_path: Path) -> None:
     before = Path(path).read_bytes()
     open_files = len(os.listdir("/dev/fd"))
     for _ in range(3):
-        with FileLock(path, 0), pytest.raises(TimeoutError), FileLock(path, timeout=0):
+        with file_lock(path, 0), pytest.raises(TimeoutError), file_lock(path, timeout=0):
             pass
     assert len(os.listdir("/dev/fd")) == open_files
     assert [file.read_bytes() for file in tmp_path.iterdir()] == [before]
@@ -468,8 +469,8 @@ def child(script: str, path: str, *before: str, inside: bool = True) -> Iterator
     """Another process that runs a script, with the lock if `inside`. It is killed at the end if it still runs."""
     lines = [
         "import fcntl, os, signal, sys" if sys.platform != "win32" else "import os, signal, sys",
-        "from ytmusic_oauth._file_lock import FileLock",
-        "with FileLock(sys.argv[1], 0):" if inside else "if True:",
+        "from ytmusic_oauth._file_store import FileStore",
+        "with FileStore(sys.argv[1]).lock(0):" if inside else "if True:",
         *(f"    {line}" for line in script.strip().splitlines()),
     ]
     command = [*before, sys.executable, "-c", "\n".join(lines), path]
@@ -496,7 +497,7 @@ sys.stdin.read()
         assert said(holder) == "locked"
         assert is_taken(path)
         holder.kill()
-        with FileLock(path, timeout=10) as exclusive:
+        with file_lock(path, timeout=10) as exclusive:
             assert exclusive
 
 
@@ -511,7 +512,7 @@ sys.stdin.read()
     with child(script, path) as holder:
         assert said(holder) == "forked"
         holder.wait(10)
-        with FileLock(path, timeout=10) as exclusive:  # while the child goes on
+        with file_lock(path, timeout=10) as exclusive:  # while the child goes on
             assert exclusive
 
 
@@ -538,7 +539,7 @@ if child:
     os.waitpid(child, 0)
 else:
     try:
-        with FileLock(sys.argv[1], timeout=0):
+        with FileStore(sys.argv[1]).lock(0):
             print("taken twice", flush=True)
     except TimeoutError:
         print("kept out", flush=True)
@@ -553,7 +554,7 @@ else:
 def test_a_fork_between_opening_and_locking_does_not_give_the_lock_to_the_child(path: str) -> None:
     """The child shares the open file, and would keep its lock after the parent was killed."""
     script = """
-with FileLock(sys.argv[1], 0):
+with FileStore(sys.argv[1]).lock(0):
     pass
 real = os.open
 
@@ -567,13 +568,13 @@ def opened_and_forked(path, flags):
     return file
 
 os.open = opened_and_forked
-with FileLock(sys.argv[1], 0):
+with FileStore(sys.argv[1]).lock(0):
     os.kill(os.getpid(), signal.SIGKILL)
 """
     with child(script, path, inside=False) as holder:
         assert said(holder) == "forked"
         holder.wait(10)
-        with FileLock(path, timeout=10) as exclusive:  # while the child goes on
+        with file_lock(path, timeout=10) as exclusive:  # while the child goes on
             assert exclusive
 
 
@@ -593,14 +594,14 @@ def fork_for_ever():
 
 threading.Thread(target=fork_for_ever, daemon=True).start()
 for n in range(200):
-    with FileLock(sys.argv[1], 0):
+    with FileStore(sys.argv[1]).lock(0):
         pass
-with FileLock(sys.argv[1], 0):
+with FileStore(sys.argv[1]).lock(0):
     os.kill(os.getpid(), signal.SIGKILL)
 """
     with child(script, path, inside=False) as holder:
         holder.wait(60)
-        with FileLock(path, timeout=10) as exclusive:
+        with file_lock(path, timeout=10) as exclusive:
             assert exclusive
 
 
@@ -615,13 +616,13 @@ import ctypes
 if os.getpid() != 1 or ctypes.CDLL(None).unshare(0x20000000) != 0:
     print("not possible here")
     sys.exit()
-with FileLock(sys.argv[1], 0) as exclusive:
+with FileStore(sys.argv[1]).lock(0):
     child = os.fork()
     if child:
         os.waitpid(child, 0)
     else:
         try:
-            with FileLock(sys.argv[1], 0):
+            with FileStore(sys.argv[1]).lock(0):
                 print("pid", os.getpid(), "got it")
         except TimeoutError as error:
             print("pid", os.getpid(), "waits:", type(error).__name__, flush=True)
@@ -645,7 +646,7 @@ def test_a_file_whose_inode_keeps_changing_is_not_waited_for(path: str, monkeypa
     """As on some FUSE file systems, which make up a number for each look."""
     monkeypatch.setattr(os.path, "samestat", lambda *_: False)
     begun = time.monotonic()
-    with FileLock(path, timeout=60) as exclusive:
+    with file_lock(path, timeout=60) as exclusive:
         assert exclusive
     assert time.monotonic() - begun < 10
 
@@ -666,6 +667,6 @@ def test_a_file_that_is_created_while_the_folder_is_locked_is_locked_itself(
         return file
 
     monkeypatch.setattr(os, "open", opened_and_then_created)
-    with FileLock(str(path), timeout=0) as exclusive:
+    with file_lock(str(path), timeout=0) as exclusive:
         assert exclusive
         assert is_taken(str(path))

@@ -21,8 +21,8 @@ from typing import Final
 
 import pytest
 
+from tests.support import file_lock
 from ytmusic_oauth import Credentials, FileStore, RefreshingToken, _refresher
-from ytmusic_oauth._file_lock import FileLock
 from ytmusic_oauth._single_flight import CHANGES
 from ytmusic_oauth.models import AuthCodeDict, BaseTokenDict, RefreshableTokenDict
 
@@ -117,7 +117,7 @@ def test_an_interrupt_leaves_no_lock_held_and_loses_no_refresh_token(tmp_path: P
                 another.submit(mutex.lock().release).result()
             assert not token._refresher.is_own(), point
             assert not _refresher._locked, point
-            with FileLock(str(path), 0) as is_locked:
+            with file_lock(str(path), 0) as is_locked:
                 assert is_locked, point
             # Nothing has the response of another author's credentials while it is checked.
             assert token.refresh_token == server.valid or " in is_object," in point, point

@@ -91,7 +91,7 @@ def locked_elsewhere(path: Path) -> Iterator[None]:
     is_locked = threading.Event()
 
     def hold() -> None:
-        with FileLock(str(path), timeout=0):
+        with FileStore(path).lock(0):
             is_locked.set()
             end.wait()
 

@@ -18,9 +18,8 @@ from typing import Final
 import pytest
 
 from tests.porting.fake_google import FakeGoogle
-from tests.support import Clock, client, logged_in
+from tests.support import Clock, client, file_lock, logged_in
 from ytmusic_oauth import RefreshingToken, _file_lock, _file_owner, _file_write
-from ytmusic_oauth._file_lock import FileLock
 from ytmusic_oauth._file_store import FileStore
 from ytmusic_oauth._store_access import load_token
 
@@ -85,25 +84,25 @@ def token(server: FakeGoogle, tmp_path: Path) -> RefreshingToken:
 def test_the_lock_is_on_a_file_beside_the_token_file(tmp_path: Path) -> None:
     path = str(tmp_path / "oauth.json")
     for _ in range(2):
-        with FileLock(path, timeout=0) as exclusive:
+        with file_lock(path, timeout=0) as exclusive:
             assert exclusive
             assert [each.name for each in tmp_path.iterdir()] == ["oauth.json.lock"]
-            with pytest.raises(TimeoutError), FileLock(path, timeout=0):
+            with pytest.raises(TimeoutError), file_lock(path, timeout=0):
                 pass
 
 
 def test_an_exception_releases_the_lock(tmp_path: Path, msvcrt: Msvcrt) -> None:
     path = str(tmp_path / "oauth.json")
-    with pytest.raises(KeyboardInterrupt), FileLock(path, 0):
+    with pytest.raises(KeyboardInterrupt), file_lock(path, 0):
         raise KeyboardInterrupt
     assert msvcrt.locked == set()
-    with FileLock(path, timeout=0) as exclusive:
+    with file_lock(path, timeout=0) as exclusive:
         assert exclusive
 
 
 def test_locking_is_optional(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "msvcrt", None)
-    with FileLock(str(tmp_path / "oauth.json"), timeout=0) as exclusive:
+    with file_lock(str(tmp_path / "oauth.json"), timeout=0) as exclusive:
         assert not exclusive
 
 

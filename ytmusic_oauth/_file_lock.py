@@ -19,6 +19,7 @@ import os
 import stat
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 from weakref import WeakSet
@@ -27,6 +28,7 @@ from ._single_flight import caller
 
 # Seconds between two tries.
 _POLL: Final = 0.05
+_UNTIL_RELEASED: Final = float("inf")
 # How often the file may be replaced between opening and locking it. Some FUSE file systems show a new inode each time:
 # then no better lock exists.
 _REPLACED: Final = 10
@@ -73,10 +75,10 @@ if hasattr(os, "register_at_fork"):
 
 
 class FileLock:
-    """Hold the lock of the token file at `path`: a context manager, to be used once.
+    """The lock of the token file at `path`, as a store has it: a context manager, to be used once.
 
-    Its value is False if locking is not possible here. Raises a `TimeoutError` whose errno is None if the lock is taken
-    for `timeout` seconds. Any other failure is an `OSError` with an errno, even ETIMEDOUT of a network file system.
+    Calls `on_locked` while it is held, unless locking is not possible here. Raises `TimeoutError` if it is taken for
+    `timeout` seconds, and what `failed` returns for any other failure.
 
     A class, not a generator: an interrupt between its `yield` and the body of the `with` would leave the lock held.
     """
@@ -84,21 +86,26 @@ class FileLock:
     # The file that is open for locking; -1: none.
     _file = -1
 
-    def __init__(self, path: str, timeout: float) -> None:
-        self._path = path
-        self._timeout = timeout
+    def __init__(
+        self, path: str, timeout: float, on_locked: Callable[[], None], failed: Callable[[OSError], Exception]
+    ) -> None:
+        self._path, self._timeout, self._on_locked, self._failed = path, timeout, on_locked, failed
 
-    def __enter__(self) -> bool:
+    def __enter__(self) -> float:
         deadline = time.monotonic() + self._timeout
         try:
             while (is_locked := self._try()) is None:
                 if time.monotonic() >= deadline:
                     raise TimeoutError
                 time.sleep(_POLL)
-        except BaseException:
+            if is_locked:
+                self._on_locked()
+        except BaseException as error:
             self.__exit__()
+            if isinstance(error, OSError) and error.errno is not None:  # even ETIMEDOUT of a network file system
+                raise self._failed(error) from error
             raise
-        return is_locked
+        return _UNTIL_RELEASED  # a constant: a call could be interrupted, and the lock would stay held
 
     def __exit__(self, *_: object) -> None:
         try:

@@ -112,7 +112,8 @@ class FileStore:
 
     def lock(self, timeout: float) -> AbstractContextManager[float]:
         """Hold the file's lock, a kernel lock that is released when its holder dies."""
-        return _StoreLock(self, FileLock(self._absolute, timeout))
+        problem = "The token file cannot be locked"
+        return FileLock(self._absolute, timeout, self.remove_leftovers, lambda error: self.failed(problem, error))
 
     def for_login(self) -> FileStore:
         """Return a copy for a new login: it refuses another user's file or link where others can write.
@@ -278,30 +279,3 @@ class FileStore:
 
         problem, advice = FOLDER if stat.S_ISDIR(status.st_mode) else ("it is not a regular file", "")
         raise TokenFileError(f"Not a token file: {problem}", path=self.path, advice=advice)
-
-
-_UNTIL_RELEASED: Final = float("inf")
-
-
-class _StoreLock:
-    """The lock of a token file, as a store has it. A class for the same reason as `FileLock`."""
-
-    def __init__(self, store: FileStore, lock: FileLock) -> None:
-        self._store = store
-        self._lock = lock
-
-    def __enter__(self) -> float:
-        try:
-            if self._lock.__enter__():
-                self._store.remove_leftovers()
-        except OSError as error:
-            if isinstance(error, TimeoutError) and error.errno is None:  # the lock is taken
-                raise
-            raise self._store.failed("The token file cannot be locked", error) from error
-        except BaseException:
-            self._lock.__exit__()
-            raise
-        return _UNTIL_RELEASED  # a constant: a call could be interrupted, and the lock would stay held
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.__exit__()
