@@ -18,7 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support import NOON
-from ytmusic_oauth._cycle import LOCK_WAIT, TIMEOUT, Cycle, Task, decide
+from ytmusic_oauth._cycle import LOCK_WAIT, Cycle, Task, decide
+from ytmusic_oauth._retries import TIMEOUT
 from ytmusic_oauth._snapshot import Snapshot
 from ytmusic_oauth._state import Backoff, State
 from ytmusic_oauth._steps import FRESH, Ask, Event, Goal, Lock, Read, Replace, Step, Steps, Warn

@@ -62,7 +62,7 @@ PLAN: Final[Mapping[str, Imports]] = {
     "_token_text": Imports("_file_kinds _validation exceptions models"),
     "_state": Imports("_expiry _snapshot exceptions models"),
     "_steps": Imports("_snapshot exceptions"),
-    "_cycle": Imports("_snapshot _state _steps _token_text _validation exceptions"),
+    "_cycle": Imports("_retries _snapshot _state _steps _token_text _validation exceptions"),
     "_single_flight": Imports("exceptions", "os threading"),
     "_file_lock": Imports("_single_flight", "os stat sys time weakref"),
     "_file_owner": Imports("", "os stat sys"),
@@ -87,7 +87,7 @@ PLAN: Final[Mapping[str, Imports]] = {
     ),
     "_client_choice": Imports(
         "_client_file _file_store _options _retries _store_access _terminal _validation credentials exceptions models "
-        "protocol session",
+        "protocol",
         "os",
     ),
     "_login": Imports(
@@ -228,7 +228,7 @@ def test_a_module_starts_with_its_license_and_a_docstring(name: str) -> None:
 
 
 # Of the whole package. A larger number needs a reason in the commit that changes it.
-MOST_LINES_OF_CODE: Final = 4272
+MOST_LINES_OF_CODE: Final = 4266
 
 
 def test_the_package_stays_small() -> None:

@@ -177,6 +177,29 @@ def test_a_lock_that_is_taken_is_tried_once_a_second_while_the_token_is_valid(
     assert kept.access_token == "access-1"
 
 
+class FailingLock:
+    """Cannot be acquired: the lock may be another process's."""
+
+    def __init__(self, steps: list[str]) -> None:
+        self.steps = steps
+
+    def __enter__(self) -> float:
+        raise ConnectionError
+
+    def __exit__(self, *_: object) -> None:
+        self.steps.append("release")
+
+
+def test_a_lock_that_could_not_be_acquired_is_not_released(
+    kept: RefreshingToken, store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock.advance(2 * LIFETIME)
+    monkeypatch.setattr(store, "lock", lambda _: FailingLock(store.steps))
+    with pytest.raises(OAuthError, match="ConnectionError"):
+        assert kept.access_token
+    assert store.steps == []
+
+
 def test_a_token_that_could_not_be_saved_is_saved_before_the_next_refresh_can_fail(
     kept: RefreshingToken, store: Store, server: Server, clock: Clock
 ) -> None:

@@ -16,7 +16,7 @@ from typing import Final
 from ._client_file import SERVERS, Client, endpoints_of, parse_client, parse_remembered
 from ._file_store import FileStore
 from ._options import Options, UnknownClient
-from ._retries import TRIES
+from ._retries import TIMEOUT, TRIES
 from ._store_access import cause
 from ._terminal import ask, can_ask
 from ._validation import FieldError, extra_parameters, printable, validate
@@ -24,7 +24,6 @@ from .credentials import OAuthCredentials
 from .exceptions import TokenFileError, TokenStoreError
 from .models import BaseTokenDict, RefreshableTokenDict
 from .protocol import YOUTUBE, Endpoints
-from .session import TIMEOUT
 
 # The environment variables of the client id and of the client secret.
 _VARIABLES: Final = {"client_id": "YTMUSIC_OAUTH_CLIENT_ID", "client_secret": "YTMUSIC_OAUTH_CLIENT_SECRET"}

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from ._file_store import FileStore
 from ._options import Options, UnknownClient
 from ._output import duration, local_time, write_message, write_result
-from ._snapshot import Snapshot
+from ._snapshot import Snapshot, no_refresh_token
 from ._store_access import cause, load_token
 from .exceptions import ServerError, TokenFileError, TokenStoreError
 from .models import RefreshableTokenDict
@@ -57,7 +57,7 @@ def _usable(options: Options) -> Snapshot:
 
 def _refreshable(options: Options, values: RefreshableTokenDict) -> RefreshingToken:
     if not values["refresh_token"] and values["expires_at"] <= time.time():
-        raise Snapshot(time.time(), time.monotonic(), values).no_refresh_token()  # before a client is asked for
+        raise no_refresh_token()  # before a client is asked for
     from ._client_choice import choose_client
     from .token import RefreshingToken
 
@@ -88,7 +88,7 @@ def status(options: Options) -> None:
     except UnknownClient as error:
         problem, known = error, f"{error}"
     if not token["refresh_token"]:
-        problem = snapshot.no_refresh_token()
+        problem = no_refresh_token()
     next_use = "; the next use refreshes it" if is_expiring and problem is None else ""
     problem = None if seconds_left else problem
     if options.json:

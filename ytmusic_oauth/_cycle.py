@@ -67,23 +67,20 @@ from collections.abc import Generator, Mapping
 from enum import Enum
 from typing import Final
 
-from ._snapshot import Snapshot
+from ._retries import TIMEOUT, TRIES
+from ._snapshot import Snapshot, no_refresh_token
 from ._state import State
 from ._steps import FRESH, Ask, Event, Goal, Lock, Read, Replace, Step, Steps, Wait, Warn
 from ._token_text import READ_INTERVAL, READ_PATIENCE, parse_token_text, token_text
 from ._validation import FieldError, optional, secret
 from .exceptions import InvalidGrant, MalformedResponse, OAuthError, TokenStoreError
 
-#: Seconds for a refresh request, with its retries.
-TIMEOUT: Final = 30.0
 #: Seconds to wait for the lock when the token has expired: normally, another process's request and save take less.
 LOCK_WAIT: Final = 40.0
 #: Seconds between two reads for a newer token after a failure.
 LOOK_INTERVAL: Final = 1.0
 #: Seconds before the token expires at which a request gives up, to leave time to use the token.
 RESERVE: Final = 2.0
-#: The maximum number of requests in one refresh, where it is safe to repeat one.
-TRIES: Final = 3
 #: The maximum number of attempts to compare and swap.
 SWAPS: Final = 5
 
@@ -281,7 +278,7 @@ class Cycle:
             self._now = yield Ask(refresh_token, tries, seconds)
             error = self._now.error or self._remember(*self._sent)
         else:
-            error = state.snapshot.no_refresh_token()
+            error = no_refresh_token()
         if error is None or state.keep_rotated(refresh_token, error):
             return error
         if not isinstance(error, InvalidGrant):

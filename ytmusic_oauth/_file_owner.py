@@ -73,25 +73,21 @@ def follow_links(path: str) -> tuple[str, str | None]:
     if sys.platform == "win32":  # it has access control lists instead of modes
         return os.path.realpath(path) if os.path.islink(path) else path, None
     else:
-        return _follow_links(path)
-
-
-def _follow_links(path: str) -> tuple[str, str | None]:
-    at, links, names, planted = "/", 0, path.split("/")[::-1], None
-    while names:
-        name = names.pop()
-        if name in {"", "."}:
-            continue
-        here = os.path.dirname(at) if name == ".." else os.path.join(at, name)
-        if not os.path.islink(here):
-            at = here
-            continue
-        if planted is None and may_be_planted(at, os.lstat(here)):
-            planted = here
-        links += 1
-        if links > _MOST_LINKS:
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-        leads_to = os.readlink(here)
-        names += leads_to.split("/")[::-1]
-        at = "/" if os.path.isabs(leads_to) else at
-    return at, planted
+        at, links, names, planted = "/", 0, path.split("/")[::-1], None
+        while names:
+            name = names.pop()
+            if name in {"", "."}:
+                continue
+            here = os.path.dirname(at) if name == ".." else os.path.join(at, name)
+            if not os.path.islink(here):
+                at = here
+                continue
+            if planted is None and may_be_planted(at, os.lstat(here)):
+                planted = here
+            links += 1
+            if links > _MOST_LINKS:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+            leads_to = os.readlink(here)
+            names += leads_to.split("/")[::-1]
+            at = "/" if os.path.isabs(leads_to) else at
+        return at, planted

@@ -244,12 +244,11 @@ class Refresher(SingleFlight):
             until = held.enter_context(lock)
         except TimeoutError:
             return _now()._replace(taken=True)
-        except Exception:
-            raise
-        except BaseException as interrupt:  # it may come after the lock was acquired and before `held` has it
-            if lock is not None:
+        except BaseException as error:
+            # An interrupt may come after the lock was acquired and before `held` has it.
+            if lock is not None and not isinstance(error, Exception):
                 with suppress(Exception):
-                    lock.__exit__(type(interrupt), interrupt, None)
+                    lock.__exit__(type(error), error, None)
             raise
         _locked[held] = me, store
         return _now()._replace(until=until)

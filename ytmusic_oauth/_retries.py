@@ -11,7 +11,10 @@ from .exceptions import OAuthError
 
 _T = TypeVar("_T")
 
+#: The maximum number of requests in one call, where it is safe to repeat one.
 TRIES: Final = 3
+#: Seconds for a whole call, tries and waits included.
+TIMEOUT: Final = 30.0
 #: Seconds before the second try; twice that before the third.
 FIRST_WAIT: Final = 1.0
 #: Seconds. Never sleep longer than this inside a call: raise instead, with `retry_after`.

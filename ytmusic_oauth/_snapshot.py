@@ -57,11 +57,12 @@ class Snapshot:
         merged["refresh_token"] = optional(response, "refresh_token", secret, self.refresh_token)
         return Snapshot(wall, monotonic, token_dict(merged))
 
-    def no_refresh_token(self) -> InvalidGrant:
-        """Return the error for a token that must be refreshed but has no refresh token."""
-        return InvalidGrant(
-            "The server gave no refresh token, so the login ends when its access token expires",
-            reason="no_refresh_token",
-            advice="Log in again. To stay logged in, ask for a refresh token: many servers want the scope "
-            "offline_access for it.",
-        )
+
+def no_refresh_token() -> InvalidGrant:
+    """Return the error for a token that must be refreshed but has no refresh token."""
+    return InvalidGrant(
+        "The server gave no refresh token, so the login ends when its access token expires",
+        reason="no_refresh_token",
+        advice="Log in again. To stay logged in, ask for a refresh token: many servers want the scope "
+        "offline_access for it.",
+    )

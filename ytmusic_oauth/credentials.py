@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from . import protocol
 from ._messages import HttpResponse, Request
-from ._retries import TRIES, with_retries
+from ._retries import TIMEOUT, TRIES, with_retries
 from ._validation import client_name, credential, extra_parameters, printable, validate
 from .models import AuthCodeDict, BaseTokenDict, RefreshableTokenDict
 from .protocol import OAUTH_SCOPE, YOUTUBE, Endpoints
-from .session import TIMEOUT, Session, check_proxies, check_session, is_requests, send
+from .session import Session, check_proxies, check_session, is_requests, send
 
 if TYPE_CHECKING:
     from .device import DevicePoll

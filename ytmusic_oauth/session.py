@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from ._messages import HttpResponse, Request, only_status_matters, redirected
-from ._retries import parse_retry_after
+from ._retries import TIMEOUT, parse_retry_after
 from ._validation import json_value
 from .exceptions import MalformedResponse, OAuthError, TransportError
 
@@ -30,8 +30,6 @@ __all__ = [
 ]
 # fmt: on
 
-TIMEOUT: Final = 30.0
-"""Seconds for a whole call, tries and waits included."""
 LARGEST_BODY: Final = 2**20
 """Bytes; an OAuth response has one or two thousand."""
 GRACE: Final = 1.0

@@ -7,6 +7,7 @@ from collections.abc import Generator
 
 from ytmusic_oauth import _cycle, _state, _token_text
 from ytmusic_oauth._cycle import Cycle, Task, decide
+from ytmusic_oauth._retries import TIMEOUT, TRIES
 from ytmusic_oauth._snapshot import Snapshot
 from ytmusic_oauth._state import Backoff, State
 from ytmusic_oauth._steps import Event, Goal, Lock, Read, Replace, Step, Steps, Warn
@@ -71,13 +72,13 @@ def _(state: State, goal: Goal, now: Event, *, has_store: bool) -> Task:
 @replaces(allowance, "readers of a valid token wait for three tries", caught_by="cycle-asking/*")
 def _(cycle: Cycle) -> tuple[int, float]:
     tries, seconds = allowance(cycle)
-    return tries and _cycle.TRIES, seconds
+    return tries and TRIES, seconds
 
 
 @replaces(allowance, "near its end, a valid token is withheld until a request has failed", caught_by="cycle-asking/*")
 def _(cycle: Cycle) -> tuple[int, float]:
     tries, _ = allowance(cycle)
-    return (tries or 1), _cycle.TIMEOUT
+    return (tries or 1), TIMEOUT
 
 
 constant(
