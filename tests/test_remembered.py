@@ -303,7 +303,8 @@ def test_a_lock_that_stays_taken_does_not_cost_the_login(
     shell: Shell, server: FakeGoogle, kept: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shell.endpoints = []
-    monkeypatch.setattr("ytmusic_oauth._login.LOCK_WAIT", 0.1)
+    for module in ("_cycle", "_login"):
+        monkeypatch.setattr(f"ytmusic_oauth.{module}.LOCK_WAIT", 0.1)
     take = partial(monkeypatch.setattr, "ytmusic_oauth._file_lock.FileLock._try", lambda self: None)
     after_the_save(monkeypatch, take)
     done = login(shell, server)

@@ -17,7 +17,7 @@ from ._file_store import FileStore
 from ._options import Options, UnknownClient
 from ._output import duration, local_time, write_message, write_result
 from ._snapshot import Snapshot, no_refresh_token
-from ._store_access import cause, load_token
+from ._store_access import cause, load_token, located
 from .exceptions import ServerError, TokenFileError, TokenStoreError
 from .models import RefreshableTokenDict
 
@@ -123,7 +123,7 @@ def _refreshed(options: Options, values: RefreshableTokenDict) -> RefreshingToke
 def revoke(options: Options) -> None:
     """End the login, for every program that uses it, and remove its file."""
     from ._client_choice import choose_client
-    from ._cycle import LOCK_WAIT
+    from ._cycle import LOCK_WAIT, taken
     from ._terminal import ask, can_ask
 
     store = FileStore(options.file)
@@ -147,8 +147,7 @@ def revoke(options: Options) -> None:
                     raise
             is_removed = _remove(store, before)
     except TimeoutError:
-        problem = f"Another process has held the lock of the token for {LOCK_WAIT:.0f} s"
-        raise TokenFileError(problem, path=options.file, retryable=True) from None
+        raise located(store, taken()) from None
     write_message(f"Revoked. {options.file} {'has no' if is_removed else 'was kept: it has another'} token now.")
 
 

@@ -175,7 +175,7 @@ class Cycle:
         state = self._state
         locked = self._now = yield Lock(LOCK_WAIT)
         if locked.taken or locked.error is not None:
-            raise locked.error or _taken()
+            raise locked.error or taken()
         problem = yield from self._reload()
         if self._now.error is None and (problem is not None or state.snapshot.token != state.last_read):
             state.clean = state.last_read  # here, values given to the constructor need a save, too
@@ -210,7 +210,7 @@ class Cycle:
             self._now = yield Lock(LOCK_WAIT if must_wait else 0.0)
             if self._now.taken:
                 if must_wait:
-                    raise self._now.error or _taken()
+                    raise self._now.error or taken()
                 # Another process is refreshing. Do not try the lock again at once: a remote store takes time for that.
                 state.server_backoff = state.server_backoff._replace(until=self._now.monotonic + LOOK_INTERVAL)
                 return
@@ -383,5 +383,6 @@ class Cycle:
         return is_news
 
 
-def _taken() -> TokenStoreError:
+def taken() -> TokenStoreError:
+    """Return the error for a lock that stays taken for `LOCK_WAIT` seconds."""
     return TokenStoreError(f"Another process has held the lock of the token for {LOCK_WAIT:.0f} s", retryable=True)

@@ -12,7 +12,7 @@ from typing import Final
 
 from ._client_choice import choose_client, words_of
 from ._client_file import Client, client_document
-from ._cycle import LOCK_WAIT
+from ._cycle import LOCK_WAIT, taken
 from ._file_owner import can_others_rename
 from ._file_store import FileStore
 from ._keyboard import keyboard
@@ -209,7 +209,7 @@ def _keep(token: RefreshingToken, file: str, document: str) -> bool:
                 return True
         problem = f"{kept.path} is not a file of this program." if is_ours else f"{file} has another token now."
     except TimeoutError:
-        problem = f"Another process has held the lock of the token for {LOCK_WAIT:.0f} s."
+        problem = f"{taken().problem}."
     except TokenStoreError as error:
         problem = f"{error.path}: {cause(error)}."
     write_message(f"{problem} The OAuth client is not kept: pass it to each command.")

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack, suppress
 from copy import deepcopy
-from typing import Final
+from typing import Callable, Final
 
 from ._cycle import Cycle, Task, decide
 from ._file_store import FileStore
@@ -22,6 +22,8 @@ from .credentials import Credentials, OAuthCredentials
 from .exceptions import OAuthError, TokenStoreError, TransportError
 from .store import TokenStore
 
+# A pass through the cycle: a method of `Cycle`.
+_Pass = Callable[[Cycle], Steps]
 # Which thread holds the lock of which store: acquiring it again would deadlock.
 _locked: Final[dict[ExitStack, tuple[tuple[object, int], TokenStore]]] = {}
 
@@ -130,13 +132,7 @@ class Refresher(SingleFlight):
     # ---- threads ----
 
     def _run_shared(
-        self,
-        seen: int | None,
-        way: Callable[[Cycle], Steps],
-        credentials: Credentials,
-        goal: Goal = FRESH,
-        *,
-        wait: bool,
+        self, seen: int | None, way: _Pass, credentials: Credentials, goal: Goal = FRESH, *, wait: bool
     ) -> bool:
         name = "memory" if self.store is None else type(self.store).__name__
         log = Log(self.state, self.store.path if isinstance(self.store, FileStore) else name)
@@ -156,7 +152,7 @@ class Refresher(SingleFlight):
 
     # ---- the steps of a cycle ----
 
-    def _carry_out(self, way: Callable[[Cycle], Steps], goal: Goal, credentials: Credentials, log: Log) -> None:
+    def _carry_out(self, way: _Pass, goal: Goal, credentials: Credentials, log: Log) -> None:
         cycle = Cycle(self.state, _now(), rotates=_rotates(credentials), has_store=self.store is not None, goal=goal)
         held, warning = ExitStack(), None
         try:
