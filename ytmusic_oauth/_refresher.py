@@ -29,7 +29,10 @@ _locked: Final[dict[ExitStack, tuple[tuple[object, int], TokenStore]]] = {}
 
 
 class Refresher(SingleFlight):
-    """Keeps one token fresh for all threads that share it, and keeps it in its store, if it has one."""
+    """Keeps one token fresh for all threads that share it, and keeps it in its store, if it has one.
+
+    It is a `SingleFlight` instead of having one: a program with many accounts needs less memory.
+    """
 
     __slots__ = ("state", "store")
 
@@ -54,7 +57,7 @@ class Refresher(SingleFlight):
             task = decide(self.state, goal, now, has_store=self.store is not None)
             if task is Task.RETURN:
                 return
-            if self._is_own(now):
+            if self._is_nested(now):
                 return
             if task is Task.SAVE:
                 self._run_shared(seen, Cycle.save, credentials, wait=False)
@@ -77,7 +80,7 @@ class Refresher(SingleFlight):
             now, seen = _now(), self.generation
             if decide(self.state, goal, now, has_store=False) is Task.RETURN:
                 return
-            if self._is_own(now):
+            if self._is_nested(now):
                 return
             if self._run_shared(seen, Cycle.refresh, credentials, goal, wait=True):
                 return
@@ -144,7 +147,7 @@ class Refresher(SingleFlight):
     def _is_valid(self, now: Event) -> bool:
         return self.state.snapshot.valid.covers(now.wall, now.monotonic)
 
-    def _is_own(self, now: Event) -> bool:
+    def _is_nested(self, now: Event) -> bool:
         """Whether this thread is refreshing the token already. Raises an `OAuthError` if it has expired."""
         if self.is_own() and not self._is_valid(now):
             raise OAuthError("This thread is already refreshing this token", retryable=True)
