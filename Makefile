@@ -83,8 +83,8 @@ test-again: $(VENV)/ready  ## find flaky tests: COUNT=50 runs under load, in ran
 fuzz: $(FUZZ)/ready  ## fuzz every parser for SECONDS=60; SEED= repeats a run
 	$(FUZZ)/bin/python -m tests.tools.fuzz --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
 
-mutants: $(MUTANTS)/ready  ## mutation testing: the tests must catch every mutant; ONLY="_expiry _snapshot" for some modules
-	$(MUTANTS)/bin/python -m tests.tools.mutation $(call given,ONLY)
+mutants: $(MUTANTS)/ready  ## mutation testing: the tests must catch every mutant; ONLY="_expiry _snapshot" for some modules; AGAIN=1 for survivors
+	$(MUTANTS)/bin/python -m tests.tools.mutation $(if $(AGAIN),--survivors) $(call given,ONLY)
 
 certify: $(if $(call given,CLIENT),,$(CERTIFY)/ready)  ## test a port with the porting kit: CLIENT="node my_client.js"; without CLIENT, all of this project
 ifneq ($(call given,CLIENT),)

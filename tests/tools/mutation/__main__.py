@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Mutation testing: mutmut changes the package in thousands of small ways, and the tests must catch each of them.
 
-    python -m tests.tools.mutation [--found] [MODULE ...]
+    python -m tests.tools.mutation [--survivors | --found] [MODULE ...]
 
 Prints how many mutants the tests catch and names the survivors. `survivors.txt` lists the mutants that no test can tell
 from the original, each with the reason. The run fails if a mutant survives without a reason, or if a listed one does
-not survive. `changes` says how a mutant is named.
+not survive. `changes` says how a mutant is named, `selection` which tests must catch it, `plugin` how it is tried.
 
 mutmut changes the bodies of functions and methods. It leaves alone: tables and patterns at the top of a module, the
 bodies of classes (so `models` has no mutants), the text of f-strings, and functions with a decorator, such as
-properties. The porting kit breaks those: `make kit-bites`. mutmut runs the tests in forks of one process. `selection`
-says which tests that are.
+properties. The porting kit breaks those: `make kit-bites`.
 
 Not counted are the mutants that only change the wording of a sentence, in capitals or with an XX: a test that caught
 each of them would hold every message and help text to the letter.
@@ -19,19 +18,22 @@ each of them would hold every message and help text to the letter.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from .changes import changed, names
+from .plugin import CODES
+from .selection import TESTS
 
 __all__ = ["Mutant", "judge", "known_survivors", "main"]
 
@@ -41,17 +43,7 @@ SURVIVORS: Final = Path(__file__).parent / "survivors.txt"
 
 # The share of all mutants that must be caught, in percent.
 ENOUGH: Final = 98.0
-# By pytest's exit status, or that of a process which mutmut ends because it takes too long.
-_FATES: Final[Mapping[object, str]] = {
-    0: "survived",
-    5: "survived",
-    33: "survived",  # no test calls the function
-    None: "not run",
-    1: "killed",
-    2: "killed",  # it raised KeyboardInterrupt
-    3: "killed",
-    **dict.fromkeys((-24, -9, 24, 36, 152, 255), "timed out"),
-}
+_FATES: Final[Mapping[object, str]] = {code: fate for fate, code in CODES.items()}
 
 
 class Mutant(NamedTuple):
@@ -69,27 +61,46 @@ class Mutant(NamedTuple):
 
 
 def main() -> int:
-    """Run mutmut, and judge what it found."""
+    """Make mutants, try them, and judge the results."""
     parser = argparse.ArgumentParser("python -m tests.tools.mutation", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("modules", nargs="*", help="mutate only these, and keep the results of the others")
-    parser.add_argument("--found", action="store_true", help="run nothing: judge the results of the last run")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--survivors", action="store_true", help="try only those again that the last run did not kill")
+    which.add_argument("--found", action="store_true", help="try nothing: judge the results of the last run")
     arguments = parser.parse_args()
-    if not arguments.found:
-        _run(arguments.modules)
     modules = arguments.modules or [path.stem for path in sorted((ROOT / "ytmusic_oauth").glob("*.py"))]
+    if not arguments.found and not _run(modules, only_survivors=arguments.survivors):
+        return 1
     found = [mutant for module in modules for mutant in _mutants(module)]
     return judge(found, known_survivors(), modules, enough=0.0 if arguments.modules else ENOUGH)
 
 
-def _run(modules: Sequence[str]) -> None:
-    if not modules:
-        shutil.rmtree(MUTANTS, ignore_errors=True)
-    for module in modules:  # without its results, mutmut tries all mutants of a module again
-        for result in (MUTANTS / "ytmusic_oauth").glob(f"{module}.py*"):
-            result.unlink()
-    patterns = [f"ytmusic_oauth.{module}.*" for module in modules]
-    mutated = {**os.environ, "MUTATED": " ".join(modules)}  # for `selection`
-    subprocess.run([sys.executable, "-m", "mutmut", "run", *patterns], cwd=ROOT, env=mutated, check=True)
+def _run(modules: Sequence[str], *, only_survivors: bool) -> bool:
+    """Make mutants and try them, as many modules at once as there are processors. Returns whether all were tried."""
+    from mutmut.__main__ import copy_also_copy_files, copy_src_dir, create_mutants
+    from mutmut.mutation.trampoline import set_mutant_under_test
+
+    os.chdir(ROOT)
+    set_mutant_under_test("mutant_generation")
+    with contextlib.redirect_stdout(None):
+        copy_src_dir()
+        copy_also_copy_files()
+        create_mutants(1)
+    options = ["--survivors"] if only_survivors else []
+
+    def tried(module: str) -> bool:
+        tests = [f"tests/test_{each}.py" for each in TESTS.get(module, "").split()]
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "--rootdir=.", "-p", "no:cacheprovider"]
+        command += ["-p", "tests.tools.mutation.plugin", f"--mutants-of={module}", *options, *tests]
+        with (MUTANTS / f"{module}.log").open("w+") as log:
+            environment = {**os.environ, "MUTANT_UNDER_TEST": "", "PY_IGNORE_IMPORTMISMATCH": "1"}
+            status = subprocess.run(command, cwd=MUTANTS, env=environment, stdout=log, check=False).returncode
+        if status:
+            print(f"{module}: not tried; {MUTANTS.name}/{module}.log tells why", file=sys.stderr)
+        return status == 0
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return all([*pool.map(tried, [module for module in modules if module in TESTS])])
 
 
 def _object(path: Path) -> Mapping[str, object]:
@@ -116,7 +127,7 @@ def _mutants(module: str) -> Iterator[Mutant]:
         original = code(f"{function}__mutmut_orig")
         changes = [changed(original, code(key.rpartition(".")[2])) for key in some]
         for key, change, name in zip(some, changes, names(changes), strict=True):
-            fate = _FATES.get(fates[key], f"ended with {fates[key]}")
+            fate = _FATES.get(fates[key], "not tried")
             yield Mutant(module, f"{module}.{function[2:].replace('ǁ', '.')}: {name}", fate, change.is_wording)
 
 

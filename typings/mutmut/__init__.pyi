@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+# What `make mutants` uses of mutmut.
