@@ -23,7 +23,7 @@ TESTS: Final[Mapping[str, str]] = {
     "_options": "command_line",
     "_output": "command_line terminal prompt",
     "_cycle": "cycle vectors simulation",
-    "_expiry": "expiry vectors",
+    "_expiry": "expiry vectors cycle",
     "_file_kinds": "file_login",
     "_file_lock": "file_lock windows file_store sharing",
     "_file_owner": "windows file_store file_login login",
