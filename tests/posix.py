@@ -8,7 +8,7 @@ import sys
 import pytest
 
 if sys.platform != "win32" and sys.platform != "emscripten":
-    from os import chown, fchown, fork, geteuid, killpg, lchown
+    from os import chown, fchown, fork, geteuid, killpg, lchown, setpgid
     from signal import SIGKILL, alarm
 else:
 
@@ -29,6 +29,9 @@ else:
     def killpg(group: int, number: int) -> None:
         raise NotImplementedError
 
+    def setpgid(process: int, group: int) -> None:
+        raise NotImplementedError
+
     SIGKILL = 9
 
     def alarm(seconds: int) -> int:
@@ -40,4 +43,4 @@ needs_root = pytest.mark.skipif(
 )
 
 
-__all__ = ["SIGKILL", "alarm", "chown", "fchown", "fork", "geteuid", "killpg", "lchown", "needs_root"]
+__all__ = ["SIGKILL", "alarm", "chown", "fchown", "fork", "geteuid", "killpg", "lchown", "needs_root", "setpgid"]

@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import os
 import select
-import signal
 import subprocess
 import sys
 import time
@@ -23,6 +22,8 @@ from pathlib import Path
 from typing import Final, NamedTuple, NoReturn
 
 import pytest
+
+from tests.posix import SIGKILL, fork, setpgid
 
 __all__ = ["CODES", "Passed", "pytest_addoption", "pytest_runtestloop"]
 
@@ -88,9 +89,9 @@ def _fork(mutant: str, items: Sequence[pytest.Item], limits: Sequence[float]) ->
     """Run tests with a mutant until one does not pass. Returns what passed, and whether the next exceeded its limit."""
     sys.stdout.flush()
     reading, writing = os.pipe()
-    process = os.fork()
+    process = fork()
     if process == 0:
-        os.setpgid(0, 0)  # a test may send signals to its group
+        setpgid(0, 0)  # a test may send signals to its group
         status = 1
         try:
             for line in _run(mutant, items):
@@ -108,7 +109,7 @@ def _fork(mutant: str, items: Sequence[pytest.Item], limits: Sequence[float]) ->
             if not line:
                 break
             passed.append(Passed(*json.loads(line)))
-    os.kill(process, signal.SIGKILL)
+    os.kill(process, SIGKILL)
     os.waitpid(process, 0)
     return passed, late
 
