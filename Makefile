@@ -88,7 +88,7 @@ mutants: $(MUTANTS)/ready  ## mutation testing: the tests must catch every mutan
 
 certify: $(if $(call given,CLIENT),,$(CERTIFY)/ready)  ## test a port with the porting kit: CLIENT="node my_client.js"; without CLIENT, all of this project
 ifneq ($(call given,CLIENT),)
-	@$(PYTHON) -m tests.porting --client '$(CLIENT)'
+	@$(PYTHON) -m tests.porting --client '$(CLIENT)' $(foreach pattern,$(call given,ONLY),--only '$(pattern)')
 else
 	@$(CERTIFY)/bin/python -m tests.tools.certify $(call given,ONLY)
 endif

@@ -18,11 +18,12 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
+from time import monotonic
 from typing import Final
 
 import pytest
 
-from tests.porting import command
+from tests.porting import command, harness
 from tests.porting.clients.planted import BREAKS as PLANTED
 from tests.porting.clients.planted import Language, Planted
 from tests.porting.clients.planted.__main__ import caught as planted_caught
@@ -290,12 +291,56 @@ def test_unusable_driver_has_its_own_exit_status(tmp_path: Path, capsys: pytest.
         ["--client", "x", "--skip", "file"],
         ["--client", "x", "--skip", "disk=none"],
         ["--client", "x", "--skip", "hostile/redirected-refresh=too hard"],
+        ["--client", "x", "--only", "wire/*", "--only", "no-such-*"],
+        ["--list", "--only", "no-such-*"],
     ],
 )
 def test_wrong_usage_is_reported(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         command.main(wrong)
-    assert "error:" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert "error:" in message
+    assert ("'no-such-*'" in message) is ("no-such-*" in wrong)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no broken pipes of this kind")
+@pytest.mark.parametrize("arguments", [["--list"], ["--client", shlex.join(OURS), "--only", "decide/*", "--json"]])
+def test_reader_that_ends_early_is_no_error(arguments: list[str]) -> None:
+    """`| head` prints what it wants, and no traceback follows."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    argv = [sys.executable, "-m", "tests.porting", *arguments]
+    done = subprocess.run(argv, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (command.PASSED, "")
+
+
+def test_part_that_passes_is_reported_as_passed(capsys: pytest.CaptureFixture[str]) -> None:
+    """The levels are `not run` then, which reads like a failure."""
+    assert command.main(["--client", shlex.join(OURS), "--only", "verification-links/*"]) == command.PASSED
+    assert re.search(r": passed, \d+ vectors and scenarios", capsys.readouterr().out)
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+def test_make_certify_passes_the_patterns_on() -> None:
+    argv = ["make", "-n", "certify", "CLIENT=node my.mjs", "ONLY=wire/* decide/*"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert "--client 'node my.mjs' --only 'wire/*' --only 'decide/*'" in done.stdout, done.stderr
+
+
+def test_driver_that_does_not_flush_is_told_so_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kit keeps its input open, so what it has printed never arrives. Starting it again would not help."""
+    monkeypatch.setattr(harness, "SILENCE", 2.0)
+    # Buffered, whatever PYTHONUNBUFFERED says.
+    body = (
+        'sys.stdout = open(1, "w", closefd=False)\n'
+        'for line in sys.stdin: print(json.dumps({"id": json.loads(line)["id"], "result": None}))'
+    )
+    started = monotonic()
+    first, *others = certify(shlex.split(driver(tmp_path, body)), only=("verification-links/*",))
+    assert monotonic() - started < 20
+    assert "perhaps the driver does not flush" in first.actual
+    assert {each.actual for each in others} == {"not run: the driver has printed nothing for too long"}
 
 
 def test_level_is_passed_only_if_all_of_it_ran() -> None:

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import Final
@@ -85,6 +85,14 @@ def _words(command: str) -> list[str]:
     return shlex.split(command, posix=sys.platform != "win32")
 
 
+def _show(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # Its reader, such as `head`, has ended. What is left must not be written again when Python exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the kit, and return its exit status."""
     try:
@@ -94,14 +102,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FIX_FIRST
     arguments = parser.parse_args(argv, namespace=_Arguments())
     only = arguments.only or ["*"]
+    whys = {**{each.id: each.why for each in read_vectors()}, **{each.id: each.why for each in SCENARIOS}}
+    for pattern in only:
+        if not any(is_chosen(name, [pattern]) for name in whys):
+            parser.error(f"no id matches --only {shlex.quote(pattern)}; --list shows all ids")
     if arguments.list:
-        with suppress(BrokenPipeError):
-            for name, why in [
-                *((vector.id, vector.why) for vector in read_vectors()),
-                *((scenario.id, scenario.why) for scenario in SCENARIOS),
-            ]:
-                if is_chosen(name, only):
-                    print(f"{name}\n    {why}")
+        _show("\n".join(f"{name}\n    {why}" for name, why in whys.items() if is_chosen(name, only)))
         return PASSED
     if arguments.client is None:
         parser.error("--client is required: how to start the driver of the port")
@@ -140,10 +146,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     finally:
         if on_terminal:
             print(" " * 110, end="\r", file=sys.stderr, flush=True)
-    if not results:
-        parser.error("no id matches; --list shows all ids")
     if arguments.json:
-        print(json_report(arguments.client, results))
+        _show(json_report(arguments.client, results))
     else:
-        print(text_report(arguments.client, results, monotonic() - started))
+        _show(text_report(arguments.client, results, monotonic() - started))
     return PASSED if is_passed(results) else FAILED

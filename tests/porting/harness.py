@@ -49,6 +49,8 @@ SECRET: Final = "GOCSPX-fake+/=&%41~x"
 KEYS: Final = ("scope", "token_type", "access_token", "refresh_token", "expires_at", "expires_in")
 # Seconds for a whole child process.
 TIME_LIMIT: Final = 30.0
+# Seconds until the next result of a vector. None of them takes one.
+SILENCE: Final = 30.0
 # Seconds: the difference between two clocks of one machine, and the scheduler.
 TOLERANCE: Final = 0.02
 URN: Final = "urn:ietf:params:oauth:grant-type:device_code"
@@ -175,6 +177,11 @@ class DriverProcess:
         return "".join(self._stderr)
 
     @property
+    def has_timed_out(self) -> bool:
+        """Whether it was killed because it took too long."""
+        return self._timed_out
+
+    @property
     def has_ended(self) -> bool:
         """Whether the process has ended."""
         return self.process.poll() is not None
@@ -202,9 +209,16 @@ class DriverProcess:
     def receive(self) -> str:
         """Read a line of its standard output. Raises `Failure` if it ends first."""
         assert self.process.stdout is not None
+        silence = threading.Timer(SILENCE, self._time_out)
+        silence.daemon = True
+        if self.command == "vectors":
+            silence.start()
         line = self.process.stdout.readline().decode(errors="replace")
+        silence.cancel()
         if not line.endswith("\n"):
-            raise Failure(f"`{self.command}` prints one line for each line of its input", self.finish(line).ending)
+            ending = self.finish(line).ending
+            hint = "; perhaps the driver does not flush each line that it prints" if self.has_timed_out else ""
+            raise Failure(f"`{self.command}` prints one line for each line of its input", f"{ending}{hint}")
         self._received.append(line)
         self._note(f"receive {line.strip()}")
         if self.command != "vectors":

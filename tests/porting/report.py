@@ -81,7 +81,8 @@ def _lines(client: str, results: Sequence[Result], seconds: float) -> Iterator[s
             yield ""
     if skipped := list(_skipped(results)):
         yield from (*skipped, "")
-    yield f"{client}: {len(results)} vectors and scenarios of {NAME} {VERSION}, in {seconds:.0f} s"
+    verdict_of_all = "passed" if is_passed(results) else "failed"
+    yield f"{client}: {verdict_of_all}, {len(results)} vectors and scenarios of {NAME} {VERSION}, in {seconds:.0f} s"
     yield ""
     yield f"  {'level':<13}{'':<16}{'passed':>7}{'failed':>8}{'skipped':>9}"
     for level, verdict in verdicts.items():

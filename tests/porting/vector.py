@@ -90,11 +90,16 @@ def same(one: object, other: object) -> bool:
 
 
 def run_vectors(argv: Sequence[str], vectors: Sequence[Vector]) -> Iterator[Outcome]:
-    """Send vectors to the driver, one after the other. If one crashes it, it is started again for the rest."""
+    """Send vectors to the driver, one after the other.
+
+    If one crashes it, it is started again for the rest; if it falls silent, the rest is not run.
+    """
     left = list(vectors)
+    ended = f"the driver has ended {_STARTS} times"
     for _ in range(_STARTS):
         if not left:
             return
+        silent = False
         with _driver(argv, left) as child:
             while left:
                 vector = left.pop(0)
@@ -102,10 +107,14 @@ def run_vectors(argv: Sequence[str], vectors: Sequence[Vector]) -> Iterator[Outc
                     reply = child.receive_object()
                 except Failure as failure:
                     yield Outcome(vector, Failure(as_text(vector.expected), failure.actual))
+                    silent = child.has_timed_out
                     break
                 yield _compared(vector, reply)
+        if silent:  # it would be again, for as long
+            ended = "the driver has printed nothing for too long"
+            break
     for vector in left:
-        yield Outcome(vector, Failure(as_text(vector.expected), f"not run: the driver has ended {_STARTS} times"))
+        yield Outcome(vector, Failure(as_text(vector.expected), f"not run: {ended}"))
 
 
 @contextmanager
