@@ -17,6 +17,14 @@ NODE: Final = Language(
 
 BREAKS: Final = (
     Planted(
+        "redaction.mjs", "asWord", '"giu"', '"iu"',
+        "only the first occurrence of a short secret is hidden", "redaction/short-secret-in-any-case-*",
+    ),
+    Planted(
+        "redaction.mjs", "redacted", "decode(secret) || secret", "secret",
+        "a secret that is percent-encoded itself is shown decoded", "redaction/secret-that-is-percent-encoded-itself",
+    ),
+    Planted(
         "cycle.mjs", "decide", 'if (goal.rejected !== null) return "refresh";', "",
         "after a 401, an earlier failure keeps from asking", "decide/*",
     ),

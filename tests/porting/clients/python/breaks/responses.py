@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import TextIO
+from typing import Final, TextIO
 from urllib.parse import unquote
 
 from ytmusic_oauth import _messages, _redaction, exceptions
@@ -33,6 +34,9 @@ from ytmusic_oauth.protocol import (
 from .registry import constant, replaces
 
 __all__: list[str] = []
+
+
+as_word, secrets_in = _redaction._as_word, _messages._secrets_in
 
 
 def _with_defaults(response: HttpResponse, **defaults: object) -> HttpResponse:
@@ -241,6 +245,61 @@ def _(text: object, secrets: Iterable[str], public: Iterable[str] = ()) -> str |
     return redacted(text, (), public)
 
 
+@replaces(
+    redacted,
+    "an error that is cut off ends with the beginning of a secret",
+    caught_by="redaction/secret-across-the-length-limit",
+)
+def _(text: object, secrets: Iterable[str], public: Iterable[str] = ()) -> str | None:
+    return redacted(text[:300] if isinstance(text, str) else text, secrets, public)
+
+
+@replaces(
+    _redaction._as_word,
+    "a short secret is shown in capitals",
+    caught_by="redaction/short-secret-in-any-case-wherever-it-is-a-word",
+)
+def _(secret: str) -> re.Pattern[str]:
+    return re.compile(as_word(secret).pattern)
+
+
+@replaces(
+    _redaction._as_word,
+    "a short secret hides parts of words with hyphens",
+    caught_by="redaction/short-secret-in-any-case-wherever-it-is-a-word",
+)
+def _(secret: str) -> re.Pattern[str]:
+    return re.compile(rf"\b{re.escape(secret)}\b", re.IGNORECASE)
+
+
+@replaces(_messages._secrets_in, "an error shows a token that came in an object", caught_by="redaction/token-as-an-*")
+def _(body: object) -> Iterator[str]:
+    if is_object(body):
+        for key, value in body.items():
+            yield from secrets_in({key: value} if isinstance(value, str) else value)
+    else:
+        yield from secrets_in(body)
+
+
+constant(
+    _messages,
+    "_HIDDEN_KEY",
+    r"(?i)(token|secret|password|assertion)$",
+    "an error shows the device code that came with it",
+    caught_by="redaction/device-code-of-the-response-itself",
+)
+constant(
+    _redaction, "_LINE_BREAK", "(?!)", "a secret is shown where HTML breaks it", caught_by="redaction/*-broken-by-html"
+)
+_NO_UNICODE: Final = r"(?is)\\+(?:((?!))|x([0-9a-f]{2})|(.?))"
+_NO_HEXADECIMAL: Final = r"(?is)\\+(?:u([0-9a-f]{4})|((?!))|(.?))"
+_ESCAPES: Final = "redaction/secret-with-escapes-of-both-kinds"
+constant(_redaction, "_ESCAPE", _NO_UNICODE, "a secret is shown as JSON escapes it", caught_by=_ESCAPES)
+constant(_redaction, "_ESCAPE", _NO_HEXADECIMAL, "a secret is shown as programs escape it", caught_by=_ESCAPES)
+constant(
+    _redaction, "_MAX_SECRETS", 20, "twenty tokens in a response hide what is wrong", caught_by="redaction/forty-*"
+)
+constant(_redaction, "_MAX_SECRETS", 59, "the limit on secrets is another one", caught_by="redaction/fifty-one-secrets")
 constant(_redaction, "_RUN", 20, "an error shows a secret that was cut off", caught_by="redaction/secret-cut-off")
 constant(
     _messages, "_PUBLIC_WORDS", (), "a secret like client-secret-83 hides what is wrong", caught_by="redaction/words-*"

@@ -109,6 +109,15 @@ def _(schedule: DevicePoll, code: AuthCodeDict, sent: float, received: float | N
     schedule._next_poll = sent
 
 
+@replaces(
+    start_polling,
+    "the first poll comes too soon after a slow response",
+    caught_by="polling-times/first-poll-is-counted-from-the-response",
+)
+def _(schedule: DevicePoll, code: AuthCodeDict, sent: float, received: float | None = None) -> None:
+    start_polling(schedule, code, sent, sent)
+
+
 @replaces(start_polling, "polling continues after the code has expired", caught_by="polling*")
 def _(schedule: DevicePoll, code: AuthCodeDict, sent: float, received: float | None = None) -> None:
     start_polling(schedule, code, sent, received)
@@ -121,6 +130,51 @@ def _(schedule: DevicePoll, error: OAuthError, now: float) -> None:
     failed(schedule, error, now)
     if isinstance(error, SlowDown):
         schedule.interval = interval
+
+
+@replaces(
+    failed,
+    "after a failure, the last poll comes sooner than slow_down allows",
+    caught_by="polling-times/slow-down-after-a-backoff-raises-the-minimum",
+)
+def _(schedule: DevicePoll, error: OAuthError, now: float) -> None:
+    minimum = schedule._server_interval + 5
+    failed(schedule, error, now)
+    if isinstance(error, SlowDown):
+        schedule._server_interval = minimum
+        schedule._next_poll = max(now + minimum, min(now + schedule.interval, schedule.deadline))
+
+
+@replaces(
+    failed,
+    "slow_down makes polling faster after a failure",
+    caught_by="polling-times/slow-down-and-backoff-together",
+)
+def _(schedule: DevicePoll, error: OAuthError, now: float) -> None:
+    if isinstance(error, SlowDown):
+        schedule.interval = schedule._server_interval
+    failed(schedule, error, now)
+
+
+@replaces(
+    failed,
+    "a Retry-After is ignored while the user has not confirmed",
+    caught_by="polling-times/retry-after-of-a-pending-authorization",
+)
+def _(schedule: DevicePoll, error: OAuthError, now: float) -> None:
+    if isinstance(error, AuthorizationPending):
+        error.retry_after = None
+    failed(schedule, error, now)
+
+
+@replaces(
+    failed,
+    "an expired code is said to be due to a Retry-After of one second",
+    caught_by="polling-times/retry-after-that-is-not-why-the-code-expires",
+)
+def _(schedule: DevicePoll, error: OAuthError, now: float) -> None:
+    failed(schedule, error, now)
+    schedule._retry_after = error.retry_after
 
 
 @replaces(failed, "a failing server is polled as often as a healthy one", caught_by="polling*")
