@@ -1427,6 +1427,8 @@ def test_the_package_runs_as_a_module(shell: Shell, file: Path, monkeypatch: pyt
 def test_ctrl_c_during_the_imports_shows_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     class Slow(ModuleType):
         def __getattr__(self, name: str) -> NoReturn:
+            if name.startswith("__"):  # pytest looks for those when the test fails
+                raise AttributeError(name)
             raise KeyboardInterrupt
 
     monkeypatch.setitem(sys.modules, "ytmusic_oauth._command_line", Slow("slow"))
