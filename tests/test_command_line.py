@@ -1419,6 +1419,7 @@ def test_a_program_without_arguments_of_its_own_prints_its_usage(
 
 def test_the_package_runs_as_a_module(shell: Shell, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["ytmusic_oauth", "status"])
+    monkeypatch.delitem(sys.modules, "ytmusic_oauth.__main__", raising=False)  # of another test
     with pytest.raises(SystemExit) as ended:
         runpy.run_module("ytmusic_oauth", run_name="__main__")
     assert ended.value.code == DONE
@@ -1432,6 +1433,7 @@ def test_ctrl_c_during_the_imports_shows_no_traceback(monkeypatch: pytest.Monkey
             raise KeyboardInterrupt
 
     monkeypatch.setitem(sys.modules, "ytmusic_oauth._command_line", Slow("slow"))
+    monkeypatch.delitem(sys.modules, "ytmusic_oauth.__main__", raising=False)
     with pytest.raises(SystemExit) as ended:
         runpy.run_module("ytmusic_oauth", run_name="__main__")
     assert ended.value.code == INTERRUPTED
