@@ -296,6 +296,26 @@ def test_standard_output_may_be_any_object_with_write_and_flush(
     assert "the code is ABCD-0001" in output.written
 
 
+@pytest.mark.parametrize("error", [BrokenPipeError, ValueError, AttributeError])
+def test_an_output_that_ends_meanwhile_does_not_cost_the_login(
+    server: FakeGoogle, clock: Clock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: type[Exception]
+) -> None:
+    """As with `python app.py | head -1`."""
+
+    class Output(MinimalStream):
+        def write(self, text: str) -> int:
+            if server.requests_to("token"):
+                raise error
+            return super().write(text)
+
+    watching(monkeypatch, clock)
+    server.approve_after = 0
+    monkeypatch.setattr(sys, "stdout", Output())
+    token = RefreshingToken.prompt_for_token(client(server), to_file=str(tmp_path / "oauth.json"))
+    assert server.is_live(OAuthToken.from_json(tmp_path / "oauth.json").access_token)
+    assert token.is_saved
+
+
 def test_link_and_code_are_flushed_before_the_question(
     server: FakeGoogle, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -25,6 +26,8 @@ from ytmusic_oauth import Endpoints, OAuthCredentials, OAuthToken, RefreshingTok
 from ytmusic_oauth._client_file import Client as ClientFile
 from ytmusic_oauth._client_file import client_document, parse_remembered
 from ytmusic_oauth._command_line import DONE, FIX_FIRST, LOG_IN_AGAIN
+from ytmusic_oauth._file_store import FileStore
+from ytmusic_oauth.exceptions import TokenFileError
 
 OTHER: Final = "other-client"
 OTHER_SECRET: Final = "other-fake-secret"
@@ -270,6 +273,28 @@ def test_a_login_by_a_script_keeps_the_file_of_another_program(
     assert kept.read_bytes() == content
 
 
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.EMFILE])
+def test_no_login_is_saved_beside_a_client_that_cannot_be_opened(
+    alone: Shell, server: FakeGoogle, tmp_path: Path, kept: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Another user can open it, and would send the new token to its server."""
+    real, file, sent = os.open, tmp_path / "oauth.json", len(server.transcript)
+    text = file.read_text()
+
+    def opened(path: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        if path == str(kept.resolve()):
+            raise OSError(number, os.strerror(number))
+        return real(path, flags, mode, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", opened)
+    problem = "The OAuth client of the last login cannot be read: "
+    with pytest.raises(TokenFileError, match=problem):
+        FileStore(file).for_login().replace(text, "{}")
+    done = login(alone, server, "--no-remember", *client_file(tmp_path))
+    assert (done.status, f"{kept}: {problem}" in done.err) == (FIX_FIRST, True)
+    assert (file.read_text(), len(server.transcript)) == (text, sent)
+
+
 def test_of_two_logins_at_once_the_client_of_the_later_is_kept(
     shell: Shell,
     server: FakeGoogle,
@@ -407,7 +432,7 @@ def test_a_planted_file_of_that_name_receives_no_secret(
         for command in ("refresh", "revoke", "login"):
             done = alone(command, *words)
             assert done.status == FIX_FIRST
-            assert f"{kept} cannot be used: " in done.err
+            assert re.search(f"{kept}( cannot be used|: The OAuth client of the last login cannot be read): ", done.err)
             assert planted == "link, late" or "to another user, in a folder that others can write to. " in done.err
         assert theirs.exists()
         assert kept.lstat().st_uid == 4242

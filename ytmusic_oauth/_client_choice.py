@@ -79,14 +79,10 @@ def choose_client(
     client = given or kept or (_ask(server, may_ask=may_ask and not options.json) if is_sent else _NOT_SENT)
     if given and kept:
         client = kept._replace(**{name: value for name, value in given._asdict().items() if value})
+    scope, parameters = options.scope, {**(client.parameters or {}), **parameters}
+    scope = client.scope if scope is None else scope
     try:
-        credentials = _Credentials(
-            client.client_id,
-            client.client_secret,
-            endpoints=server,
-            scope=client.scope if options.scope is None else options.scope,
-            parameters={**(client.parameters or {}), **parameters},
-        )
+        credentials = _Credentials(*client[:2], endpoints=server, scope=scope, parameters=parameters)
     except FieldError as error:
         variable = _VARIABLES.get(error.key, "")
         if given and variable:

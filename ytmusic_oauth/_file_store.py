@@ -100,15 +100,25 @@ class FileStore:
 
     def forget_client(self) -> None:
         """Remove the OAuth client that the command `login` keeps beside this file. A file that is not ours stays."""
+        if document := self._kept_client():
+            self.client().remove(document)
+
+    def _kept_client(self) -> str:
+        """Return what `login` keeps beside this file, if anything. Raises `TokenFileError` if it cannot be opened.
+
+        Another user, who can open it, would send a new token to its server.
+        """
         from ._client_file import parse_remembered
 
         store = self.client()
         try:
-            before = store.read() or ""
-            parse_remembered(before)
-        except (TokenFileError, ValueError):
-            return
-        store.remove(before)
+            document = store.read() or ""
+            parse_remembered(document)
+        except (TokenFileError, ValueError) as error:
+            if isinstance(failure := error.__cause__, OSError) and failure.errno != errno.ENAMETOOLONG:
+                raise store.failed("The OAuth client of the last login cannot be read", failure) from error
+            return ""
+        return document
 
     def lock(self, timeout: float) -> AbstractContextManager[float]:
         """Hold the file's lock, a kernel lock that is released when its holder dies."""
@@ -139,9 +149,10 @@ class FileStore:
     def check_writable(self) -> None:
         """Raise `TokenFileError` if a login could not be stored: does what `replace` does, with the present content.
 
-        While another process holds the lock, only the folder is tried.
+        Removes no client. While another process holds the lock, only the folder is tried.
         """
         store = self.for_login()
+        store._kept_client()
         store.check_room()
         with suppress(TimeoutError), self.lock(_CHECK_WAIT):
             content = self._content()
@@ -267,12 +278,9 @@ class FileStore:
     def _check(self, target: str, status: os.stat_result | None, planted_link: str | None = None) -> None:
         """Raise if there is something else than a regular file; for a login, also if it may be a trap."""
         if self._is_for_login and (planted_link or (status and may_be_planted(os.path.dirname(target), status))):
-            what = "file" if planted_link is None else "link"
-            raise TokenFileError(
-                f"The {what} belongs to another user, in a folder that others can write to",
-                path=planted_link or self.path,
-                advice="It may be a trap: use a folder of your own.",
-            )
+            what, advice = "file" if planted_link is None else "link", "It may be a trap: use a folder of your own."
+            problem = f"The {what} belongs to another user, in a folder that others can write to"
+            raise TokenFileError(problem, path=planted_link or self.path, advice=advice)
         if status is None or stat.S_ISREG(status.st_mode):
             return
         from ._file_kinds import FOLDER

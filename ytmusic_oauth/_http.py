@@ -254,10 +254,8 @@ def _read(response: HTTPResponse, connection: _Connection) -> bytes:
         is_cut = len(content) <= LARGEST_BODY
     except (HTTPException, ValueError) as error:
         # IncompleteRead also means a chunk size that is not a number.
-        is_cut, problem = (
-            isinstance(error, IncompleteRead) and connection.is_closed,
-            f"not HTTP ({type(error).__name__})",
-        )
+        is_cut = isinstance(error, IncompleteRead) and connection.is_closed
+        problem = f"not HTTP ({type(error).__name__})"
     if is_cut:
         raise TransportError("The connection was closed in the middle of the response", reason="cut_short")
     raise MalformedResponse(f"The response is {problem}", status=response.status)

@@ -226,4 +226,5 @@ def prompt(credentials: OAuthCredentials, *, browser: bool) -> RefreshableTokenD
         raise interrupt.with_traceback(None) from None  # without the frames in which we waited
     finally:
         if not has_entered:
-            write("", sys.stdout)
+            with suppress(AttributeError, OSError, ValueError):  # it must not cost the token
+                write("", sys.stdout)
