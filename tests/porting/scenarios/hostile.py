@@ -65,6 +65,38 @@ def _(harness: Harness) -> None:
     _expect_timeout(harness, Raw([b"HTTP/1.1 200 OK\r\n", *pieces]))
 
 
+@scenario(
+    "hostile/late-body",
+    "the server has answered, and may have rotated the refresh token: there is a second for the body, however late",
+    profile="rfc",
+    waits=3,
+)
+def _(harness: Harness) -> None:
+    harness.timeout = 2
+    body = b'{"access_token": "ya29.fake-late", "expires_in": 3599, "token_type": "Bearer"}'
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    harness.server.script("token", Raw([1.6, head, 0.7, body]))
+    token = harness.token_of(harness.run("refresh", harness.grant()))
+    expect(token["access_token"] == "ya29.fake-late", "the token of the response", token)
+    harness.requests("token", 1)
+
+
+@scenario(
+    "hostile/stalled-body-of-a-503",
+    "the status says that the server did nothing; as a lost response, it would end the retries of a refresh",
+    profile="rfc",
+    waits=3,
+)
+def _(harness: Harness) -> None:
+    harness.timeout = 2
+    head = b"HTTP/1.1 503 Not Now\r\nRetry-After: 3600\r\nContent-Length: 400\r\n\r\n{"
+    harness.server.script("token", *[Raw([head, float("inf")])] * 5)
+    run = harness.finish(harness.start("refresh", harness.grant(), limit=20))
+    harness.error_of(run, "server_error", status=503, retry_after=3600, retryable=True)
+    expect(run.seconds < 2 + 6, "it gives up after the 2 s of a request", f"{run.seconds:.1f} s")
+    harness.requests("token", 1)
+
+
 @scenario("hostile/huge-body", "1 MiB is a thousand times too much, and more can exhaust a router's memory", waits=1)
 def _(harness: Harness) -> None:
     harness.server.script("token", *[FAULTS["huge"]] * 5)

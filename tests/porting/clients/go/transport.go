@@ -22,6 +22,7 @@ import (
 const (
 	transportTimeout = 30      // Seconds for one whole request,
 	connectTimeout   = 10      // and for its connection.
+	grace            = 1       // Seconds that there always are to read a body after its headers.
 	largestBody      = 1 << 20 // Bytes; an OAuth response has one or two thousand.
 )
 
@@ -51,8 +52,12 @@ func post(address string, form, headers map[string]string, seconds float64, dial
 	for name, value := range form {
 		values.Set(name, value)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(seconds*float64(time.Second)))
+	// Not a context with a deadline: that cannot be moved when the headers have come.
+	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	deadline := time.Now().Add(time.Duration(seconds * float64(time.Second)))
+	timer := time.AfterFunc(time.Until(deadline), cancel)
+	defer timer.Stop()
 	var sent atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent.Store(true) }})
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(values.Encode()))
@@ -68,15 +73,18 @@ func post(address string, form, headers map[string]string, seconds float64, dial
 		return nil, noResponse(request.URL.Hostname(), err, sent.Load())
 	}
 	defer response.Body.Close()
+	if left := time.Until(deadline); left < grace*time.Second && timer.Stop() {
+		timer.Reset(grace * time.Second)
+	}
 	content, err := io.ReadAll(io.LimitReader(response.Body, largestBody+1))
 	status := response.StatusCode
 	switch {
 	case err == nil && len(content) <= largestBody:
 		return &reply{status, response.Header, content}, nil
-	case isTimeout(err):
-		return nil, noResponse(request.URL.Hostname(), err, true)
 	case status == 408 || status >= 500: // only the status matters
 		return &reply{status, response.Header, nil}, nil
+	case isTimeout(err):
+		return nil, noResponse(request.URL.Hostname(), err, true)
 	case err == nil:
 		return nil, failure("malformed", OAuthError{Problem: "The response is longer than 1 MiB", Status: status})
 	case isCutShort(err):
@@ -105,7 +113,7 @@ func noResponse(host string, err error, sent bool) *OAuthError {
 
 func isTimeout(err error) bool {
 	var network net.Error
-	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &network) && network.Timeout()
+	return errors.Is(err, context.Canceled) || errors.As(err, &network) && network.Timeout()
 }
 
 // isCutShort says whether the connection was closed before the response was whole.

@@ -10,6 +10,8 @@ import { OAuthError } from "./errors.mjs";
 // Seconds: for one whole request, and for its connection.
 const TIMEOUT = 30;
 const CONNECT_TIMEOUT = 10;
+// Seconds that there always are to read a body after its headers, however late those came.
+const GRACE = 1;
 // Bytes; an OAuth response has one or two thousand.
 const LARGEST_BODY = 2 ** 20;
 
@@ -26,6 +28,7 @@ export function post(url, form, headers, { timeout = TIMEOUT, createConnection }
   const [, scheme, host, port, path] = /^(https?):\/\/(\[.*?\]|[^/:?]*)(?::(\d+))?(.*)$/i.exec(url);
   const secure = scheme.toLowerCase() === "https";
   const body = new URLSearchParams(form).toString();
+  const deadline = performance.now() + timeout * 1000;
   let sent = false;
   let timers = [];
 
@@ -69,11 +72,15 @@ export function post(url, form, headers, { timeout = TIMEOUT, createConnection }
     });
     request.on("response", (response) => {
       const { statusCode: status, headers } = response;
+      // For a 5xx or 408, only the status matters.
+      const onlyStatusMatters = status === 408 || status >= 500;
+      const left = Math.max(deadline - performance.now(), GRACE * 1000);
+      timers.forEach(clearTimeout);
+      timers = [setTimeout(() => (onlyStatusMatters ? complete("late") : late()), left)];
       const chunks = [];
       let size = 0;
       complete = (problem) => {
-        // For a 5xx or 408, only the status matters.
-        if (problem && status !== 408 && status < 500) {
+        if (problem && !onlyStatusMatters) {
           finish(reject, new OAuthError("malformed", { problem: `The response is ${problem}`, status }));
         } else {
           finish(resolve, { status, headers, content: problem ? Buffer.alloc(0) : Buffer.concat(chunks) });
@@ -84,10 +91,9 @@ export function post(url, form, headers, { timeout = TIMEOUT, createConnection }
         if (size > LARGEST_BODY) complete("longer than 1 MiB");
         else chunks.push(chunk);
       });
-      // For a 5xx or 408, only the status matters.
       isCutShort = () => {
         const problem = "The connection was closed in the middle of the response";
-        if (status === 408 || status >= 500) complete("cut short");
+        if (onlyStatusMatters) complete("cut short");
         else finish(reject, new OAuthError("transport", { problem }));
         return true;
       };

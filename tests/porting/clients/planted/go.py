@@ -159,7 +159,15 @@ BREAKS: Final = (
         "a thread with a valid token waits for a slow server", "concurrency/valid-token-*",
     ),
     Planted(
-        "transport.go", "post", "time.Duration(seconds*float64(time.Second))", "time.Hour",
+        "transport.go", "post", "time.Until(deadline), cancel", "time.Hour, cancel",
         "a server that stalls stops the program", "hostile/stalled-server",
+    ),
+    Planted(
+        "transport.go", "post", "left < grace*time.Second", "left < 0",
+        "a response whose body comes late is lost, and the refresh token in it", "hostile/late-body",
+    ),
+    Planted(
+        "transport.go", "post", "case status == 408 || status >= 500:", "case !isTimeout(err) && status >= 500:",
+        "a 503 whose body does not come looks like a lost response", "hostile/stalled-body-of-a-503",
     ),
 )  # fmt: skip

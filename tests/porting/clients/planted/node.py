@@ -17,6 +17,14 @@ NODE: Final = Language(
 
 BREAKS: Final = (
     Planted(
+        "transport.mjs", "post", "Math.max(deadline - performance.now(), GRACE * 1000)", "deadline - performance.now()",
+        "a response whose body comes late is lost, and the refresh token in it", "hostile/late-body",
+    ),
+    Planted(
+        "transport.mjs", "post", '(onlyStatusMatters ? complete("late") : late())', "late()",
+        "a 503 whose body does not come looks like a lost response", "hostile/stalled-body-of-a-503",
+    ),
+    Planted(
         "redaction.mjs", "asWord", '"giu"', '"iu"',
         "only the first occurrence of a short secret is hidden", "redaction/short-secret-in-any-case-*",
     ),

@@ -11,6 +11,7 @@ from urllib.request import getproxies
 
 from ytmusic_oauth import _http
 from ytmusic_oauth._http import CONNECT_TIMEOUT
+from ytmusic_oauth._messages import only_status_matters
 from ytmusic_oauth._validation import json_object
 from ytmusic_oauth.exceptions import MalformedResponse, TransportError
 from ytmusic_oauth.session import LARGEST_BODY, Proxy, parse_proxy, proxy_for_https
@@ -89,3 +90,19 @@ constant(
     "a huge response fills the memory of a router",
     caught_by="hostile/huge-body",
 )
+constant(
+    _http,
+    "GRACE",
+    0.0,
+    "a response whose body comes late is lost, and the refresh token in it",
+    caught_by="hostile/late-body",
+)
+
+
+@replaces(
+    only_status_matters,
+    "a 503 whose body does not come looks like a lost response",
+    caught_by="hostile/stalled-body-of-a-503",
+)
+def _(status: int) -> bool:
+    return False
