@@ -1008,7 +1008,7 @@ def test_an_invalid_client_file_is_named_and_not_quoted(
 def test_an_unreadable_client_file_is_named(shell: Shell, where: str) -> None:
     done = shell("login", "--client-secrets", where)
     assert done.status == FIX_FIRST
-    assert done.err.startswith(f"ytmusic_oauth: {os.path.abspath(where)}: ")
+    assert done.err.startswith(f"ytmusic_oauth: {os.path.join(os.getcwd(), where)}: ")
 
 
 def test_a_user_at_a_terminal_is_asked_for_the_client(shell: Shell, server: FakeGoogle) -> None:

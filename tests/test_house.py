@@ -98,7 +98,7 @@ PLAN: Final[Mapping[str, Imports]] = {
     "_commands": Imports(
         "_client_choice _cycle _file_store _login _options _output _snapshot _store_access _terminal exceptions models "
         "token",
-        "os time",
+        "time",
     ),
     "_command_line": Imports("_commands _options _output exceptions", "argparse functools os sys warnings"),
 }

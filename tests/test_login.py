@@ -14,12 +14,13 @@ from typing import Protocol
 import pytest
 
 from tests import posix
-from tests.porting.fake_google import FakeGoogle
+from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FakeGoogle
 from tests.shell import Shell
 from tests.support import NOON, Clock
-from ytmusic_oauth import OAuthToken, RefreshingToken, TokenFileError
+from ytmusic_oauth import OAuthToken, RefreshingToken, TokenFileError, _file_write, _login
 from ytmusic_oauth._command_line import DONE, FIX_FIRST, INTERRUPTED
 from ytmusic_oauth._file_owner import can_others_rename
+from ytmusic_oauth._options import Options
 from ytmusic_oauth._terminal import StatusLine
 
 CONFIRMED = NOON + 10
@@ -206,6 +207,24 @@ def test_an_interrupt_after_the_confirmation_leaves_the_login_and_its_client(
     assert sorted(each.name for each in tmp_path.glob("oauth*")) == ["oauth.json", "oauth.json.client"]
 
 
+def test_an_interrupt_after_the_client_was_written_does_not_deny_it(
+    shell: Shell, server: FakeGoogle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync = _file_write.sync_folder
+
+    def interrupted(target: str) -> None:
+        sync(target)
+        if target.endswith(".client"):
+            monkeypatch.undo()
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("ytmusic_oauth._file_write.sync_folder", interrupted)
+    server.approve_after = 0
+    done = shell("login", "--file", str(tmp_path / "oauth.json"))
+    assert (done.status, "not kept" in done.err) == (INTERRUPTED, False)
+    assert (tmp_path / "oauth.json.client").exists()
+
+
 def test_an_impatient_user_does_not_lose_the_login(
     shell: Shell, home: Path, tmp_path: Path, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -347,3 +366,40 @@ def test_a_relative_path_says_where_it_was_looked_for(shell: Shell, tmp_path: Pa
     where = f", in {tmp_path}" if options[0] == "--file" else f"{tmp_path}/new/client.json"
     assert "No such file or directory" in done.err
     assert where in done.err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
+def test_a_folder_above_a_link_is_that_of_where_it_leads(shell: Shell, server: FakeGoogle, tmp_path: Path) -> None:
+    """`link/..` is not the folder of the link."""
+    folder = tmp_path / "other"
+    (folder / "inner").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(folder / "inner")
+    for each in (tmp_path, folder):
+        client_id = CLIENT_ID if each == folder else "another"
+        (each / "client.json").write_text(json.dumps({"client_id": client_id, "client_secret": CLIENT_SECRET}))
+    server.approve_after = 0
+    path = "link/../oauth.json"
+    done = shell("login", "--file", path, "--client-secrets", "link/../client.json")
+    assert done.status == DONE
+    assert f"Logged in. The token is in {tmp_path}/{path}, readable only by its owner." in done.err
+    assert f" header --file {tmp_path}/{path}\n" in done.err
+    assert (folder / "oauth.json").is_file()
+    assert not (tmp_path / "oauth.json").exists()
+    [shown] = shell("status", "--json", "--file", path).events
+    assert shown["file"] == f"{tmp_path}/{path}"
+
+
+def test_a_login_that_is_moved_after_the_save_is_a_login(
+    shell: Shell, server: FakeGoogle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = _login._save
+
+    def saved(token: RefreshingToken, options: Options, document: str, line: StatusLine) -> bool:
+        is_kept = save(token, options, document, line)
+        (tmp_path / "oauth.json").rename(tmp_path / "moved.json")
+        return is_kept
+
+    monkeypatch.setattr(_login, "_save", saved)
+    server.approve_after = 0
+    done = shell("login")
+    assert (done.status, f"The token is in {tmp_path / 'oauth.json'}.\n" in done.err) == (DONE, True)

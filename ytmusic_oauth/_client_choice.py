@@ -96,7 +96,7 @@ def choose_client(
 
 def words_of(options: Options) -> Sequence[str]:
     """Return the options of the client and the server, as they were given."""
-    words = ["--client-secrets", os.path.abspath(options.client_secrets)] if options.client_secrets else []
+    words = ["--client-secrets", FileStore(options.client_secrets).absolute] if options.client_secrets else []
     words += ["--endpoints", *options.endpoints] if options.endpoints else []
     return words + [
         word for name, value in _dialect(options).items() for word in (f"--{name.replace('_', '-')}", f"{value}")
@@ -151,8 +151,8 @@ def _adjusted(options: Options, server: Endpoints) -> Endpoints:
 
 
 def _read_client(path: str) -> Client:
-    # `abspath`: an error says in which folder the file was looked for. `FileStore`: it refuses a secret as a path.
-    with open(os.path.abspath(FileStore(path).path), encoding="utf-8-sig", errors="replace") as file:
+    # An error says in which folder the file was looked for. `FileStore` refuses a secret as a path.
+    with open(FileStore(path).absolute, encoding="utf-8-sig", errors="replace") as file:
         document = file.read(_LARGEST_FILE)
     try:
         return parse_client(document)

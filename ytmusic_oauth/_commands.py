@@ -9,7 +9,6 @@ needs are imported where they are used.
 from __future__ import annotations
 
 import json
-import os
 import time
 from typing import TYPE_CHECKING
 
@@ -72,7 +71,8 @@ def status(options: Options) -> None:
     """
     from ._client_choice import choose_client
 
-    token = load_token(FileStore(options.file))
+    store = FileStore(options.file)
+    token = load_token(store)
     if options.check:
         if not token["refresh_token"] and token["expires_at"] > time.time():
             raise ValueError("--check asks the server for a new token, but this login has no refresh token")
@@ -94,7 +94,7 @@ def status(options: Options) -> None:
     if options.json:
         public = {key: value for key, value in token.items() if key not in {"access_token", "refresh_token"}}
         times = {"seconds_left": seconds_left, "is_expiring": is_expiring, "is_usable": problem is None}
-        write_result(json.dumps({"file": os.path.abspath(options.file), **public, **times}))
+        write_result(json.dumps({"file": store.absolute, **public, **times}))
     else:
         expiry = f"expires in {duration(seconds_left)}, at {local_time(token['expires_at'])}"
         present = "valid" if options.check else "present (only the server knows whether it is still valid: --check)"

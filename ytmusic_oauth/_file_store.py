@@ -35,7 +35,7 @@ _CHECK_WAIT: Final = 2.0
 class FileStore:
     """A token file, as a `TokenStore`. Follows symbolic links. Methods raise `TokenFileError`."""
 
-    __slots__ = ("_absolute", "_is_detached", "_is_for_login", "path")
+    __slots__ = ("_is_detached", "_is_for_login", "absolute", "path")
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path: str = os.fspath(path)
@@ -43,7 +43,8 @@ class FileStore:
         # Whether it is the mount of a file that was replaced elsewhere; None: the warning has been given.
         self._is_detached: bool | None = False
         self._is_for_login = False
-        self._absolute = self.path
+        self.absolute: str = self.path
+        """That, below the folder that was the working directory then. `link/..` is left to the system."""
         if re.match(r'\s*\{\s*"|1//|GOCSPX-|ya29\.', self.path):  # a token as JSON; Google's tokens and client secrets
             raise TokenFileError(
                 "This is a secret, not the path of a file", advice="from_json_text reads a token's text."
@@ -58,15 +59,15 @@ class FileStore:
             raise TokenFileError("The path has a character that no path can have", path=repr(self.path)) from None
         except OSError as error:
             raise self.failed("The working directory cannot be used", error) from error
-        self._absolute = os.path.join(folder, self.path)
+        self.absolute = os.path.join(folder, self.path)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, FileStore):
             return False
         try:
-            return os.path.samefile(self._absolute, other._absolute)
+            return os.path.samefile(self.absolute, other.absolute)
         except OSError:  # no such file yet
-            return self._absolute == other._absolute
+            return self.absolute == other.absolute
 
     def read(self) -> str | None:
         """Return the content; None if there is no file, or if it is empty."""
@@ -96,7 +97,7 @@ class FileStore:
 
     def client(self) -> FileStore:
         """Return the file in which `login` keeps the OAuth client: beside this one, which is where links lead."""
-        return FileStore(f"{os.path.realpath(self._absolute)}.client").for_login()
+        return FileStore(f"{os.path.realpath(self.absolute)}.client").for_login()
 
     def forget_client(self) -> None:
         """Remove the OAuth client that the command `login` keeps beside this file. A file that is not ours stays."""
@@ -123,7 +124,7 @@ class FileStore:
     def lock(self, timeout: float) -> AbstractContextManager[float]:
         """Hold the file's lock, a kernel lock that is released when its holder dies."""
         problem = "The token file cannot be locked"
-        return FileLock(self._absolute, timeout, self.remove_leftovers, lambda error: self.failed(problem, error))
+        return FileLock(self.absolute, timeout, self.remove_leftovers, lambda error: self.failed(problem, error))
 
     def for_login(self) -> FileStore:
         """Return a copy for a new login: it refuses another user's file or link where others can write.
@@ -172,11 +173,11 @@ class FileStore:
     def remove_leftovers(self) -> None:
         """Remove old temporary files of this token file. The lock must be held."""
         with suppress(OSError):
-            _file_write.remove_leftovers(follow_links(self._absolute)[0])
+            _file_write.remove_leftovers(follow_links(self.absolute)[0])
 
     def not_found(self) -> TokenFileNotFound:
         """Return the error for a file that is missing or empty."""
-        folder = os.path.dirname(self._absolute)
+        folder = os.path.dirname(self.absolute)
         content = self._content()
         if content is not None:
             what = "holds only zeros, as after a power cut" if b"\0" in content else "is empty"
@@ -193,7 +194,7 @@ class FileStore:
 
         what, advice = error.strerror or type(error).__name__, advice_for(error.errno)
         if error.errno == errno.ENOENT and not os.path.isabs(self.path):
-            what += f", in {folder}" if (folder := os.path.dirname(self._absolute)) else ""
+            what += f", in {folder}" if (folder := os.path.dirname(self.absolute)) else ""
             advice = _TILDE_ADVICE if self.path.startswith("~") else advice
         return TokenFileError(f"{problem}: {what}", path=self.path, advice=advice)
 
@@ -210,7 +211,7 @@ class FileStore:
     def _content(self) -> bytes | None:
         with self._naming_the_file("The token file cannot be read"):
             # No link may come in between.
-            path, no_follow = (self._target()[0], _file_write.NO_FOLLOW) if self._is_for_login else (self._absolute, 0)
+            path, no_follow = (self._target()[0], _file_write.NO_FOLLOW) if self._is_for_login else (self.absolute, 0)
             try:
                 file = os.open(path, os.O_RDONLY | _file_write.OPEN_FLAGS | no_follow)
             except FileNotFoundError:
@@ -258,11 +259,11 @@ class FileStore:
 
     def _target(self) -> tuple[str, os.stat_result | None]:
         """Return the file to write, which is where links lead, and its status. For a login, a trap is refused."""
-        if not os.path.basename(self._absolute):
+        if not os.path.basename(self.absolute):
             raise TokenFileError("The path does not name a file", path=self.path)
         status = None
         with self._naming_the_file("The token file cannot be written"):
-            target, planted_link = follow_links(self._absolute)
+            target, planted_link = follow_links(self.absolute)
             with suppress(FileNotFoundError):
                 status = os.stat(target)
             self._check(target, status, planted_link)
@@ -271,8 +272,8 @@ class FileStore:
     def _is_still_at_path(self, status: os.stat_result) -> bool:
         """Whether a file that was unlinked is still at this path: only a mount can keep it there."""
         with suppress(OSError):
-            counts_links = os.stat(os.path.dirname(self._absolute)).st_nlink > 0  # some FUSE file systems do not
-            return counts_links and os.path.samestat(status, os.stat(self._absolute))
+            counts_links = os.stat(os.path.dirname(self.absolute)).st_nlink > 0  # some FUSE file systems do not
+            return counts_links and os.path.samestat(status, os.stat(self.absolute))
         return False
 
     def _check(self, target: str, status: os.stat_result | None, planted_link: str | None = None) -> None:

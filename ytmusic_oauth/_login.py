@@ -60,7 +60,7 @@ def login(options: Options) -> None:
     [token] = confirmed
     if options.json:
         ends = {"expires_at": token.expires_at, "login_ends_at": client.login_ends_at}
-        write_event("token", file=os.path.abspath(options.file), **ends)
+        write_event("token", file=FileStore(options.file).absolute, **ends)
     else:
         _report(options, client, token, replaced=has_login, is_kept=is_kept)
 
@@ -132,8 +132,10 @@ def _report(
     """Say how the login went, and what to do next."""
     from shlex import quote
 
-    file, ends_at = os.path.abspath(options.file), client.login_ends_at
-    is_private = not os.stat(file).st_mode & 0o077  # false on Windows, and for a file of another user written in place
+    file, ends_at = FileStore(options.file).absolute, client.login_ends_at
+    is_private = False  # on Windows, and for a file of another user written in place
+    with suppress(OSError):  # it was moved or removed since
+        is_private = not os.stat(file).st_mode & 0o077
     write_message(f"Logged in. The token is in {file}{', readable only by its owner' if is_private else ''}.")
     if refused := [each for each in client.scope.split() if each not in token.scope.split()]:
         write_message(f"The server did not grant all that was asked for. Missing: {' '.join(refused)}")
@@ -178,14 +180,14 @@ def _save(token: RefreshingToken, options: Options, document: str, line: StatusL
                 told = str(error)
             else:
                 # From now on, it may be replaced there: by a refresh, or by another login.
-                options.saved_in = os.path.abspath(options.file)
+                options.saved_in = FileStore(options.file).absolute
                 return _keep(token, options.file, document)
             time.sleep(_PAUSE)
     except BaseException:
         try:
             if not options.saved_in and not _is_stored(token, options.file):
                 token.store_token(options.file)
-            options.saved_in = os.path.abspath(options.file)
+            options.saved_in = FileStore(options.file).absolute
             _keep(token, options.file, document)
             write_message(f"The login is saved in {options.saved_in}.")
         except (TokenStoreError, KeyboardInterrupt):
@@ -205,7 +207,8 @@ def _keep(token: RefreshingToken, file: str, document: str) -> bool:
     try:
         with FileStore(file).lock(LOCK_WAIT):
             is_ours = _is_stored(token, file)
-            if is_ours and kept.replace(None, document):
+            # Kept already: an interrupt came just after the client was written.
+            if is_ours and (kept.replace(None, document) or kept.read() == document):
                 return True
         problem = f"{kept.path} is not a file of this program." if is_ours else f"{file} has another token now."
     except TimeoutError:
