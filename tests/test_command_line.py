@@ -44,7 +44,7 @@ from ytmusic_oauth import (
 from ytmusic_oauth._command_line import DONE, FIX_FIRST, INTERRUPTED, LOG_IN_AGAIN, TRY_LATER, _parser, main
 from ytmusic_oauth._file_store import FileStore
 from ytmusic_oauth._keyboard import Keyboard
-from ytmusic_oauth._output import local_time
+from ytmusic_oauth._output import local_time, write_result
 from ytmusic_oauth._store_access import load_token
 from ytmusic_oauth.models import RefreshableTokenDict
 from ytmusic_oauth.store import TokenStore
@@ -1335,27 +1335,29 @@ def test_commands_work_without_standard_error(
         assert shell("token", "--file", "missing.json")[:2] == (LOG_IN_AGAIN, "")
 
 
-def test_a_full_pipe_that_does_not_block_gets_the_whole_line(
-    shell: Shell, file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As the output of a program that reads slowly, and set it so."""
+@pytest.mark.skipif(os.name == "nt", reason="its pipes always block")
+@pytest.mark.parametrize("buffering", [-1, 0])
+def test_a_full_pipe_that_does_not_block_gets_the_whole_line(monkeypatch: pytest.MonkeyPatch, buffering: int) -> None:
+    """As the output of a program that reads slowly, and set it so. `python -u` does not buffer."""
+    reader, writer = os.pipe()
+    if sys.platform != "win32":
+        os.set_blocking(reader, False)
+        os.set_blocking(writer, False)
+    received: list[bytes] = []
 
-    class Slow(io.StringIO):
-        full = 3
+    def pause(seconds: float) -> None:
+        received.append(os.read(reader, 2**20))
 
-        def write(self, text: str) -> int:
-            super().write(text)
-            raise BlockingIOError
-
-        def flush(self) -> None:
-            self.full -= 1
-            if self.full >= 0:
-                raise BlockingIOError
-
-    monkeypatch.setattr("ytmusic_oauth._output._PAUSE", 0)
-    monkeypatch.setattr(sys, "stdout", slow := Slow())
-    assert main(["token"]) == DONE
-    assert slow.getvalue() == f"{OAuthToken.from_json(file).access_token}\n"
+    monkeypatch.setattr("ytmusic_oauth._output.time.sleep", pause)
+    line = "a" * 300_000
+    with io.TextIOWrapper(open(writer, "wb", buffering), encoding="ascii", write_through=not buffering) as stream:
+        for name in ("stdout", "__stdout__"):
+            monkeypatch.setattr(sys, name, stream)
+        write_result(line)
+        pause(0)
+        monkeypatch.undo()
+    os.close(reader)
+    assert b"".join(received) == f"{line}\n".encode()
 
 
 @pytest.mark.parametrize("error", [OverflowError, OSError, ValueError])

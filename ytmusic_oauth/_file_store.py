@@ -46,9 +46,8 @@ class FileStore:
         self.absolute: str = self.path
         """That, below the folder that was the working directory then. `link/..` is left to the system."""
         if re.match(r'\s*\{\s*"|1//|GOCSPX-|ya29\.', self.path):  # a token as JSON; Google's tokens and client secrets
-            raise TokenFileError(
-                "This is a secret, not the path of a file", advice="from_json_text reads a token's text."
-            )
+            advice = "from_json_text reads a token's text."
+            raise TokenFileError("This is a secret, not the path of a file", advice=advice)
         try:
             if "\0" in os.fsdecode(os.fsencode(self.path)):
                 raise ValueError

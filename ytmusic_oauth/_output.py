@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the command line prints: results and events on standard output, messages on standard error.
 
-It may come from a server: control characters become spaces, and characters that the stream's encoding lacks become
+Text may come from a server, so control characters become spaces. Characters that the stream's encoding lacks become
 escapes.
 """
 
@@ -59,19 +59,24 @@ def columns() -> int:
 
 
 def write(text: str, stream: TextIO, end: str = "\n") -> None:
-    """Print a line that shows every character, and flush it. Raises `OSError` or `ValueError` (it is closed)."""
+    """Print one line, with what cannot be shown replaced, and flush it.
+
+    Raises `OSError` unless all of it was written, and `ValueError` if the stream is closed.
+    """
     encoding = getattr(stream, "encoding", None) or "ascii"
     shown = "".join(character if character.isprintable() else " " for character in text)
-    line = shown.encode(encoding, "backslashreplace").decode(encoding) + end
-    with suppress(BlockingIOError):  # a full pipe that does not block: the line is in the buffer
-        stream.write(line)
-    while True:
+    content = shown.encode(encoding, "backslashreplace") + end.encode(encoding)
+    if stream not in (sys.__stdout__, sys.__stderr__) or os.linesep != "\n":
+        stream.write(content.decode(encoding))
+        stream.flush()
+        return
+    # Not `write`, which drops what a full disk, or a full pipe that does not block, has not taken.
+    while content:
         try:
             stream.flush()
+            content = content[os.write(stream.fileno(), content) :]
         except BlockingIOError:
             time.sleep(_PAUSE)
-        else:
-            return
 
 
 def duration(seconds: float) -> str:

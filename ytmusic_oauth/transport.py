@@ -56,9 +56,7 @@ class UrllibSession:
 
     def __post_init__(self) -> None:
         if not 0 < self.timeout <= TIMEOUT:
-            raise ValueError(
-                f"timeout must be more than 0 and at most {TIMEOUT:.0f} seconds, the limit of a whole call"
-            )
+            raise ValueError(f"timeout must be more than 0 and at most {TIMEOUT:.0f} seconds, the limit of a call")
         check_proxies(self.proxies)
 
     def post(
