@@ -770,6 +770,7 @@ class SimulatedLock:
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self.owner: Actor | None = None
+        self.depth = 0
 
     def acquire(self, blocking: bool = True) -> bool:
         actor = self.machine.running
@@ -777,19 +778,16 @@ class SimulatedLock:
             self.machine.step("turn", lambda: not blocking or self.owner is None)
         if self.owner is not None:
             return False
-        self.owner = actor
+        self.owner, self.depth = actor, 1
         return True
 
-    def release(self) -> None:
-        """Return the first of the two acquisitions of a `SingleFlight`: the `with` has the second one."""
-        if self.owner is not self.machine.running:
-            raise RuntimeError
-
     def __enter__(self) -> None:
-        pass
+        self.depth += 1
 
     def __exit__(self, *_: object) -> None:
-        self.owner = None
+        self.depth -= 1
+        if self.depth == 0:
+            self.owner = None
 
 
 class MomentaryLock:

@@ -10,7 +10,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import copy
 from pathlib import Path
 from typing import Final
@@ -29,6 +29,7 @@ from ytmusic_oauth import (
     TokenFileError,
     UrllibSession,
     _cycle,
+    _single_flight,
 )
 from ytmusic_oauth._file_lock import FileLock
 from ytmusic_oauth._file_store import FileStore
@@ -722,7 +723,7 @@ def test_an_interrupt_between_acquiring_the_lock_and_using_it_leaves_it_free(mon
     class Interrupted:
         held = 0
 
-        def acquire(self, *, blocking: bool) -> bool:
+        def acquire(self, _: bool) -> bool:
             self.held += 1
             return True
 
@@ -971,3 +972,30 @@ def test_a_custom_error_that_cannot_be_copied_reaches_all_waiting_threads(
             reads = [threads.submit(read, token) for _ in range(4)]
             server.wait_for_requests(2, "token")
         assert {type(each.exception()) for each in reads} == {Peculiar}
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_a_failed_call_of_a_signal_handler_keeps_the_lock_of_the_call_that_it_interrupts(
+    wait: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise, another thread could send the same refresh token at the same time."""
+    flight, signals = SingleFlight(), [1]
+
+    def caller() -> object:  # runs after the lock was taken, and before the flight knows its owner
+        if signals and signals.pop():
+            with suppress(OAuthError):
+                flight.run(None, fail, wait=wait)
+        return None
+
+    def fail() -> None:
+        raise OAuthError
+
+    def is_free() -> bool:
+        with ThreadPoolExecutor(1) as another:
+            return another.submit(flight.lock().acquire, blocking=False).result()
+
+    monkeypatch.setattr(_single_flight, "caller", caller)
+    free: list[bool] = []
+    assert flight.run(None, lambda: free.append(is_free()), wait=wait)
+    assert free == [False]
+    assert is_free()

@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 from .exceptions import OAuthError
@@ -68,18 +67,20 @@ class SingleFlight(Mutex):
         Without `wait`, returns False at once if an execution is under way, and does not raise a shared error.
         """
         lock = self.lock()
+        held: list[bool | None] = []
         try:
-            if not lock.acquire(blocking=wait):
+            # Taking the lock and noting it is one call into C, which no interrupt splits; so is giving it back.
+            held.extend(map(lock.acquire, (wait,)))
+            if not held[0]:
                 return False
             # Acquire it once more by `with`, which always releases it, and give back the first acquisition. A `finally`
             # with `release` could be interrupted before the call.
             with lock:
-                lock.release()
+                held.extend(map(lock.__exit__, (None,), (None,), (None,)))
                 return self._run(seen, work, wait)
         except BaseException:
-            with suppress(RuntimeError):  # unless an interrupt came before the `with`, it is not ours any more
-                while True:
-                    lock.release()
+            if held == [True]:  # an interrupt came before it was given back
+                lock.release()
             raise
 
     def _run(self, seen: int | None, work: Callable[[], None], wait: bool) -> bool:
