@@ -692,6 +692,18 @@ def test_a_path_leads_where_the_system_goes(tmp_path: Path) -> None:
     }
 
 
+@posix
+@pytest.mark.parametrize("way", ["missing/../oauth.json", "oauth.json/../oauth.json", "missing/."])
+def test_a_path_through_what_is_not_a_folder_names_no_file(file: Path, way: str) -> None:
+    """Reading it fails, so writing must not replace another file."""
+    text, store = file.read_text(), FileStore(f"{file.parent}/{way}")
+    for before in (None, text):
+        with pytest.raises(TokenFileError, match="The token file cannot be written: No"):
+            store.replace(before, "{}")
+    assert file.read_text() == text
+    assert os.listdir(file.parent) == ["oauth.json"]
+
+
 def failing(number: int) -> Callable[[object], NoReturn]:
     def fail(*_: object) -> NoReturn:
         raise OSError(number, os.strerror(number))

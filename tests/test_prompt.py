@@ -296,6 +296,14 @@ def test_standard_output_may_be_any_object_with_write_and_flush(
     assert "the code is ABCD-0001" in output.written
 
 
+def test_without_standard_output_no_code_is_requested(server: FakeGoogle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with `pythonw`."""
+    monkeypatch.setattr(sys, "stdout", None)
+    with pytest.raises(RuntimeError, match="There is no standard output to show the link"):
+        RefreshingToken.prompt_for_token(client(server))
+    assert server.transcript == []
+
+
 @pytest.mark.parametrize("error", [BrokenPipeError, ValueError, AttributeError])
 def test_an_output_that_ends_meanwhile_does_not_cost_the_login(
     server: FakeGoogle, clock: Clock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: type[Exception]

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Final
+from typing import Final, NoReturn
 
 import pytest
 
@@ -325,6 +325,18 @@ def test_the_end_of_input_and_the_background_only_wait(tty: tuple[int, int], mon
         assert not Keyboard(slave).pressed(1)
     os.close(slave)
     assert not Keyboard(slave).pressed(1)
+
+
+def test_a_descriptor_that_cannot_be_watched_only_waits(tty: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """`select` takes none above 1023."""
+    monkeypatch.setattr(_keyboard, "time", clock := Clock())
+
+    def out_of_range(*_: object) -> NoReturn:
+        raise ValueError
+
+    monkeypatch.setattr("select.select", out_of_range)
+    assert not Keyboard(tty[1]).pressed(1.5)
+    assert clock.slept == [1.0, 0.5]
 
 
 def test_only_a_terminal_is_a_keyboard(tty: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:

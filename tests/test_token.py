@@ -771,3 +771,11 @@ def test_a_pickle_is_valid_by_the_wall_clock_alone(server: FakeGoogle, clock: Cl
     clock.advance(3600)
     with pytest.raises(InvalidGrant):
         loaded.as_auth()
+
+
+@pytest.mark.parametrize("store", [b"oauth.json", None, 3])
+def test_what_is_no_store_is_rejected(server: FakeGoogle, store: str) -> None:
+    token = RefreshingToken.from_dict(client(server), VALUES)
+    for use in (token.keep_in, lambda store: RefreshingToken.load(client(server), store)):
+        with pytest.raises(TypeError, match="A store is a path, or an object with the methods of TokenStore"):
+            use(store)

@@ -777,6 +777,19 @@ def test_a_proxy_gets_its_password_and_sees_only_host_and_port(
         assert "proxy-authorization" not in server.transcript[0].headers
 
 
+def test_a_proxy_gets_an_ipv6_address_in_brackets(proxy: Proxy) -> None:
+    """RFC 9110 9.3.6."""
+    with pytest.raises(TransportError):
+        post(UrllibSession({"https": proxy.url.replace("user:sesame@", "")}), "https://[2001:db8::1]/token")
+    assert proxy.heads[0].startswith("CONNECT [2001:db8::1]:443 HTTP/1.")
+
+
+def test_a_header_that_cannot_be_sent_is_not_quoted(server: FakeGoogle) -> None:
+    for value in ("Bearer sesame\n", "Bearer sesame\u20ac"):
+        with pytest.raises(ValueError, match="A header field has a character that HTTP cannot send"):
+            HASTY.post(server.token_url, data={}, headers={"Authorization": value})
+
+
 @pytest.mark.parametrize("how", ["no_proxy", "empty-argument"])
 def test_a_proxy_can_be_disabled(monkeypatch: pytest.MonkeyPatch, proxy: Proxy, how: str) -> None:
     monkeypatch.setenv("https_proxy", proxy.url)

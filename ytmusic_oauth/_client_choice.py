@@ -98,9 +98,8 @@ def words_of(options: Options) -> Sequence[str]:
     """Return the options of the client and the server, as they were given."""
     words = ["--client-secrets", FileStore(options.client_secrets).absolute] if options.client_secrets else []
     words += ["--endpoints", *options.endpoints] if options.endpoints else []
-    return words + [
-        word for name, value in _dialect(options).items() for word in (f"--{name.replace('_', '-')}", f"{value}")
-    ]
+    given = _dialect(options).items()
+    return words + [word for name, value in given for word in (f"--{name.replace('_', '-')}", f"{value}")]
 
 
 def _dialect(options: Options) -> Mapping[str, object]:

@@ -34,7 +34,6 @@ _PAGE: Final = ("this is a web page, perhaps that of a failed download", _ELSEWH
 _PICKLE: Final = ("this is a Python pickle, which Google's older examples write", _ELSEWHERE)
 _UTF16: Final = ("this is text in UTF-16, which PowerShell writes", "Save it as UTF-8.")
 _DATABASE: Final = ("this is a database, such as a browser's cookies", _ELSEWHERE)
-_BINARY: Final = ("it is not UTF-8", _ELSEWHERE)
 
 # How the text begins -> the kind.
 _BEGINNINGS: Final = MappingProxyType(
@@ -67,7 +66,7 @@ def advice_for(number: int | None) -> str:
 
 def kind_of_bytes(content: bytes) -> tuple[str, str]:
     """Return the kind of content that is not text, and what to do next."""
-    return next((kind for magic, kind in _MAGIC.items() if content.startswith(magic)), _BINARY)
+    return next((kind for magic, kind in _MAGIC.items() if content.startswith(magic)), ("it is not UTF-8", _ELSEWHERE))
 
 
 def kind_of_text(text: str) -> tuple[str, str] | None:

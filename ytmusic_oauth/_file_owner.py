@@ -76,6 +76,8 @@ def follow_links(path: str) -> tuple[str, str | None]:
         at, links, names, planted = "/", 0, path.split("/")[::-1], None
         while names:
             name = names.pop()
+            if name in {".", ".."}:
+                os.stat(f"{at}/.")  # raises if it is not a folder
             if name in {"", "."}:
                 continue
             here = os.path.dirname(at) if name == ".." else os.path.join(at, name)

@@ -33,16 +33,14 @@ if TYPE_CHECKING:
 
 #: Seconds in which a connection must be established, to whichever address.
 CONNECT_TIMEOUT: Final = 10.0
-#: Interim responses (RFC 9110 15.2) before the answer; there is rarely one.
+#: Responses at most: the interim ones (RFC 9110 15.2; there is rarely one) and the answer.
 MAX_INTERIM: Final = 20
 METHOD: Final = "POST"
 
 # Addresses that did not respond: tried last until they do.
 _unresponsive: Final[set[tuple[str, int]]] = set()
 
-_PROXY_ADVICE: Final = (
-    "Check the proxy: the argument proxies, or HTTPS_PROXY, ALL_PROXY and NO_PROXY in the environment."
-)
+_ADVICE: Final = "Check the proxy: the argument proxies, or HTTPS_PROXY, ALL_PROXY, NO_PROXY in the environment."
 _CA_ADVICE: Final = (
     "To trust a private CA, set the environment variable SSL_CERT_FILE to the path of its certificate, or pass "
     'ssl_context to UrllibSession. On macOS, run "Install Certificates.command" in the Python folder.'
@@ -84,6 +82,8 @@ def post(
                 content = _read(response, connection)
         except OSError as error:
             raise _unreachable(error, server.netloc, sent=sent) from None
+        except ValueError:  # its message quotes the header
+            raise ValueError("A header field has a character that HTTP cannot send") from None
         except HTTPException as error:  # its message may quote the response
             raise MalformedResponse(f"The response is not HTTP ({type(error).__name__})") from None
     return response.status, dict(response.headers.items()), content
@@ -100,7 +100,7 @@ def _proxy(host: str, proxies: Mapping[str, str] | None) -> Proxy | None:
     try:
         return parse_proxy(url) if url else None
     except ValueError as error:
-        raise _misconfigured(f"The proxy cannot be used: {error}", reason="proxy", advice=_PROXY_ADVICE) from None
+        raise _misconfigured(f"The proxy cannot be used: {error}", reason="proxy", advice=_ADVICE) from None
 
 
 def _verifying_context() -> SSLContext:
@@ -137,6 +137,7 @@ class _Connection(HTTPConnection):
         super().__init__(*(proxy[:2] if proxy else (host, port)))
         if proxy:
             self.set_tunnel(host, port, dict(proxy.headers))
+            vars(self)["_tunnel_host"] = f"[{host}]" if ":" in host else host  # Python 3.11 forgets the brackets
         self.set_debuglevel(0)  # a program may have set `HTTPConnection.debuglevel`, which prints the secrets
         vars(self).update(_create_connection=partial(_connect, deadline), response_class=self._response)
         #: the monotonic time at which the exchange ends
@@ -288,15 +289,11 @@ def _proxy_failed(error: Exception, proxy: Proxy, server: str) -> TransportError
         failed = _unreachable(error, name)
         failed.reason = "proxy"
         return failed
-    problems = {
-        0: "does not respond like a proxy",
-        407: "needs a user name and a password, or does not accept those that it got",
-    }
+    login = "needs a user name and a password, or does not accept those that it got"
+    problems = {0: "does not respond like a proxy", 407: login}
     problem = f"{name} {problems.get(status, f'did not connect to {server}')}"
-    retryable = status >= 500 or status in {408, 429}
-    return TransportError(
-        problem, sent=False, status=status or None, retryable=retryable, reason="proxy", advice=_PROXY_ADVICE
-    )
+    again = status >= 500 or status in {408, 429}
+    return TransportError(problem, sent=False, status=status or None, retryable=again, reason="proxy", advice=_ADVICE)
 
 
 def _untrusted(error: Exception, name: str) -> TransportError:

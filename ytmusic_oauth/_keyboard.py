@@ -45,7 +45,7 @@ class Keyboard:
         else:
             import select
 
-            with suppress(OSError):
+            with suppress(OSError, ValueError):  # `select` takes no descriptor above 1023
                 # A job in the background would be stopped if it read.
                 if not self._has_ended and os.tcgetpgrp(self._file) == os.getpgrp():
                     if not select.select([self._file], [], [], seconds)[0]:
@@ -58,7 +58,7 @@ class Keyboard:
 
 
 def keyboard() -> Keyboard | None:
-    """Return the keyboard; None if standard input is not a terminal, or not Python's own."""
+    """Return the keyboard; None if standard input is not a terminal, or has no file."""
     with suppress(AttributeError, ValueError):  # missing, closed, or without a file
         if sys.stdin.isatty():
             return Keyboard(sys.stdin.fileno())

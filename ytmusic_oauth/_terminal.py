@@ -193,6 +193,8 @@ def prompt(credentials: OAuthCredentials, *, browser: bool) -> RefreshableTokenD
     Where the keyboard cannot be watched, or `input` was replaced, as in a notebook, waits for `input` first.
     Raises what `get_code` and `wait_for_token` raise.
     """
+    if not sys.stdout:  # as with pythonw
+        raise RuntimeError("There is no standard output to show the link and the code on")
     code = credentials.get_code()
     link = verification_link(code)
     write(f"Go to {link}", sys.stdout)

@@ -121,9 +121,8 @@ class OAuthCredentials(Credentials):
 
         Tries up to three times on transient failures, but not again after a lost response.
         """
-        request = protocol.device_authorization_request(
-            self.endpoints, self.client_id, self.client_secret, self.scope, self.parameters
-        )
+        names = self.client_id, self.client_secret, self.scope, self.parameters
+        request = protocol.device_authorization_request(self.endpoints, *names)
 
         def ask(seconds: float) -> AuthCodeDict:
             sent = time.monotonic()

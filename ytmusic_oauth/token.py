@@ -384,4 +384,8 @@ def _state(values: RefreshableTokenDict, last_read: RefreshableTokenDict | None 
 
 
 def _as_store(store: str | os.PathLike[str] | TokenStore) -> TokenStore:
-    return FileStore(store) if isinstance(store, (str, os.PathLike)) else store
+    if isinstance(store, (str, os.PathLike)):
+        return FileStore(store)
+    if not hasattr(store, "read"):
+        raise TypeError("A store is a path, or an object with the methods of TokenStore")
+    return store

@@ -62,7 +62,10 @@ class UrllibSession:
     def post(
         self, url: str, *, data: Mapping[str, str], headers: Mapping[str, str], timeout: float | None = None
     ) -> UrllibResponse:
-        """Send a form. Responses of any status are returned. Raises `TransportError` or `MalformedResponse`."""
+        """Send a form. Responses of any status are returned.
+
+        Raises `TransportError` or `MalformedResponse`, and `ValueError` if a header field cannot be sent.
+        """
         from ._http import post
 
         timeout = self.timeout if timeout is None else timeout
