@@ -279,6 +279,15 @@ def test_a_lock_that_is_never_released_is_a_retryable_error_once_the_token_has_e
 # ---- a store that changes during the request -----------------------------------------------------
 
 
+def test_a_token_that_has_disappeared_from_the_store_is_not_refreshed() -> None:
+    """The user has logged out. Told once, or the log of a daemon would be full of it."""
+    state = loaded()
+    told = warned(cycle(state, DUE).refresh(), [locked(DUE, wait=0), found(DUE + 1, None)])
+    assert str(told.error).startswith("The token has disappeared from the store. ")
+    assert told.consequence == STALE
+    assert play(cycle(state, DUE + 5).refresh(), [locked(DUE + 5, wait=0), found(DUE + 6, None)]) is None
+
+
 def test_a_store_that_keeps_changing_does_not_keep_the_caller() -> None:
     state = loaded()
     after = token("a2", "r2", 3600)
@@ -587,6 +596,19 @@ def test_a_confirmed_login_is_saved_once_it_is_found_in_the_store() -> None:
     state = new_login()
     assert play(cycle(state, 10).save(), [locked(10, wait=0), found(10, OURS)]) is None
     assert not state.is_new_login
+    assert not state.is_dirty
+
+
+def test_a_login_that_was_set_during_a_save_is_not_lost_to_a_refresh_of_the_one_before() -> None:
+    state = new_login()
+    steps = cycle(state, 10).save()
+    play_until(steps, [locked(10, wait=0), found(10, None)])
+    state.set_by_hand(snapshot(NEW_LOGIN))
+    with pytest.raises(StopIteration):
+        steps.send(at(10, swapped=True))
+    theirs = token("a2", "r2", 20)
+    script = [locked(30, wait=0), found(30, theirs), saved(30, theirs, NEW_LOGIN)]
+    assert play(cycle(state, 30).save(), script) is None
     assert not state.is_dirty
 
 

@@ -333,7 +333,8 @@ def test_a_text_in_which_the_server_repeats_a_secret_is_not_shown(
 
 
 def test_a_basic_header_that_the_server_repeats_is_not_shown() -> None:
-    for request in (REQUESTS["basic code"], REQUESTS["basic refresh"]):
+    code = device_authorization_request(BASIC, "the-id", SECRET, "the-scope")
+    for request in (code, refresh_request(BASIC, "the-id", SECRET, TOKEN)):
         header = request.headers["Authorization"]
         assert base64.b64decode(header[6:]).decode() == f"the-id:{quote_plus(SECRET)}"
         for echo in (header, header[6:], f"user the-id, password {quote_plus(SECRET)}", SECRET):

@@ -209,6 +209,14 @@ def test_what_is_wrong_with_a_client_id_or_secret_is_said_in_words(value: object
         _validation.validate("client_secret", value, _validation.credential)
 
 
+def test_a_text_may_have_65536_characters() -> None:
+    """What is longer could not be loaded again."""
+    longest = "a" * 2**16
+    assert _validation.text(longest) == longest
+    with pytest.raises(ValueError, match=r"^is too long$"):
+        _validation.text(f"{longest}a")
+
+
 def test_a_client_id_may_be_shown_so_it_is_no_secret_of_googles() -> None:
     with pytest.raises(ValueError, match="client_id looks like a client secret"):
         OAuthCredentials("GOCSPX-fake", "1-fake.apps.googleusercontent.com")
