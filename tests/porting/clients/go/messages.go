@@ -25,11 +25,12 @@ type Client struct{ ID, secret string }
 
 // A Request is a form to be sent by POST. basic is the client to be sent by HTTP Basic.
 type Request struct {
-	url      string
-	form     map[string]string
-	basic    *Client
-	kind     string
-	isGoogle bool
+	url          string
+	form         map[string]string
+	basic        *Client
+	kind         string
+	isGoogle     bool
+	clientSecret string // not to be shown, even if it is not sent
 }
 
 // String keeps the secrets of a request out of logs.
@@ -126,7 +127,7 @@ func headersOf(request Request) map[string]string {
 // shown is what may be shown of a server's text: no secret of the request, and none of the response's body.
 func shown(request Request, value any, body object) string {
 	text, _ := value.(string)
-	secrets, open := []string{}, publicWords
+	secrets, open := []string{request.clientSecret}, publicWords
 	for name, value := range request.form {
 		if publicFields[name] {
 			open = append(open, value)
@@ -135,7 +136,7 @@ func shown(request Request, value any, body object) string {
 		}
 	}
 	if request.basic != nil {
-		secrets = append(secrets, request.basic.secret, strings.Fields(headersOf(request)["Authorization"])[1])
+		secrets = append(secrets, strings.Fields(headersOf(request)["Authorization"])[1])
 	}
 	return redacted(text, append(secrets, secretsIn("", body)...), open)
 }

@@ -232,7 +232,7 @@ func revocationRequest(at Endpoints, client Client, token string) (Request, *Fie
 
 // request adds the client's authentication. RFC 6749 2.3: "MUST NOT use more than one authentication method".
 func request(at Endpoints, kind, url string, form map[string]string, client Client) Request {
-	made := Request{url: url, form: form, kind: kind, isGoogle: at.IsGoogle}
+	made := Request{url: url, form: form, kind: kind, isGoogle: at.IsGoogle, clientSecret: client.secret}
 	if !at.AuthenticateEverywhere && (kind == deviceCodeKind || kind == revocationKind) {
 		return made
 	}

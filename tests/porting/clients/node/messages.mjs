@@ -10,8 +10,9 @@ import { isObject, optional, wireSeconds } from "./validation.mjs";
  * @typedef {"device code" | "device grant" | "refresh" | "revocation"} Kind
  *
  * A form to be sent by POST; `basic` is the client to be sent by HTTP Basic. Both hold secrets, so do not print them.
+ * `clientSecret` must not be shown, even if it is not sent.
  * @typedef {{url: string, form: Record<string, string>, basic: ?{id: string, secret: string}, kind: Kind,
- *   isGoogle: boolean}} Request
+ *   isGoogle: boolean, clientSecret: string}} Request
  *
  * A response. `body` is decoded JSON, or null if it was not JSON; `hasChallenge` means a WWW-Authenticate header;
  * `location` is where a redirect leads to, redacted.
@@ -78,7 +79,8 @@ export function headersOf({ basic }) {
 export function shown(/** @type {Request} */ request, text, body = null) {
   const fields = Object.entries(request.form);
   const secrets = fields.filter(([key]) => !PUBLIC_FIELDS.has(key)).map(([, value]) => value);
-  if (request.basic) secrets.push(request.basic.secret, headersOf(request).Authorization.split(" ")[1]);
+  secrets.push(request.clientSecret);
+  if (request.basic) secrets.push(headersOf(request).Authorization.split(" ")[1]);
   const open = fields.filter(([key]) => PUBLIC_FIELDS.has(key)).map(([, value]) => value);
   return redacted(text, [...secrets, ...secretsIn(body)], [...PUBLIC_WORDS, ...open]);
 }

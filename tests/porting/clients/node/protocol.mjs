@@ -190,10 +190,11 @@ export const parseRevocation = raiseForError;
 function request(at, kind, url, form, client) {
   const { clientAuthentication: way, isGoogle } = at;
   const isOpen = !at.authenticateEverywhere && (kind === "device code" || kind === "revocation");
-  if (isOpen) return { url, form, basic: null, kind, isGoogle };
-  if (way === "basic") return { url, form, basic: client, kind, isGoogle };
+  const made = { url, form, basic: null, kind, isGoogle, clientSecret: client.secret };
+  if (isOpen) return made;
+  if (way === "basic") return { ...made, basic: client };
   const proof = { client_id: client.id, ...(way === "post" ? { client_secret: client.secret } : {}) };
-  return { url, form: { ...form, ...proof }, basic: null, kind, isGoogle };
+  return { ...made, form: { ...form, ...proof } };
 }
 
 function parse(request, response, build) {

@@ -118,6 +118,18 @@ BREAKS: Final = (
         "a message shows a token of the response", "redaction/*",
     ),
     Planted(
+        "redaction.go", "redacted", "length < runLength", "length < 5",
+        "a secret of seven characters is shown", "redaction/short-secret-of-punctuation",
+    ),
+    Planted(
+        "redaction.go", "withoutWord", "regexp.QuoteMeta(word)", "word",
+        "a short secret is searched for as a regular expression", "redaction/short-secret-of-punctuation",
+    ),
+    Planted(
+        "messages.go", "shown", "open = append(open, value)", "_ = value",
+        "a secret made from the client id hides it", "redaction/public-values-in-a-secret-are-shown",
+    ),
+    Planted(
         "redaction.go", "solid", "strings.ToLower(text)", "text",
         "a secret in another case is shown", "redaction/*",
     ),

@@ -33,6 +33,30 @@ BREAKS: Final = (
         "a secret that is percent-encoded itself is shown decoded", "redaction/secret-that-is-percent-encoded-itself",
     ),
     Planted(
+        "redaction.mjs", "redacted", "Array.from(text).length", "text.length",
+        "a text of 2001 emoji is not shown", "redaction/characters-are-counted-*",
+    ),
+    Planted(
+        "redaction.mjs", "redacted", "if (asWord(plain).test(decode(text) ?? plain)) return REDACTED;", "",
+        "a short secret is shown encoded", "redaction/short-secret-encoded",
+    ),
+    Planted(
+        "redaction.mjs", "decode", "/(?:%[0-9a-f]{2})+/gi", "/(?:%[0-9A-F]{2})+/g",
+        "a secret is shown percent-encoded in lower case", "redaction/secret-in-several-encodings",
+    ),
+    Planted(
+        "redaction.mjs", "ENTITY", "#x([0-9a-f]{1,6});?", "#x([0-9a-f]{1,6});",
+        "a secret is shown with entities without a semicolon", "redaction/secret-with-unusual-html-entities",
+    ),
+    Planted(
+        "messages.mjs", "shown", "secrets.push(request.clientSecret);", "",
+        "a message shows the secret that was sent by HTTP Basic", "redaction/secret-sent-by-basic",
+    ),
+    Planted(
+        "messages.mjs", "raiseForError", "error: shown(request, name, body)", "error: shown(request, name)",
+        "a message shows a token of the response", "redaction/token-of-the-response-in-the-error-code",
+    ),
+    Planted(
         "cycle.mjs", "decide", 'if (goal.rejected !== null) return "refresh";', "",
         "after a 401, an earlier failure keeps from asking", "decide/*",
     ),

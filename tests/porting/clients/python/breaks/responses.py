@@ -36,7 +36,7 @@ from .registry import constant, replaces
 __all__: list[str] = []
 
 
-as_word, secrets_in = _redaction._as_word, _messages._secrets_in
+as_word, secrets_in, secrets_of = _redaction._as_word, _messages._secrets_in, Request.secrets
 
 
 def _with_defaults(response: HttpResponse, **defaults: object) -> HttpResponse:
@@ -300,6 +300,81 @@ constant(
     _redaction, "_MAX_SECRETS", 20, "twenty tokens in a response hide what is wrong", caught_by="redaction/forty-*"
 )
 constant(_redaction, "_MAX_SECRETS", 59, "the limit on secrets is another one", caught_by="redaction/fifty-one-secrets")
+constant(
+    _redaction, "_LINE_BREAK", "<br/?>", "a secret is shown where HTML may break it", caught_by="redaction/*-by-html"
+)
+constant(
+    _redaction,
+    "_CONTROL_ESCAPES",
+    "nrt",
+    "a secret is shown with escaped blanks in it",
+    caught_by="redaction/secret-with-escaped-blanks",
+)
+constant(_redaction, "_MAX_LAYERS", 3, "an encoded text hides what is wrong", caught_by="redaction/nineteen-layers-*")
+constant(
+    _redaction, "_MAX_LAYERS", 300, "decoding a text takes as long as a server wants", caught_by="redaction/twenty-*"
+)
+_SECRET_KEY: Final = "(token|secret|password|assertion|device_?code)"
+constant(
+    _messages,
+    "_HIDDEN_KEY",
+    f"{_SECRET_KEY}$",
+    "an error shows a token whose key is in camel case",
+    caught_by="redaction/every-key-that-ends-like-a-secret",
+)
+constant(
+    _messages,
+    "_HIDDEN_KEY",
+    f"(?i){_SECRET_KEY}",
+    "the type of a token is hidden wherever it is a word",
+    caught_by="redaction/keys-that-only-begin-like-a-secret",
+)
+constant(
+    _messages,
+    "_PUBLIC_WORDS",
+    ("client_secret",),
+    "a secret like refresh-token-83 hides what is wrong",
+    caught_by="redaction/every-name-of-a-parameter-is-shown",
+)
+
+
+@replaces(
+    _redaction._as_word,
+    "a short secret hides parts of words in other languages",
+    caught_by="redaction/short-secret-beside-letters-of-other-languages",
+)
+def _(secret: str) -> re.Pattern[str]:
+    return re.compile(as_word(secret).pattern, re.IGNORECASE | re.ASCII)
+
+
+@replaces(
+    _redaction._solid,
+    "a secret is shown where a blank that is not ASCII breaks it",
+    caught_by="redaction/secret-between-blanks-of-all-kinds",
+)
+def _(text: str) -> str:
+    return re.sub(r"(?a)\s", "", text.casefold())
+
+
+@replaces(
+    _redaction._runs,
+    "a secret is shown with hyphens for its underscores",
+    caught_by="redaction/secret-with-a-hyphen-for-an-underscore",
+)
+def _(solid: str) -> Iterator[str]:
+    for form in (solid, re.sub(r"\W", "", solid)):
+        yield from (form[start : start + 8] for start in range(len(form) - 7))
+
+
+@replaces(
+    secrets_of,
+    "an error shows the client secret that a request did not send",
+    caught_by="redaction/client-secret-that-was-not-sent",
+)
+def _(request: Request) -> Iterator[str]:
+    yield from (each for each in secrets_of(request) if each != request.client_secret)
+
+
 constant(_redaction, "_RUN", 20, "an error shows a secret that was cut off", caught_by="redaction/secret-cut-off")
 constant(
     _messages, "_PUBLIC_WORDS", (), "a secret like client-secret-83 hides what is wrong", caught_by="redaction/words-*"
