@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import pytest
 
 from tests.support import Clock
-from ytmusic_oauth import OAuthError, RefreshingToken
+from ytmusic_oauth import OAuthError, RefreshingToken, TokenStoreError
 from ytmusic_oauth.credentials import Credentials
 from ytmusic_oauth.models import AuthCodeDict, BaseTokenDict, RefreshableTokenDict
 
@@ -123,6 +124,16 @@ def kept(store: Store, server: Server, clock: Clock) -> RefreshingToken:
     kept.keep_in(store)
     store.steps.clear()
     return kept
+
+
+@pytest.mark.parametrize("yielded", ["null", "true", '"inf"'])
+def test_a_lock_that_yields_no_time_is_an_error_that_names_the_store(
+    kept: RefreshingToken, store: Store, server: Server, monkeypatch: pytest.MonkeyPatch, yielded: str
+) -> None:
+    monkeypatch.setattr(store, "lock", lambda timeout: nullcontext(json.loads(yielded)))
+    with pytest.raises(TokenStoreError, match=r"Store\.lock must yield when the lease ends"):
+        kept.refresh()
+    assert server.asked == []
 
 
 def test_nothing_is_sent_after_a_read_that_outlived_the_lease(

@@ -1032,6 +1032,26 @@ def test_credentials_without_refresh_token_are_rejected(store: Memory) -> None:
         RefreshingToken.load(json.loads("null"), store)
 
 
+@pytest.mark.parametrize("not_a_store", ["null", "5", "{}"])
+def test_anything_but_a_store_is_rejected_and_changes_nothing(server: Server, store: Memory, not_a_store: str) -> None:
+    """An environment variable that is not set must not end the saving of a token."""
+    token = RefreshingToken.load(server, store)
+    for use in (token.keep_in, lambda value: RefreshingToken.load(server, value)):
+        with pytest.raises(TypeError, match="A store is a path"):
+            use(json.loads(not_a_store))
+    token.refresh()
+    assert store.token() == token.as_dict()
+
+
+def test_a_read_that_returns_no_text_is_an_error_that_names_the_store(
+    server: Server, store: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = RefreshingToken.load(server, store)
+    monkeypatch.setattr(store, "read", lambda: b"bytes")
+    with pytest.raises(TokenStoreError, match=r"Memory\.read must return str or None"):
+        token.refresh()
+
+
 # ---- processes -------------------------------------------------------------------------------------
 
 

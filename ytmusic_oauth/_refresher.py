@@ -217,7 +217,9 @@ class Refresher(SingleFlight):
                     return self._lock(store, step.timeout, held)
                 # The event has the time after the step: a store may be slow, and the machine may sleep.
                 if isinstance(step, Read):
-                    text = store.read()
+                    text: object = store.read()
+                    if text is not None and not isinstance(text, str):
+                        raise TokenStoreError(f"{type(store).__name__}.read must return str or None")
                     return _now()._replace(text=text)
                 swapped = self._replace(store, step.before, step.after)
                 return _now()._replace(swapped=swapped)
@@ -240,7 +242,7 @@ class Refresher(SingleFlight):
         lock: AbstractContextManager[float] | None = None
         try:
             lock = store.lock(timeout)
-            until = held.enter_context(lock)
+            until: object = held.enter_context(lock)
         except TimeoutError:
             return _now()._replace(taken=True)
         except BaseException as error:
@@ -249,6 +251,8 @@ class Refresher(SingleFlight):
                 with suppress(Exception):
                     lock.__exit__(type(error), error, None)
             raise
+        if not isinstance(until, (int, float)) or isinstance(until, bool):
+            raise TokenStoreError(f"{type(store).__name__}.lock must yield when the lease ends (math.inf: never)")
         _locked[held] = me, store
         return _now()._replace(until=until)
 
