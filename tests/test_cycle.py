@@ -759,6 +759,14 @@ def test_the_last_hundred_superseded_refresh_tokens_are_remembered() -> None:
     assert state.superseded == tuple(f"r-{n}" for n in range(49, 149))
 
 
+def test_a_new_login_without_a_refresh_token_is_not_taken_for_a_superseded_one() -> None:
+    state = loaded(token("a1", ""))
+    state.set_by_hand(state.snapshot.changed(NOON, BOOTED, "refresh_token", "r1"))
+    state.saved_as(state.snapshot.token)
+    state.reconcile(snapshot(token("a2", "")), NOON, BOOTED)
+    assert state.snapshot.access_token == "a2"
+
+
 def test_a_copy_knows_the_store_and_what_was_superseded_but_no_failure() -> None:
     state = unsaved()
     made_blocked(state)

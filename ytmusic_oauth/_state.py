@@ -99,7 +99,7 @@ class State:
 
     def supersede(self, snapshot: Snapshot) -> None:
         """Replace the token with its successor: a response, or values that the caller has set."""
-        if snapshot.refresh_token != self.snapshot.refresh_token:
+        if self.snapshot.refresh_token not in {"", snapshot.refresh_token}:  # a new login may have none, too
             self.superseded = (*self.superseded, self.snapshot.refresh_token)[-_MOST_SUPERSEDED:]
         self._replace(snapshot)
 

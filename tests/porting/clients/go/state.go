@@ -106,7 +106,7 @@ func (s *State) isRefused() bool { return s.refused != nil && *s.refused == s.to
 
 // supersede replaces the token by one that comes after it: a response, or what the caller says.
 func (s *State) supersede(snapshot *Snapshot) {
-	if old := s.token().RefreshToken; snapshot.token.RefreshToken != old {
+	if old := s.token().RefreshToken; old != "" && snapshot.token.RefreshToken != old {
 		s.superseded = append(append([]string{}, s.superseded...), old)
 		if extra := len(s.superseded) - mostSuperseded; extra > 0 {
 			s.superseded = s.superseded[extra:]

@@ -89,7 +89,8 @@ export class State {
   /** Replace the token with its successor: a response, or values that the caller has set. */
   supersede(snapshot) {
     const { refresh_token: old } = this.snapshot.token;
-    if (snapshot.token.refresh_token !== old) this.superseded = [...this.superseded, old].slice(-MOST_SUPERSEDED);
+    const isReplaced = old && snapshot.token.refresh_token !== old;
+    if (isReplaced) this.superseded = [...this.superseded, old].slice(-MOST_SUPERSEDED);
     this.#replace(snapshot);
   }
 
