@@ -55,9 +55,7 @@ class Refresher(SingleFlight):
         while True:
             before, now, seen = self.state.snapshot, _now(), self.generation
             task = decide(self.state, goal, now, has_store=self.store is not None)
-            if task is Task.RETURN:
-                return
-            if self._is_nested(now):
+            if task is Task.RETURN or self._is_nested(now):
                 return
             if task is Task.SAVE:
                 self._run_shared(seen, Cycle.save, credentials, wait=False)
@@ -78,9 +76,7 @@ class Refresher(SingleFlight):
         goal = Goal(rejected=self.state.snapshot.access_token if rejected is None else rejected.split(" ")[-1])
         while self.state.responses == responses:
             now, seen = _now(), self.generation
-            if decide(self.state, goal, now, has_store=False) is Task.RETURN:
-                return
-            if self._is_nested(now):
+            if decide(self.state, goal, now, has_store=False) is Task.RETURN or self._is_nested(now):
                 return
             if self._run_shared(seen, Cycle.refresh, credentials, goal, wait=True):
                 return
