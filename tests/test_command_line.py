@@ -124,6 +124,7 @@ def test_a_terminal_shows_a_countdown_on_one_line(
     shell("login")
     countdown = re.findall(r"\rWaiting: ([0-9:]+) left *(?=\r)", screen.getvalue())
     assert countdown == ["0:30:00", *(f"0:29:{seconds}" for seconds in range(59, 50, -1))]
+    assert "?user_code=ABCD-0001\n\n\rWaiting: " in screen.getvalue(), "nothing else is said about it"
     assert re.search(r"\r +\rLogged in\.", screen.getvalue())
     assert "\x1b" not in screen.getvalue()
 
@@ -147,7 +148,7 @@ def test_enter_opens_the_browser_and_the_next_one_asks_the_server(
     monkeypatch.setattr(sys, "stderr", screen := Terminal())
     server.approve_after = 0
     assert shell("login").status == DONE
-    assert len(opened) == 1
+    assert opened == [f"{server.verification_url}?user_code=ABCD-0001"]
     assert "Press Enter to open the link in a browser on this machine, or Ctrl-C to stop.\n" in screen.getvalue()
     assert screen.getvalue().count("No browser could be opened on this machine: open the link yourself.\n") == 1
     [poll] = server.requests_to("token")
@@ -171,7 +172,8 @@ def test_a_failed_poll_is_told(shell: Shell, server: FakeGoogle) -> None:
     server.approve_after = 300
     done = shell("login")
     assert done.status == DONE
-    assert done.err.count("The server failed or rejected the request. Trying again.\n") == 2
+    told = "The server failed or rejected the request. Trying again.\n"
+    assert (done.err.count(told), done.err.count(2 * told)) == (2, 1), "the end of a failure is not told"
 
 
 def test_login_says_what_the_server_did_not_grant(shell: Shell, server: FakeGoogle) -> None:
@@ -199,11 +201,17 @@ def client_file(folder: Path) -> Path:
     return path
 
 
-def test_login_json_prints_one_event_per_line(shell: Shell, server: FakeGoogle, tmp_path: Path) -> None:
+def test_login_json_prints_one_event_per_line(
+    shell: Shell, server: FakeGoogle, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a terminal, too: it leaves the keyboard to the program that reads the events."""
+    shell.type("typed to the program")
+    monkeypatch.setattr("ytmusic_oauth._login.keyboard", lambda: pytest.fail("the keyboard is read"))
     server.approve_after = 7
     server.refresh_token_lifetime = 604799
     done = shell("login", "--json", "--file", "kodi.json")
     assert (done.status, done.err) == (DONE, "")
+    assert clock.slept == [5, 5], "without a countdown, it wakes only to poll"
     code, start, later, token = done.events
     assert str(code["link"]).endswith(str(code["user_code"]))
     assert "device_code" not in code, "it is a secret"

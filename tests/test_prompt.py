@@ -138,6 +138,15 @@ def test_the_prompt_polls_without_enter(
     assert shown.endswith("Press Enter when done, or Ctrl-C to abort. \n")
 
 
+def test_an_input_that_was_replaced_is_asked_instead_of_the_keyboard(
+    server: FakeGoogle, clock: Clock, until_enter: UserActions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a notebook, whose kernel may have been started at a terminal."""
+    monkeypatch.setattr("ytmusic_oauth._terminal.keyboard", lambda: pytest.fail("the keyboard is read"))
+    until_enter(confirming(server, clock, 20))
+    assert server.is_live(RefreshingToken.prompt_for_token(client(server)).access_token)
+
+
 def test_enter_asks_as_soon_as_the_server_allows(
     server: FakeGoogle, clock: Clock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -391,7 +400,8 @@ class Started:
     ends_with: int | None = None
 
     def poll(self) -> int | None:
-        self.returncode = self.ends_with
+        if self.returncode is None:
+            self.returncode = self.ends_with
         return self.returncode
 
 
@@ -454,8 +464,10 @@ def test_a_frozen_program_does_not_start_itself_as_a_browser(
 
 
 def test_a_browser_that_cannot_be_started_is_not_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(sys, "executable", "/missing/python")
-        assert open_browser("https://a.example/device")()
-    monkeypatch.setitem(sys.modules, "subprocess", None)
+    monkeypatch.setattr(sys, "executable", "/missing/python")
     assert open_browser("https://a.example/device")()
+
+
+def test_a_platform_without_processes_has_no_browser(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "subprocess", None)
+    assert open_browser("https://a.example/device")(), "the user is told to open the link"

@@ -22,10 +22,10 @@ import pytest
 from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FAULTS, FakeGoogle, Reply
 from tests.shell import ID, ROOT, SECRET
 from tests.support import Clock
-from ytmusic_oauth import OAuthToken, _keyboard
+from ytmusic_oauth import OAuthToken, _keyboard, _terminal
 from ytmusic_oauth._command_line import DONE, INTERRUPTED, LOG_IN_AGAIN
 from ytmusic_oauth._keyboard import Keyboard, keyboard
-from ytmusic_oauth._terminal import StatusLine
+from ytmusic_oauth._terminal import StatusLine, ask
 
 if sys.platform != "win32":
     from tests.terminal import TerminalProcess
@@ -378,11 +378,16 @@ class Tty(io.StringIO):
 
 
 @pytest.mark.usefixtures("clock")
-@pytest.mark.parametrize(("term", "up"), [("xterm", "\x1b[A"), ("dumb", "")])
-def test_the_status_line_erases_itself(monkeypatch: pytest.MonkeyPatch, term: str, up: str) -> None:
-    monkeypatch.setenv("TERM", term)
+@pytest.mark.parametrize(("term", "up"), [("xterm", "\x1b[A"), ("dumb", ""), (None, "")])
+def test_the_status_line_erases_itself(monkeypatch: pytest.MonkeyPatch, term: str | None, up: str) -> None:
+    if term is None:
+        monkeypatch.delenv("TERM", raising=False)
+    else:
+        monkeypatch.setenv("TERM", term)
     monkeypatch.setattr(sys, "stderr", screen := Tty())
     line = StatusLine(wanted=True)
+    line.erase()
+    assert screen.getvalue() == "", "nothing has been shown"
     line.show("1 left")
     line.entered()
     erased = f"\r{' ' * 6}\r" if up else ""
@@ -397,6 +402,55 @@ def test_the_status_line_erases_itself(monkeypatch: pytest.MonkeyPatch, term: st
 
 
 @pytest.mark.usefixtures("clock")
+def test_a_shorter_status_takes_the_place_of_a_longer_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", screen := Tty())
+    with closing(StatusLine(wanted=True)) as line:
+        line.show("10 left")
+        line.show("9 left")
+        for _ in range(2):
+            line.erase()
+    assert screen.getvalue() == f"\r10 left\r\r9 left \r\r{' ' * 7}\r"
+
+
+@pytest.mark.usefixtures("clock")
+def test_windows_does_not_echo_enter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", screen := Tty())
+    monkeypatch.setenv("TERM", "xterm")
+    with closing(StatusLine(wanted=True)) as line:
+        line.show("1 left")
+        with monkeypatch.context() as patch:
+            patch.setattr(_terminal, "sys", SimpleNamespace(platform="win32"))
+            line.entered()
+    assert screen.getvalue() == f"\r1 left\r\r{' ' * 6}\r"
+
+
+@pytest.mark.parametrize("typed", ["", "^C"])
+def test_an_interrupt_that_is_echoed_late_is_erased(clock: Clock, monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
+    monkeypatch.setattr(sys, "stderr", screen := Tty())
+    sleep = clock.sleep
+
+    def echo(seconds: float) -> None:
+        sleep(seconds)
+        screen.write("^C")
+
+    monkeypatch.setattr(clock, "sleep", echo)
+    with suppress(KeyboardInterrupt), closing(StatusLine(wanted=True)) as line:
+        line.show("1 left")
+        if typed:
+            raise KeyboardInterrupt
+    assert screen.getvalue() == f"\r1 left\r{typed}\r{' ' * 6}\r"
+
+
+def test_the_end_of_input_is_not_an_empty_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", screen := Tty())
+    monkeypatch.setattr(sys, "stdin", Tty("\n"))
+    assert ask("Client id: ") == ""
+    with pytest.raises(EOFError):
+        ask("Client id: ")
+    assert screen.getvalue() == "Client id: Client id: \n"
+
+
+@pytest.mark.usefixtures("clock")
 def test_a_thread_that_gets_no_signals_has_a_status_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", screen := Tty())
     with ThreadPoolExecutor(1) as another, closing(another.submit(StatusLine, wanted=True).result()) as line:
@@ -407,14 +461,14 @@ def test_a_thread_that_gets_no_signals_has_a_status_line(monkeypatch: pytest.Mon
 
 def test_ctrl_z_erases_the_line_and_stops_unless_it_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", screen := Tty())
-    stopped: list[tuple[int, object]] = []
+    stopped: list[tuple[int, int, object]] = []
     before = signal.getsignal(signal.SIGTSTP)
     try:
         line = StatusLine(wanted=True)
         line.show("1 left")
-        monkeypatch.setattr(os, "kill", lambda pid, number: stopped.append((number, signal.getsignal(number))))
+        monkeypatch.setattr(os, "kill", lambda pid, number: stopped.append((pid, number, signal.getsignal(number))))
         signal.raise_signal(signal.SIGTSTP)
-        assert stopped == [(signal.SIGTSTP, signal.SIG_DFL)]
+        assert stopped == [(os.getpid(), signal.SIGTSTP, signal.SIG_DFL)]
         assert screen.getvalue().endswith(f"\r{' ' * 6}\r")
         assert signal.getsignal(signal.SIGTSTP) != signal.SIG_DFL, "the next one, too"
         line.close()

@@ -18,7 +18,7 @@ TESTS: Final[Mapping[str, str]] = {
     "_client_file": "remembered command_line",
     "_command_line": "command_line",
     "_commands": "command_line",
-    "_login": "login command_line",
+    "_login": "login command_line remembered",
     "_client_choice": "command_line remembered",
     "_options": "command_line",
     "_output": "command_line terminal prompt",
