@@ -118,6 +118,10 @@ BREAKS: Final = (
         "a message shows a token of the response", "redaction/*",
     ),
     Planted(
+        "device.go", "delay", " || now > p.deadline", "",
+        "after a late response, the user has to wait for nothing", "polling-times/retry-after-that-comes-when-*",
+    ),
+    Planted(
         "redaction.go", "redacted", "length < runLength", "length < 5",
         "a secret of seven characters is shown", "redaction/short-secret-of-punctuation",
     ),

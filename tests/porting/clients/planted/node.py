@@ -57,6 +57,14 @@ BREAKS: Final = (
         "a message shows a token of the response", "redaction/token-of-the-response-in-the-error-code",
     ),
     Planted(
+        "device.mjs", "failed", "error.retryAfter ?? 0", 'error.type === "slow_down" ? 0 : error.retryAfter ?? 0',
+        "a Retry-After beside slow_down is ignored", "polling-times/retry-after-of-slow-down",
+    ),
+    Planted(
+        "retries.mjs", "DATES", r"(?<day>[ \d]\d)", r"(?<day>\d\d)",
+        "a Retry-After in the first days of a month is ignored", "error-responses/retry-after-asctime-*",
+    ),
+    Planted(
         "cycle.mjs", "decide", 'if (goal.rejected !== null) return "refresh";', "",
         "after a 401, an earlier failure keeps from asking", "decide/*",
     ),
