@@ -239,7 +239,7 @@ def test_login_json_names_the_class_of_the_error(shell: Shell, monkeypatch: pyte
     def error(*options: str) -> object:
         return shell("login", "--json", *options).events[-1]["error"]
 
-    assert error("--client-secrets", "missing.json") == "OSError"
+    assert error("--client-secrets", "missing.json") == "ValueError"
     shell.forget_client()
     assert error() == "ValueError"
     shell.type("never", "asked")
@@ -669,9 +669,9 @@ def test_revoke_says_what_it_ends_and_asks_for_confirmation(
     shell.type(answer)
     refresh_token = OAuthToken.from_json(file).refresh_token
     done = shell("revoke")
-    assert (done.status, done.out) == (DONE, "")
+    assert (done.status, done.out) == (DONE if is_yes else FIX_FIRST, "")
     assert "every grant that you gave to the Cloud project" in done.err
-    assert f"Continue? [y/N] {'Revoked.' if is_yes else 'Nothing was revoked.'}" in done.err
+    assert f"Continue? [y/N] {'Revoked.' if is_yes else 'ytmusic_oauth: Nothing was revoked.'}" in done.err
     assert server.can_refresh(refresh_token) == file.exists() == (not is_yes)
 
 
@@ -1016,6 +1016,7 @@ def test_an_invalid_client_file_is_named_and_not_quoted(
 def test_an_unreadable_client_file_is_named(shell: Shell, where: str) -> None:
     done = shell("login", "--client-secrets", where)
     assert done.status == FIX_FIRST
+    assert "in the Google Cloud console, and download its JSON file." in done.err
     assert done.err.startswith(f"ytmusic_oauth: {os.path.join(os.getcwd(), where)}: ")
 
 
@@ -1238,6 +1239,8 @@ def test_the_help_describes_every_command_and_option(
         assert "the environment variables YTMUSIC_OAUTH_CLIENT_ID and " in own
         assert "--endpoints NAME [NAME ...] youtube (default), " in own
         assert ("--json print JSON, " in own) is (command in {"login", "status"})
+        keys = "file, scope, token_type, expires_at (UNIX time), expires_in, seconds_left, is_expiring, is_usable"
+        assert (keys in own) is (command == "status")
         assert own.endswith(exit_status)
         for option in ("client-authentication", "device-grant", "authenticate-everywhere", "is-google"):
             assert f" --{option} " in own
@@ -1404,11 +1407,11 @@ def test_a_result_that_cannot_be_printed_is_an_error(
     closed = io.StringIO()
     closed.close()
     for output, words in (
-        (None, "standard output: Bad file descriptor."),
-        (closed, "standard output: Bad file descriptor."),
+        (None, "standard output: Bad file descriptor. Open it, for example with > FILE."),
+        (closed, "standard output: Bad file descriptor. Open it, for example with > FILE."),
         (
             BrokenStream(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), late=False),
-            "standard output: No space left on device.",
+            "standard output: No space left on device. Make room on the disk.",
         ),
     ):
         with monkeypatch.context() as patch:
@@ -1416,6 +1419,21 @@ def test_a_result_that_cannot_be_printed_is_an_error(
             patch.setattr(sys, "stderr", err := io.StringIO())
             assert main([command]) == FIX_FIRST
         assert err.getvalue() == f"ytmusic_oauth: {words}\n"
+
+
+@pytest.mark.usefixtures("file")
+@pytest.mark.parametrize("command", ["token", "status"])
+def test_a_reader_that_has_gone_is_not_told(shell: Shell, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    monkeypatch.setattr(sys, "stdout", BrokenStream(BrokenPipeError(errno.EPIPE, "Broken pipe"), late=False))
+    monkeypatch.setattr(sys, "stderr", err := io.StringIO())
+    assert (main([command]), err.getvalue()) == (INTERRUPTED, "")
+
+
+def test_without_its_folder_a_token_file_cannot_be_made_by_a_login(shell: Shell) -> None:
+    for command in ("status", "token", "login"):
+        done = shell(command, "--file", "missing/oauth.json")
+        assert done.status == FIX_FIRST
+        assert done.err.endswith(" Create the folder first.\n")
 
 
 def test_a_program_without_arguments_of_its_own_prints_its_usage(

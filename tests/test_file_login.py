@@ -376,7 +376,7 @@ def test_a_relative_path_says_which_folder_was_searched(tmp_path: Path, monkeypa
     monkeypatch.chdir(tmp_path)
     with pytest.raises(TokenFileNotFound, match=rf"^oauth\.json: There is no token file here, in {tmp_path}\. Log in"):
         load_token(FileStore("oauth.json"))
-    with pytest.raises(TokenFileNotFound, match=rf"no/oauth\.json: There is no folder {tmp_path / 'no'}\. Log in"):
+    with pytest.raises(TokenFileNotFound, match=rf"no/oauth\.json: There is no folder {tmp_path / 'no'}\. Create"):
         load_token(FileStore("no/oauth.json"))
 
 
@@ -674,9 +674,8 @@ def test_a_file_that_another_program_is_writing_is_read_again(
         file.write_bytes(whole)
 
     monkeypatch.setattr(clock, "sleep", written_meanwhile)
-    if half:
-        file.write_bytes(half)
-        assert RefreshingToken.load(token.credentials, file) == token
+    file.write_bytes(half)
+    assert RefreshingToken.load(token.credentials, file) == token
     file.write_bytes(half)
     clock.advance(3600)
     token.as_auth()

@@ -100,7 +100,7 @@ PLAN: Final[Mapping[str, Imports]] = {
         "token",
         "time",
     ),
-    "_command_line": Imports("_commands _options _output exceptions", "argparse functools os sys warnings"),
+    "_command_line": Imports("_commands _file_kinds _options _output exceptions", "argparse functools os sys warnings"),
 }
 ENTRY_POINTS: Final = frozenset({"__init__", "__main__"})
 PURE: Final = (

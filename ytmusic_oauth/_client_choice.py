@@ -29,6 +29,7 @@ from .protocol import YOUTUBE, Endpoints
 _VARIABLES: Final = {"client_id": "YTMUSIC_OAUTH_CLIENT_ID", "client_secret": "YTMUSIC_OAUTH_CLIENT_SECRET"}
 # Characters; a client_secret.json has about four hundred.
 _LARGEST_FILE: Final = 2**20
+_CLIENT_FILE: Final = "Create an OAuth client in the Google Cloud console, and download its JSON file"
 # A placeholder, for a request without a client.
 _NOT_SENT: Final = Client("not-sent", "not-sent")
 
@@ -150,13 +151,14 @@ def _adjusted(options: Options, server: Endpoints) -> Endpoints:
 
 
 def _read_client(path: str) -> Client:
-    # An error says in which folder the file was looked for. `FileStore` refuses a secret as a path.
-    with open(FileStore(path).absolute, encoding="utf-8-sig", errors="replace") as file:
-        document = file.read(_LARGEST_FILE)
+    file = FileStore(path).absolute  # it refuses a secret as a path. Absolute: an error says where it was looked for
     try:
-        return parse_client(document)
+        with open(file, encoding="utf-8-sig", errors="replace") as stream:
+            return parse_client(stream.read(_LARGEST_FILE))
+    except OSError as error:
+        raise ValueError(f"{file}: {error.strerror or type(error).__name__}. {_CLIENT_FILE}") from None
     except ValueError as error:
-        raise ValueError(f"{path} is not the file of an OAuth client: {_reason(error)}") from None
+        raise ValueError(f"{path} is not the file of an OAuth client: {_reason(error)}. {_CLIENT_FILE}") from None
 
 
 def _reason(error: TokenStoreError | ValueError) -> str:

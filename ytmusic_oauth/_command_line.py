@@ -44,10 +44,7 @@ _SERVER_OPTIONS: Final[Mapping[str, tuple[str, str]]] = {
     "client_authentication": ("METHOD", "post (default), basic or none (no secret)"),
     "device_grant": ("TEXT", "the grant_type of a token request (default: that of RFC 8628)"),
     "device_code_parameter": ("NAME", "the name of the device code in a token request (default: device_code)"),
-    "authenticate_everywhere": (
-        "yes|no",
-        "whether the client authenticates at every endpoint, not only the token endpoint (default: yes)",
-    ),
+    "authenticate_everywhere": ("yes|no", "whether the client authenticates at every endpoint (default: yes)"),
     "rotates_refresh_tokens": ("yes|no", "whether a refresh may return a new refresh token (default: yes)"),
     "is_google": ("yes|no", "whether it is Google's server (default: no)"),
 }
@@ -127,7 +124,9 @@ def _add_options(command: _Parser, run: Callable[[Options], None]) -> None:
     file_help = "the token file (default: $YTMUSIC_OAUTH_FILE, or oauth.json)"
     command.add_argument("--file", metavar="FILE", type=_path, default=file, help=file_help)
     if run in {login, status}:
-        command.add_argument("--json", action="store_true", help="print JSON, one object per line")
+        keys = "file, scope, token_type, expires_at (UNIX time), expires_in, seconds_left, is_expiring, is_usable"
+        json_help = f"print JSON, one object per line{f': {keys}' if run is status else ''}"
+        command.add_argument("--json", action="store_true", help=json_help)
     if run is login:
         command.add_argument("--scope", help="the scope to request (default: YouTube's, at Google's endpoints)")
         parameter_help = "another parameter of the request for a code, such as audience=...; may be repeated"
@@ -184,13 +183,18 @@ def _run(argv: Sequence[str] | None, program: str) -> int:
         arguments.run(arguments)
     except OAuthError as error:
         again = isinstance(error, (InvalidGrant, AccessDenied, DeviceCodeExpired, TokenFileNotFound))
+        again = again and (not isinstance(error, TokenFileNotFound) or error.advice == TokenFileNotFound.advice)
         hint = f" Run `{program} login` with the same --file and client options." if again else ""
         exit_status = LOG_IN_AGAIN if again else TRY_LATER if error.retryable else FIX_FIRST
         return _failed(arguments, type(error).__name__, f"{error}{hint}", exit_status)
-    except (KeyboardInterrupt, EOFError, BrokenPipeError):  # the last: the reader of our output has gone
+    except (KeyboardInterrupt, EOFError):
         return _failed(arguments, "Interrupted", "Interrupted.", INTERRUPTED)
+    except BrokenPipeError:  # the reader has seen enough
+        return INTERRUPTED
     except OSError as error:
-        problem = f"{error.filename or os.curdir}: {error.strerror or type(error).__name__}."
+        from ._file_kinds import advice_for
+
+        problem = f"{error.filename or os.curdir}: {error.strerror or type(error).__name__}. {advice_for(error.errno)}"
         return _failed(arguments, "OSError", problem, FIX_FIRST)
     except ValueError as error:
         is_quoted = isinstance(error, UnicodeError)  # its message quotes what was typed

@@ -19,16 +19,11 @@ FOLDER: Final = (
     "this is a folder",
     "Docker makes one if the file to mount does not exist: remove it, create the file, and start the container again.",
 )
-_BROWSER: Final = ("these are the headers of a browser (ytmusicapi's browser.json), not an OAuth token", _ELSEWHERE)
 _AUTHORIZED_USER: Final = (
     "this is a file in Google's authorized_user format",
     "Convert it (the recipe authorized_user.py shows how), or log in, with another path for the token file.",
 )
-_SERVICE_ACCOUNT: Final = ("this is the key of a service account, but YouTube Music needs a user's login", _ELSEWHERE)
-_CLIENT: Final = (
-    "this is the OAuth client, not the token",
-    "Pass it as the client (--client-secrets on the command line), and log in, with another path for the token file.",
-)
+_CLIENT: Final = ("this is the OAuth client, not the token", f"Pass it as the client (--client-secrets). {_ELSEWHERE}")
 _COOKIES: Final = ("these are cookies, not an OAuth token", _ELSEWHERE)
 _PAGE: Final = ("this is a web page, perhaps that of a failed download", _ELSEWHERE)
 _PICKLE: Final = ("this is a Python pickle, which Google's older examples write", _ELSEWHERE)
@@ -50,6 +45,7 @@ _ADVICE: Final[Mapping[int | None, str]] = MappingProxyType(
         errno.EROFS: "Mount the file system for writing, or use another path.",
         **dict.fromkeys((errno.EACCES, errno.EPERM), "Check the owner and the permissions of the file and its folder."),
         errno.ENOENT: "Create the folder first.",
+        errno.EBADF: "Open it, for example with > FILE.",
         errno.ENOTDIR: "Check the path: a part of it is a file, not a folder.",
         errno.ENAMETOOLONG: "Use a shorter name.",
         errno.ELOOP: "Check the symbolic links: they lead in a circle.",
@@ -80,7 +76,7 @@ def kind_of_text(text: str) -> tuple[str, str] | None:
         return None
     keys = {key.lower() for key in values}
     if values.get("type") == "service_account":
-        return _SERVICE_ACCOUNT
+        return "this is the key of a service account, but YouTube Music needs a user's login", _ELSEWHERE
     if keys >= {"token", "refresh_token"}:
         return _AUTHORIZED_USER
     if is_object(values.get("installed")) or is_object(values.get("web")):
@@ -88,5 +84,5 @@ def kind_of_text(text: str) -> tuple[str, str] | None:
     if "access_token" not in keys and keys >= {"client_id", "client_secret"}:
         return _AUTHORIZED_USER if "refresh_token" in keys else _CLIENT
     if "access_token" not in keys and "cookie" in keys:
-        return _BROWSER
+        return "these are the headers of a browser (ytmusicapi's browser.json), not an OAuth token", _ELSEWHERE
     return None

@@ -182,7 +182,7 @@ class FileStore:
             what = "holds only zeros, as after a power cut" if b"\0" in content else "is empty"
             return TokenFileNotFound(f"The token file {what}", path=self.path)
         if not os.path.isdir(folder):
-            advice = _TILDE_ADVICE if self.path.startswith("~") else ""
+            advice = _TILDE_ADVICE if self.path.startswith("~") else "Create the folder first."
             return TokenFileNotFound(f"There is no folder {folder}", path=self.path, advice=advice)
         problem = "" if os.path.isabs(self.path) else f"There is no token file here, in {folder}"
         return TokenFileNotFound(problem, path=self.path)

@@ -34,9 +34,7 @@ NO_RENAME: Final = frozenset(
     {errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
 )
 # Errors that mean "this file system does not sync". Anything else, EIO above all, is a failed write.
-_NO_SYNC: Final = frozenset(
-    {errno.EINVAL, errno.EPERM, errno.EACCES, errno.EROFS, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
-)
+_NO_SYNC: Final = NO_RENAME - {errno.EBUSY, errno.EXDEV} | {errno.EINVAL}
 
 
 @contextmanager

@@ -277,8 +277,8 @@ def _unreachable(error: Exception, name: str, *, sent: bool = False, reason: str
     elif isinstance(error, ConnectionRefusedError):
         reason = "refused"
     words = sanitized(getattr(error, "strerror", None) or str(error) or type(error).__name__)
-    words = f"{'did not respond' if sent else 'cannot be reached'}: {words}"
-    return TransportError(f"{name} {words}", sent=sent, reason=reason)
+    how = "did not respond" if sent else "cannot be reached"
+    return TransportError(f"{name} {how}: {words}", sent=sent, reason=reason)
 
 
 def _proxy_failed(error: Exception, proxy: Proxy, server: str) -> TransportError:

@@ -22,13 +22,14 @@ def load_token(store: TokenStore) -> RefreshableTokenDict:
     while token is None:
         with translated(store):
             text = store.read()
-            if text is None:
-                empty = TokenStoreError("There is no token in the store")
-                raise store.not_found() if isinstance(store, FileStore) else empty
             try:
+                if text is None:
+                    empty = TokenStoreError("There is no token in the store")
+                    raise store.not_found() if isinstance(store, FileStore) else empty
                 token = parse_token_text(text)
-            except TokenStoreError:  # another program may be writing it
-                if time.monotonic() >= give_up_at:
+            except TokenStoreError:  # another program may be writing it: many empty a file first
+                is_file = isinstance(store, FileStore) and store._content() is not None
+                if time.monotonic() >= give_up_at or (text is None and not is_file):
                     raise
                 time.sleep(READ_INTERVAL)
     warn_of_file(store)
