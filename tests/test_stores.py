@@ -14,8 +14,8 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -28,6 +28,7 @@ from ytmusic_oauth import (
     Credentials,
     InvalidGrant,
     MalformedResponse,
+    OAuthCredentials,
     OAuthError,
     OAuthToken,
     RateLimited,
@@ -39,8 +40,11 @@ from ytmusic_oauth import (
     _refresher,
     _single_flight,
 )
+from ytmusic_oauth._cycle import Task, decide
 from ytmusic_oauth._file_store import FileStore
 from ytmusic_oauth._single_flight import CHANGES, Mutex, SingleFlight
+from ytmusic_oauth._state import State
+from ytmusic_oauth._steps import Event, Goal
 from ytmusic_oauth.models import AuthCodeDict, BaseTokenDict, RefreshableTokenDict
 from ytmusic_oauth.store import TokenStore
 
@@ -307,6 +311,24 @@ def test_a_failing_keep_in_is_survived_where_warnings_are_errors(server: Server,
     clock.advance(2)
     assert token.access_token == "b0"
     assert store.token() == LOGIN
+
+
+def test_a_new_login_that_cannot_be_saved_is_tried_again_after_1_and_3_s(server: Server, clock: Clock) -> None:
+    store, token = Broken("replace"), RefreshingToken(server, **LOGIN)
+    with pytest.warns(RuntimeWarning, match="in memory only"):
+        token.keep_in(store)
+    with counted(Broken, "replace") as tries:
+        for _ in range(6):
+            clock.advance(1)
+            token.as_auth()
+    assert [tries.acquire(blocking=False) for _ in range(3)] == [True, True, False]
+
+
+def test_a_new_login_that_is_saved_is_not_warned_of(server: Server) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        RefreshingToken(server, **LOGIN).keep_in(Memory())
+    assert caught == []
 
 
 def test_a_local_cache_that_cannot_be_written_leaves_the_token_in_its_store(
@@ -1176,6 +1198,184 @@ def test_a_new_login_is_saved_where_the_store_says(server: Server) -> None:
     store = Careful(VALUES)
     RefreshingToken(server, **LOGIN).keep_in(store)
     assert (store.token(), store.logins.token()) == (VALUES, LOGIN)
+
+
+def test_a_new_login_is_not_written_where_there_is_no_room_for_it(server: Server) -> None:
+    store = Careful(VALUES)
+    store.logins = logins = Careful(VALUES)
+    logins.full = True
+    with pytest.warns(RuntimeWarning, match="The token store failed with OSError.*in memory only"):
+        RefreshingToken(server, **LOGIN).keep_in(store)
+    assert (store.token(), logins.token()) == (VALUES, VALUES)
+
+
+def test_a_token_without_a_refresh_token_is_not_known_to_be_the_one_in_the_store(server: Server, clock: Clock) -> None:
+    store = Careful({**VALUES, "refresh_token": ""})
+    token = RefreshingToken.load(server, store)
+    token.access_token = "a9"
+    token.store_token()
+    assert store.token() == {**VALUES, "refresh_token": ""}
+    assert store.logins.token() == token.as_dict()
+
+
+def test_a_token_of_the_constructor_replaces_another_login_as_a_new_login_does(
+    server: Server, clock: Clock, tmp_path: Path
+) -> None:
+    """The client that was kept for the other login is not the one for this."""
+    path = tmp_path / "oauth.json"
+    path.write_text(json.dumps(VALUES))
+    token = RefreshingToken(server, path, **LATER_LOGIN)
+    with counted(FileStore, "forget_client") as forgotten:
+        token.store_token()
+    assert json.loads(path.read_text()) == LATER_LOGIN
+    assert forgotten.acquire(blocking=False)
+
+
+def test_a_warning_about_a_file_names_it(
+    server: Server, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "oauth.json"
+    path.write_text(json.dumps(VALUES))
+    token, removed = RefreshingToken.load(server, path), RefreshingToken.load(server, path)
+    with monkeypatch.context() as patch:
+        patch.setattr(FileStore, "new_warning", lambda store: f"{store.path}: Mount the folder")
+        with pytest.warns(RuntimeWarning, match=rf"^{re.escape(str(path))}: Mount the folder$"):
+            token.refresh()
+    path.unlink()
+    clock.advance(HOUR - 30)
+    with pytest.warns(RuntimeWarning, match=rf"^{re.escape(str(path))}: The token has disappeared from the store\. "):
+        removed.as_auth()
+
+
+# ---- what another caller does first --------------------------------------------------------------
+
+
+def overtaken(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Let another caller act between the next decision and its execution."""
+
+    def decide_and_act(state: State, goal: Goal, now: Event, *, has_store: bool) -> Task:
+        task = decide(state, goal, now, has_store=has_store)
+        monkeypatch.setattr(_refresher, "decide", decide)
+        with suppress(OAuthError):
+            act()
+        return task
+
+    monkeypatch.setattr(_refresher, "decide", decide_and_act)
+
+
+def test_what_another_caller_has_just_saved_costs_no_second_lock(
+    server: Server, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Broken("replace")
+    token = RefreshingToken.load(server, store)
+    with pytest.warns(RuntimeWarning, match="in memory only"):
+        token.refresh()
+    store.method = ""
+    clock.advance(1)
+    with counted(Broken, "lock") as locks:
+        token.refresh("a0")
+        assert not locks.acquire(blocking=False), "after a 401 there is another token already: that is all"
+        overtaken(monkeypatch, token.as_auth)
+        assert token.as_auth() == "Bearer a1"
+        assert [locks.acquire(blocking=False) for _ in range(2)] == [True, False]
+    assert store.token() == token.as_dict()
+
+
+def test_where_another_caller_has_just_looked_is_not_looked_again(
+    server: Server, store: Memory, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = RefreshingToken.load(server, store)
+    clock.advance(HOUR)
+    server.problems = [RateLimited(retry_after=3600)]
+    with pytest.raises(RateLimited):
+        token.as_auth()
+    overtaken(monkeypatch, token.as_auth)
+    with counted(Memory, "read") as reads, pytest.raises(RateLimited):
+        token.as_auth()
+    assert [reads.acquire(blocking=False) for _ in range(2)] == [True, False]
+
+
+def test_the_error_of_a_refresh_that_another_caller_has_just_tried_is_shared(
+    server: Server, store: Memory, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = RefreshingToken.load(server, store)
+    server.problems = [TransportError(), RateLimited()]
+    overtaken(monkeypatch, token.refresh)
+    with pytest.raises(TransportError):
+        token.refresh()
+    assert server.refreshes == 1
+
+
+def test_an_expired_token_that_has_just_moved_to_another_store_can_be_tried_again(
+    server: Server, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What failed in the old store says nothing about the new one."""
+    token = RefreshingToken.load(server, store := Broken())
+    store.method = "lock"
+    clock.advance(HOUR)
+    with pytest.raises(TokenStoreError):
+        token.as_auth()
+    overtaken(monkeypatch, lambda: token.keep_in(Memory()))
+    with pytest.raises(OAuthError) as raised:
+        token.as_auth()
+    assert (type(raised.value), raised.value.retryable) == (OAuthError, True)
+    assert token.as_auth() == "Bearer a1"
+
+
+def test_a_read_during_the_backoff_does_not_wait_for_the_request_of_another_thread(
+    server: Server, store: Memory, clock: Clock
+) -> None:
+    token = RefreshingToken.load(server, store)
+    clock.advance(HOUR)
+    server.problems = [RateLimited()]
+    with pytest.raises(RateLimited):
+        token.as_auth()
+
+    def read_elsewhere() -> None:
+        with pytest.raises(RateLimited):
+            pool.submit(token.as_auth).result(timeout=5)
+
+    server.meanwhile = read_elsewhere
+    with ThreadPoolExecutor(1) as pool:
+        token.refresh()
+    assert token.as_auth() == "Bearer a2"
+
+
+def test_store_token_waits_for_a_refresh_that_fails(server: Server, store: Memory, clock: Clock) -> None:
+    token, storing = RefreshingToken.load(server, store), list[Future[None]]()
+
+    def fail() -> NoReturn:
+        token.access_token = "a9"
+        storing.append(pool.submit(token.store_token))
+        assert [runs.acquire(timeout=10) for _ in range(2)] == [True, True]  # the refresh, and `store_token`
+        raise TransportError
+
+    server.meanwhile = fail
+    with ThreadPoolExecutor(1) as pool, counted(SingleFlight, "run") as runs:
+        with pytest.raises(TransportError):
+            token.refresh()
+        storing[0].result()
+    assert store.token() == token.as_dict() == {**VALUES, "access_token": "a9"}
+
+
+def test_nothing_is_sent_if_an_empty_header_was_rejected(server: Server, store: Memory, clock: Clock) -> None:
+    token = RefreshingToken.load(server, store)
+    token.refresh("")
+    assert server.refreshes == 0
+
+
+def test_our_client_ends_a_request_before_the_valid_token_expires(clock: Clock) -> None:
+    timeouts: list[float] = []
+
+    class Down:
+        def post(self, url: str, *, data: Mapping[str, str], headers: Mapping[str, str], timeout: float) -> NoReturn:
+            timeouts.append(timeout)
+            raise ConnectionError
+
+    token = RefreshingToken(OAuthCredentials("id", "secret", Down()), **VALUES)
+    clock.advance(HOUR - 12)
+    assert token.as_auth() == "Bearer a0"
+    assert timeouts == [10.0]
 
 
 def test_an_error_of_any_method_is_replaced_by_one_that_names_only_its_type(server: Server) -> None:

@@ -33,7 +33,7 @@ TESTS: Final[Mapping[str, str]] = {
     "_log": "log",
     "_messages": "wire errors vectors",
     "_redaction": "wire errors vectors",
-    "_refresher": "sharing stores token prompt file_store clocks simulation",
+    "_refresher": "stores sharing log store_locks interrupts token prompt file_store clocks simulation",
     "_retries": "retries wire vectors",
     "_single_flight": "sharing simulation",
     "_snapshot": "expiry vectors token refresh_tokens",
