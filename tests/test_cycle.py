@@ -387,6 +387,17 @@ def test_a_new_refresh_token_beside_an_invalid_access_token_of_other_credentials
     assert isinstance(problem, MalformedResponse)
     assert problem.key == "access_token"
     assert str(problem).startswith("credentials.refresh_token did not return a token: access_token is not visible")
+    assert str(problem).endswith("Correct the class of the credentials.")
+
+
+def test_after_an_interrupt_the_new_refresh_token_of_an_invalid_response_is_saved() -> None:
+    state = loaded()
+    interrupted = cycle(state, EXPIRED)
+    play_until(interrupted.refresh(), [locked(3600), found(3600, OURS)])
+    interrupted.response = {"access_token": "two words", "expires_in": 60, "refresh_token": "r2"}
+    script = [found(3601, OURS), saved(3601, OURS, token("a1", "r2", 0))]
+    assert play(interrupted.rescue(is_locked=True), script) is None
+    assert not state.is_dirty
 
 
 # ---- how long a request may take -----------------------------------------------------------------

@@ -195,7 +195,7 @@ class Cycle:
         state = self._state
         if self.response is not None:
             self._now = self._now._replace(response=self.response)
-            self._remember(*self._sent)
+            state.keep_rotated(self._sent[1], self._remember(*self._sent))
         if is_locked and state.is_dirty:
             problem = yield from self._reload()
             if self._state.is_dirty and (problem is None or (state.is_new_login and self._now.error is None)):
@@ -316,9 +316,8 @@ class Cycle:
         if self._until - self._now.monotonic >= seconds:
             return
         if self._until - self._locked_at < seconds:
-            raise TokenStoreError(
-                f"The lock's lease is shorter than a request ({seconds:.0f} s)", advice="Use a longer one."
-            )
+            problem = f"The lock's lease is shorter than a request ({seconds:.0f} s)"
+            raise TokenStoreError(problem, advice="Use a longer one.")
         raise TokenStoreError("The lock's lease would end before a request could finish", retryable=True)
 
     def _remember(self, sent: Event, refresh_token: str) -> OAuthError | None:
@@ -329,9 +328,10 @@ class Cycle:
         try:
             snapshot = current.refreshed(sent.wall, sent.monotonic, response)
         except FieldError as error:
-            problem = f"credentials.refresh_token did not return a token: {error}"
-            rotated = optional(response, "refresh_token", secret, "") or None
-            return MalformedResponse(problem, key=error.key, refresh_token=rotated)
+            malformed = MalformedResponse(f"credentials.refresh_token did not return a token: {error}", key=error.key)
+            malformed.refresh_token = optional(response, "refresh_token", secret, "") or None
+            malformed.advice = "Correct the class of the credentials."
+            return malformed
         state.supersede(snapshot)
         state.responses += 1
         if not snapshot.fresh.covers(self._now.wall, self._now.monotonic):

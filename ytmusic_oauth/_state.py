@@ -108,7 +108,7 @@ class State:
         self.is_new_login = self.is_new_login or snapshot.refresh_token != self.snapshot.refresh_token
         self.supersede(snapshot)
 
-    def keep_rotated(self, old: str, error: OAuthError) -> bool:
+    def keep_rotated(self, old: str, error: OAuthError | None) -> bool:
         """Keep the new refresh token of a malformed response, with the old access token. Returns False without one.
 
         `old` is the refresh token that was sent. The server may treat its next use as theft.
