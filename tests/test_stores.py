@@ -40,7 +40,7 @@ from ytmusic_oauth import (
     _refresher,
     _single_flight,
 )
-from ytmusic_oauth._cycle import Task, decide
+from ytmusic_oauth._cycle import Cycle, Task, decide
 from ytmusic_oauth._file_store import FileStore
 from ytmusic_oauth._single_flight import CHANGES, Mutex, SingleFlight
 from ytmusic_oauth._state import State
@@ -340,8 +340,9 @@ def test_a_local_cache_that_cannot_be_written_leaves_the_token_in_its_store(
         token.local_cache = tmp_path / "no such folder" / "oauth.json"
     assert token.local_cache is None
     clock.advance(HOUR)
+    assert RefreshingToken.load(server, store).access_token == "a1"  # another process
     assert token.access_token == "a1"
-    assert store.token() == token.as_dict()
+    assert server.refreshes == 1
 
 
 def test_an_exception_of_a_third_party_client_is_named_and_not_quoted(
@@ -915,6 +916,18 @@ def test_the_store_is_read_once_a_second_during_the_backoff(server: Server, cloc
     assert store.reads - before == 10
 
 
+def test_an_expired_login_that_appears_in_the_store_during_the_backoff_is_refreshed(
+    server: Server, store: Memory, clock: Clock
+) -> None:
+    token = RefreshingToken.load(server, store)
+    clock.advance(HOUR)
+    server.problems = [RateLimited(retry_after=3600)]
+    with pytest.raises(RateLimited):
+        token.as_auth()
+    store.text, server.valid = json.dumps(LOGIN), "s0"
+    assert token.access_token == "a2"
+
+
 def test_a_daemon_recovers_from_a_refusal_that_another_process_has_overcome(
     server: Server, store: Memory, clock: Clock
 ) -> None:
@@ -1031,6 +1044,21 @@ def test_an_interrupt_during_the_request_leaves_the_token_usable(server: Server,
     with pytest.raises(KeyboardInterrupt):
         token.as_auth()
     assert token.access_token == "a2"
+
+
+def test_an_interrupt_is_raised_whatever_happens_when_the_response_is_saved(
+    server: Server, store: Memory, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt() -> NoReturn:
+        raise KeyboardInterrupt
+
+    def fail(*_: object, is_locked: bool) -> NoReturn:
+        raise DriverError
+
+    monkeypatch.setattr(Cycle, "rescue", fail)
+    server.meanwhile = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        RefreshingToken.load(server, store).refresh()
 
 
 # ---- credentials of other programs -----------------------------------------------------------------
