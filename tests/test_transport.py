@@ -786,8 +786,10 @@ def test_a_proxy_gets_an_ipv6_address_in_brackets(proxy: Proxy) -> None:
 
 def test_a_header_that_cannot_be_sent_is_not_quoted(server: FakeGoogle) -> None:
     for value in ("Bearer sesame\n", "Bearer sesame\u20ac"):
-        with pytest.raises(ValueError, match="A header field has a character that HTTP cannot send"):
+        with pytest.raises(ValueError, match="The form or a header field has a character that cannot be sent"):
             HASTY.post(server.token_url, data={}, headers={"Authorization": value})
+        with pytest.raises(ValueError, match="The form or a header field has a character that cannot be sent"):
+            HASTY.post(server.token_url, data={"a": "\ud800"}, headers={})
 
 
 @pytest.mark.parametrize("how", ["no_proxy", "empty-argument"])

@@ -4,7 +4,7 @@
 An option wins over what `login` has kept beside the token file, in `<token file>.client`. What is still unknown comes
 from the environment, or is asked for; a variable that contradicts that file is an error. If an option names another
 client or server, nothing of that file is used, so that no client secret is sent to a server other than its own. A token
-is sent to another server only if `--endpoints` says so.
+is sent to a server other than the one in that file only if `--endpoints` says so.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ def choose_client(
 ) -> _Credentials:
     """Return the OAuth client with which to send this token, if any. May ask the user: call it only when needed.
 
-    Raises `UnknownClient` if the client is not known, or if it is not known which server the token came from, and it
-    does not look like one of Google's. Raises `ValueError` for wrong usage.
+    Raises `UnknownClient` if the client is unknown, or if the token's server is unknown and the token does not look
+    like one of Google's. Raises `ValueError` for wrong usage.
     """
     parameters = validate("parameters", dict(map(_parameter, options.parameter)), extra_parameters)
     if options.scope:
@@ -70,8 +70,8 @@ def choose_client(
     kept = _kept(options, given, stated, sends_token=token is not None)
     if token and not (stated or kept or token["refresh_token"].startswith("1/") or "googleapis.com/" in token["scope"]):
         raise UnknownClient(f"The server that the token in {options.file} came from is unknown: pass --endpoints")
-    # With --endpoints, `kept` has the same URLs, and also the other fields of `Endpoints`, which --endpoints does not
-    # give. The endpoints of a client file have all fields, so they win over `kept`.
+    # --endpoints gives URLs only: take the other fields from `kept`, which has the same URLs. The endpoints of a client
+    # file are complete, so they win.
     remembered = kept.endpoints if kept and (options.endpoints or stated is None) else None
     server = _adjusted(options, remembered or stated or YOUTUBE)
     if revokes and server.revoke_url is None:  # before anything is asked

@@ -150,7 +150,7 @@ def _add_options(command: _Parser, run: Callable[[Options], None]) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command, and return its exit status."""
+    """Run one command, and return its exit status. Raises `SystemExit` after --help and --version."""
     path = (sys.argv or ["ytmusic_oauth"])[0]
     known = re.match(r"(python|pypy)(\d+(\.\d+)?)?", os.path.basename(sys.executable or ""))
     program, python = os.path.basename(path), known[0] if known else "python"

@@ -8,8 +8,8 @@ that cannot be opened, callers proceed without it. Any other failure is raised.
 
 A kernel lock belongs to an open file, which a forked child shares and would keep open as long as it runs. The child
 closes what was open for locking. A file opened while another thread forked is closed and opened again, because
-the child may not know about it. An interrupt (Ctrl-C) while the lock is taken releases it, even if the program keeps
-the traceback, which refers to everything.
+the child may not know about it. An interrupt (Ctrl-C) while the lock is being acquired releases it, even if the program
+keeps the traceback, whose frames keep the lock object alive.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ if hasattr(os, "register_at_fork"):
 class FileLock:
     """The lock of the token file at `path`, as a store has it: a context manager, to be used once.
 
-    Calls `on_locked` while it is held, unless locking is not possible here. Raises `TimeoutError` if it is taken for
-    `timeout` seconds, and what `failed` returns for any other failure.
+    Calls `on_locked` while it is held, unless locking is not possible here. Raises `TimeoutError` if another process
+    holds it for all of `timeout` seconds, and what `failed` returns for any other failure.
 
     A class, not a generator: an interrupt between its `yield` and the body of the `with` would leave the lock held.
     """

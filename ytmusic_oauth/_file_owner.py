@@ -4,9 +4,9 @@
 In a folder that others can write to, such as /tmp, another user can put a file or a link where the login of this user
 is going to be stored. That user then receives the login, or has it written over a file of this user. The mode of a
 folder says whether others can write to it. Members of its group count as others for a file that belongs neither to us
-nor to the owner of the folder. The owner of a folder can always write to it, and so counts as another user, with two
-exceptions: the owner is root, or we are, because root may log in for a service, in the folder of that. Access control
-lists are not looked at.
+nor to the owner of the folder. The owner of a folder can always write to it, and so counts as another user. Two owners
+do not: root, and the unknown owner. If we are root, no owner does: root may log in for a service, in a folder of that
+service. Access control lists are not looked at.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class FileStore:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path: str = os.fspath(path)
         """As the caller gave it."""
-        # Whether it is the mount of a file that was replaced elsewhere; None: the warning has been given.
+        # Whether the path is a mount whose original was replaced. None once the warning has been given.
         self._is_detached: bool | None = False
         self._is_for_login = False
         self.absolute: str = self.path
@@ -135,7 +135,7 @@ class FileStore:
         return store
 
     def check_room(self) -> None:
-        """Raise `TokenFileError` if no new file can be written beside the token file, on a full disk for example."""
+        """Raise `TokenFileError` if a new token could be written neither beside the token file nor over it."""
         target, status = self._target()
         with self._naming_the_file("No token file can be written here"):
             try:

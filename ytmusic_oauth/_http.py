@@ -82,8 +82,8 @@ def post(
                 content = _read(response, connection)
         except OSError as error:
             raise _unreachable(error, server.netloc, sent=sent) from None
-        except ValueError:  # its message quotes the header
-            raise ValueError("A header field has a character that HTTP cannot send") from None
+        except ValueError:  # its message quotes the value
+            raise ValueError("The form or a header field has a character that cannot be sent") from None
         except HTTPException as error:  # its message may quote the response
             raise MalformedResponse(f"The response is not HTTP ({type(error).__name__})") from None
     return response.status, dict(response.headers.items()), content

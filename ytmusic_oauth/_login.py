@@ -74,7 +74,7 @@ class _Conversation:
         self._link = verification_link(code)
         self._line = line
         self._keyboard = keyboard() if line.is_shown else None
-        self._has_browser_failed: Callable[[], bool] | None = None
+        self._browser_failed: Callable[[], bool] | None = None
         self._told = ""
 
     def begin(self) -> None:
@@ -90,16 +90,16 @@ class _Conversation:
             for each in text.split("\n"):
                 write_message(each)
         if self._options.open_browser:
-            self._has_browser_failed = open_browser(self._link)
+            self._browser_failed = open_browser(self._link)
         elif self._keyboard is not None:
             write_message("Press Enter to open the link in a browser on this machine, or Ctrl-C to stop.")
 
     def sleep(self, seconds: float, deadline: float) -> bool:
-        """Count down. The first Enter opens the browser; any later one ends the wait, and True is returned."""
+        """Count down. Enter opens the browser; once it was opened, Enter ends the wait, and True is returned."""
         give_up_at = time.monotonic() + seconds
         while (left := give_up_at - time.monotonic()) > 0:
-            if self._has_browser_failed is not None and self._has_browser_failed():
-                self._has_browser_failed = lambda: False  # told once
+            if self._browser_failed is not None and self._browser_failed():
+                self._browser_failed = lambda: False  # told once
                 self._tell("No browser could be opened on this machine: open the link yourself.")
             self._line.show(f"Waiting: {duration(deadline - time.monotonic())} left")
             pause = min(left, _TICK) if self._line.is_shown else left
@@ -107,9 +107,9 @@ class _Conversation:
                 time.sleep(pause)
             elif self._keyboard.pressed(pause):
                 self._line.entered()
-                if self._has_browser_failed is not None:
+                if self._browser_failed is not None:
                     return True
-                self._has_browser_failed = open_browser(self._link)
+                self._browser_failed = open_browser(self._link)
         return False
 
     def on_wait(self, seconds_left: float, failure: OAuthError | None) -> None:

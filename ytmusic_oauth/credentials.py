@@ -64,8 +64,8 @@ class OAuthCredentials(Credentials):
     endpoints have `client_authentication="none"`, has no secret. Instances are thread-safe. Raises `ValueError` or
     `TypeError` on an argument that can never work.
 
-    Every method makes a request and may raise `TransportError`, `RateLimited`, `ServerError`, `BadOAuthClient` and
-    `MalformedResponse`; each lists what else it raises.
+    Every method makes a request and may raise `TransportError`, `RateLimited`, `ServerError`, `BadOAuthClient`,
+    `UnauthorizedOAuthClient` and `MalformedResponse`; each lists what else it raises.
     """
 
     def __init__(
@@ -183,8 +183,8 @@ class OAuthCredentials(Credentials):
 
         If the server rotates refresh tokens, returns a `RefreshableTokenDict`; the old refresh token is then invalid.
         `scope` is empty if the server omitted it: the scope is unchanged. Tries up to three times on transient
-        failures; after a lost response only if the server does not rotate. Raises `InvalidGrant` and
-        `UnauthorizedOAuthClient`. A `MalformedResponse` has the new refresh token, if one came with it: keep it.
+        failures; after a lost response only if the server does not rotate. Raises `InvalidGrant`.
+        A `MalformedResponse` has the new refresh token, if one came with it: keep it.
         """
         return self.refresh_within(refresh_token)
 

@@ -35,7 +35,7 @@ LARGEST_BODY: Final = 2**20
 GRACE: Final = 1.0
 """Seconds that there always are to read a body after its headers, however late those came."""
 
-# Content types that have no secret in them. To search others for secrets takes time.
+# Content types that have no secret in them. Any other is searched for secrets, which takes time.
 _USUAL: Final = frozenset({"application/json", "application/json; charset=utf-8", "application/json;charset=UTF-8"})
 # For a session that is not one.
 _ADVICE: Final = "Correct the session: its `post` must take `data`, `headers` and `timeout`, and return a response."
