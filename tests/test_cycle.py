@@ -235,7 +235,7 @@ def test_a_warning_says_what_a_restart_would_lose() -> None:
     assert state.outlook().startswith(" The refresh token has not changed: ")
     state.set_by_hand(state.snapshot.changed(NOON, BOOTED, "refresh_token", "r2"))
     assert state.outlook().startswith(" The refresh token has changed: ")
-    assert new_login().outlook().endswith(" the login is lost.")
+    assert new_login().outlook().endswith(" the login may be lost.")
 
 
 @pytest.mark.parametrize("is_locked", [True, False])

@@ -36,7 +36,8 @@ __all__ = [
 
 __version__ = "1.0.0"
 
-TYPE_CHECKING = False  # for type checkers, it is true: a misspelled name is an error for them
+# Type checkers take this as true, read the imports below, and so report a misspelled name; `__getattr__` would hide it.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._file_store import FileStore
     from .credentials import Credentials, OAuthCredentials

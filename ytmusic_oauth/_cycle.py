@@ -41,21 +41,23 @@ explains why. A token is *dirty* while it must be saved.
 return it at once; after it has expired, they wait and share the outcome. Processes take the store's lock, so that only
 one of them refreshes. Compare-and-swap keeps the store right even if that lock is lost, as a lease can be at any time.
 
-**Refused.** `InvalidGrant` means that the user has to log in again. It is raised even while the access token is valid,
-because a person has to act. A server may give no refresh token at all: then the token is used until it expires, and
-counts as refused after that.
+**Refused.** `InvalidGrant` means that the user has to log in again. It is raised once the token is due, even while it
+is valid, because a person has to act. A server may give no refresh token at all: then the token is used until it
+expires, and counts as refused after that.
 
 **Which one is newer** (`State.reconcile`). With the same refresh token, the access token that was issued later. A
 refresh token that ours replaced is older: ours is written over it. Any other refresh token in the store is a new login,
 or another process's rotation, and wins. A confirmed login that was never saved wins, unless the server refused it. When
 a token that was made by the constructor is first compared with its store, the one issued later wins. That depends on
 the clocks of the machines that wrote them, so the other is kept, and tried if the server refuses the winner.
-`store_token(path)` and `keep_in` overwrite what is there, because the caller asks for that.
+`store_token(path)` and `keep_in` overwrite what is in another store, because the caller asks for that.
 
 **Guaranteed**, whatever the interleaving, crash or clock: an older refresh token never replaces a newer one; a refresh
 of an old login never overwrites a new login; where refresh tokens rotate, none is sent before the store has been read;
-no expired token is returned. **No client can prevent** the loss of a login where refresh tokens rotate: the new one is
-lost if its response is lost, or if the process is killed or outlives its lease between the request and the save.
+no expired token is returned, unless it was copied or unpickled and then the wall clock was set back. **No client can
+prevent** the loss of a login where refresh tokens rotate: the new one is lost if its response is lost, or if the
+process is killed or outlives its lease between the request and the save. While saving fails, another process that uses
+the store may send the old refresh token, too.
 
 This module decides, and `_refresher` carries it out. A `Cycle` yields a `Step`, which says what to do, and is sent an
 `Event`, which says what happened and what both clocks show. Pure: no clock, no thread, no store, no server.

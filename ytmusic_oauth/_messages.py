@@ -110,7 +110,7 @@ class HttpResponse(NamedTuple):
 
 
 def only_status_matters(status: int) -> bool:
-    """Whether a status means a transient failure, whatever the body is."""
+    """Whether a status means a transient failure, unless the body has a known error code."""
     return status == 408 or status >= 500
 
 
@@ -209,8 +209,10 @@ def raise_for_error(request: Request, response: HttpResponse) -> None:
         raise malformed(response, "is neither a success nor an OAuth error", None if code is None else "error")
     problem, advice = _WORDS.get((request.kind, error_class), ("", ""))
     if request.is_google:
+        # Google's advice replaces ours, also for a client of the wrong type.
         refused = BadOAuthClient if advice == _NOT_FOR_DEVICES[1] else None
         advice = _GOOGLE_ADVICE[refused] if refused else advice or _GOOGLE_ADVICE.get(error_class, "")
+    # Twitch's message served as the code: do not show it twice.
     explanation = None if message == name != code else message
     error = error_class(
         problem,

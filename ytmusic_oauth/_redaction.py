@@ -26,7 +26,7 @@ _RUN: Final = 8
 _MAX_LAYERS: Final = 20
 _REDACTED: Final = "[redacted]"
 
-# A backslash escape of JSON or of a programming language, with all the backslashes before it.
+# A backslash escape: \uXXXX, \xXX or one character, with all the backslashes before it.
 _ESCAPE: Final = r"(?is)\\+(?:u([0-9a-f]{4})|x([0-9a-f]{2})|(.?))"
 _CONTROL_ESCAPES: Final = "abfnrtv0"
 # A line break in HTML, which may stand inside a word.
@@ -51,7 +51,8 @@ def redacted(text: object, secrets: Iterable[str], public: Iterable[str] = ()) -
     decoded = _decoded(text)
     if decoded is None or len(secrets) > _MAX_SECRETS or sum(map(len, secrets)) > _MAX_SECRET:
         return _REDACTED
-    # Decoding may take the first characters of a secret that follows a "\\" or a "%" for a part of an escape.
+    # Right after a backslash or a %, decoding may swallow the first characters of a secret, so the undecoded text is
+    # searched, too.
     runs = {*_runs(_solid(decoded)), *_runs(_solid(text))}.difference(*(_runs(_solid(value)) for value in public))
     for secret in secrets:
         plain = _decoded(secret) or secret
@@ -66,7 +67,7 @@ def redacted(text: object, secrets: Iterable[str], public: Iterable[str] = ()) -
 
 
 def _decoded(text: str) -> str | None:
-    """Undo every encoding, until nothing changes. Returns None if there are too many layers."""
+    """Undo HTML, percent and backslash escapes, until nothing changes. Returns None if there are too many layers."""
     from html import unescape
     from urllib.parse import unquote
 

@@ -100,8 +100,8 @@ class Refresher(SingleFlight):
         """
 
         def work() -> None:
-            # Without `last_read`, the token was never compared with its store. With `must_save`, the store may have a
-            # newer one: compare. Without, this is a new login, and overwrites what is there.
+            # `keep_in` (not `must_save`) of a token that was never compared with its store is a new login: overwrite
+            # what is there. In any other case, the store may have a newer token: compare first.
             is_comparable = must_save or self.state.last_read is not None
             is_here, kept_in = store is not None and is_comparable and _is_same(store, self.store), store
             there = self.state if is_here else State(self.state.snapshot, is_new_login=True)

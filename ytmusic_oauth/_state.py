@@ -60,7 +60,7 @@ class State:
         self.is_new_login = is_new_login
         #: the most recent refresh tokens that ours replaced
         self.superseded: tuple[str, ...] = ()
-        #: the constructor's token or the store's, whichever looked older; None if no other is left
+        #: the loser of the first comparison with the store: tried if the server refuses the winner
         self.alternative: Snapshot | None = None
         #: why the last refresh failed; None if it succeeded
         self.error: OAuthError | None = None
@@ -90,7 +90,7 @@ class State:
         if not self.is_dirty:
             return ""
         if self.last_read is None:
-            return " If the program ends before the token is saved, the login is lost."
+            return " If the program ends before the token is saved, the login may be lost."
         if self.last_read["refresh_token"] != self.snapshot.refresh_token:
             return (
                 " The refresh token has changed: if the program ends before it is saved, the user has to log in again."
@@ -139,7 +139,8 @@ class State:
             is_newer = not is_changed  # one of the two was edited by hand
         elif stored.refresh_token == ours.refresh_token:
             is_fresher = stored.fresh.covers(wall, monotonic) and not ours.fresh.covers(wall, monotonic)
-            is_later = _issued_at(stored) >= _issued_at(ours) + is_changed  # in the same second, ours if it was changed
+            # On a tie, the store's wins, unless ours was changed: then the store's must be a second later.
+            is_later = _issued_at(stored) >= _issued_at(ours) + is_changed
             is_newer = is_later or is_fresher or rejected == ours.access_token
         elif is_first_look and not is_refused:
             is_newer = _issued_at(stored) >= _issued_at(ours)

@@ -65,7 +65,7 @@ class Event(NamedTuple):
     monotonic: float
     #: why the step failed
     error: OAuthError | None = None
-    #: whether the lock was not available: another process holds it or, if there is an error, this thread does
+    #: whether the lock is held already: by another process or, if there is an error, by this thread
     taken: bool = False
     #: the end of the lock's lease (monotonic)
     until: float = float("inf")

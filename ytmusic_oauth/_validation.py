@@ -43,7 +43,7 @@ _SAFE_URL: Final = re.compile(
 
 
 def text(value: object) -> str:
-    """Any text, short enough that a token file with several of them can be read again."""
+    """Any text, short enough that a token file with several of them does not get too long to be read again."""
     if isinstance(value, str) and len(value) <= _LONGEST_TEXT:
         return value
     raise ValueError("is too long" if isinstance(value, str) else "is not text")
@@ -271,9 +271,9 @@ def token_dict(raw: Mapping[str, object]) -> RefreshableTokenDict:
 
 
 def stored_token(raw: Mapping[str, object]) -> RefreshableTokenDict:
-    """Return a token that another program may have stored: whatever ytmusicapi reads. Raises `FieldError`.
+    """Return a token as another program may have stored it. Raises `FieldError`.
 
-    Times may be floats or text; without them, the token has expired. A list of scopes is joined.
+    Times may be floats, or whole numbers as text; without them, the token has expired. A list of scopes is joined.
     """
     missing = [key for key in ("scope", "token_type", "access_token", "refresh_token") if raw.get(key) is None]
     if missing:

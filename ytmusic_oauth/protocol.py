@@ -3,7 +3,7 @@
 
 Pure: the caller sends the `Request`, and the parser turns the `HttpResponse` into a complete dictionary or raises an
 `OAuthError`. Follows RFC 6749 (OAuth 2.0), RFC 8628 (device grant) and RFC 7009 (revocation). Where a real server
-deviates, the line that handles it names the server.
+deviates, the line that handles it says so, mostly with the server's name.
 """
 
 from __future__ import annotations
@@ -151,8 +151,8 @@ def parse_device_authorization(request: Request, response: HttpResponse) -> Auth
 
 
 def _codes(body: Mapping[str, object]) -> AuthCodeDict:
-    # RFC 8628 says verification_uri, Google verification_url.
     is_url = optional(body, "verification_url", web_link, "") or body.get("verification_uri") is None
+    # RFC 8628 says verification_uri, Google verification_url.
     link = "verification_url" if is_url and body.get("verification_url") is not None else "verification_uri"
     expires_in = optional(body, "expires_in", wire_seconds, _ASSUMED_CODE_LIFETIME)
     interval = optional(body, "interval", wire_seconds, _INTERVAL)
@@ -238,7 +238,7 @@ def parse_refresh(request: Request, response: HttpResponse, *, sent: float) -> B
     """Parse the response; a `RefreshableTokenDict` if the server rotated the refresh token.
 
     `sent` is when the request was made (UNIX time). An empty `scope` means that the scope is unchanged. Raises an
-    `OAuthError`; a `MalformedResponse` has the new refresh token, if the server sent one.
+    `OAuthError`; a `MalformedResponse` has the new refresh token, if it came in a 200 and is valid.
     """
 
     def build(body: Mapping[str, object]) -> BaseTokenDict:

@@ -192,7 +192,7 @@ class RefreshingToken(OAuthToken):
     |---|---|---|---|
     | `refreshed` | INFO | there is a new access token | `seconds`; `rotated`: whether the refresh token is new |
     | `adopted` | INFO | a newer token was in the store | |
-    | `refused` | WARNING | the refresh failed, and will fail again | `error`: the class; `reason` |
+    | `refused` | WARNING | the refresh failed, and something has to be changed | `error`: the class; `reason` |
     | `failed` | WARNING | the refresh failed, and may succeed later | `error`, `reason` |
     | `will_retry` | INFO | after a failure, or if the lock was taken | `what`: server or store; `seconds` until then |
     | `waited_for_lock` | INFO | another process had the lock | `seconds`; `taken`: whether it still has it |
@@ -246,8 +246,8 @@ class RefreshingToken(OAuthToken):
     def from_dict(cls, credentials: Credentials, values: Mapping[str, object]) -> RefreshingToken:
         """Make a token from a dictionary, for example from a database or another program.
 
-        Accepts what a token file may contain: other keys are ignored, and numbers may be floats or text. Without times,
-        the token is refreshed at its first use. Raises `ValueError`.
+        Accepts what a token file may contain: other keys are ignored, and numbers may be floats, or whole numbers as
+        text. Without times, the token is refreshed at its first use. Raises `ValueError`.
         """
         return cls(credentials, **stored_token(values))
 
@@ -265,7 +265,7 @@ class RefreshingToken(OAuthToken):
     ) -> RefreshingToken:
         """Log in at the terminal: show the link and the code, and poll. Enter polls sooner.
 
-        Where the keyboard cannot be watched, waits for Enter first. `open_browser` also opens the link. `to_file`
+        Where the keyboard cannot be watched, polls only after Enter. `open_browser` also opens the link. `to_file`
         stores the token there and keeps it fresh.
         Raises what `get_code` and `wait_for_token` raise; before that, `TokenFileError` if the file is not a token file
         or cannot be written.
@@ -285,7 +285,8 @@ class RefreshingToken(OAuthToken):
     def keep_in(self, store: str | os.PathLike[str] | TokenStore) -> None:
         """Save a new login in a file or another store, and keep it fresh there from now on.
 
-        Replaces the text that is there, even if it is not a token. If the token cannot be saved, warns, and tries again
+        Replaces the text that is there, even if it is not a token. In the token's own store, a newer token is adopted
+        instead. If the token cannot be saved, warns, and tries again
         when it is next used. Does nothing during a refresh by the same thread.
         """
         self._refresher.move(self.credentials, _as_store(store), must_save=False)
