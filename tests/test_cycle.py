@@ -759,6 +759,16 @@ def test_no_superseded_refresh_token_replaces_ours(
             assert state.snapshot.refresh_token not in superseded
 
 
+def test_a_backup_of_what_we_replaced_is_not_taken_after_the_adoption_of_another_token() -> None:
+    """R1 was replaced by R2, and another process replaced R2 by R3: then an old copy of the file has R1 again."""
+    state = loaded(token("a1", "r1"))
+    state.supersede(snapshot(token("a2", "r2")))
+    state.saved_as(state.snapshot.token)
+    state.reconcile(snapshot(token("a3", "r3")), NOON, BOOTED)
+    state.reconcile(snapshot(token("a1", "r1")), NOON, BOOTED)
+    assert state.snapshot.refresh_token == "r3"
+
+
 # ---- what is remembered --------------------------------------------------------------------------
 
 

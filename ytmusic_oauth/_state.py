@@ -149,7 +149,7 @@ class State:
             is_newer = stored.refresh_token not in self.superseded
         if is_newer:
             # Another process has saved it, so the store works.
-            alternative, self.superseded, self.store_backoff = self.alternative, (), _NO_BACKOFF
+            alternative, self.store_backoff = self.alternative, _NO_BACKOFF
             self._replace(stored)
             self.alternative, self.is_new_login = alternative, False
         if is_newer or not is_first_look:  # a token made by the constructor is not written over the store's

@@ -181,7 +181,7 @@ func (s *State) settle(there *Snapshot, now event, rejected *string) {
 	}
 	if isNewer {
 		s.replace(there)
-		s.superseded, s.other, s.isNewLogin, s.storeBackoff = nil, other, false, noBackoff
+		s.other, s.isNewLogin, s.storeBackoff = other, false, noBackoff
 	}
 	if isNewer || !isFirstLook { // a token made by hand is not written over the store's
 		s.saved = &there.token

@@ -144,7 +144,6 @@ export class State {
     if (isNewer) {
       const { alternative } = this;
       this.#replace(there);
-      this.superseded = [];
       this.alternative = alternative;
       this.isNewLogin = false;
       this.storeBackoff = NO_BACKOFF;
