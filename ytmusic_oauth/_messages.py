@@ -210,8 +210,8 @@ def raise_for_error(request: Request, response: HttpResponse) -> None:
     problem, advice = _WORDS.get((request.kind, error_class), ("", ""))
     if request.is_google:
         # Google's advice replaces ours, also for a client of the wrong type.
-        refused = BadOAuthClient if advice == _NOT_FOR_DEVICES[1] else None
-        advice = _GOOGLE_ADVICE[refused] if refused else advice or _GOOGLE_ADVICE.get(error_class, "")
+        wrong_type = BadOAuthClient if advice == _NOT_FOR_DEVICES[1] else None
+        advice = _GOOGLE_ADVICE[wrong_type] if wrong_type else advice or _GOOGLE_ADVICE.get(error_class, "")
     # Twitch's message served as the code: do not show it twice.
     explanation = None if message == name != code else message
     error = error_class(

@@ -103,21 +103,21 @@ class Refresher(SingleFlight):
             # `keep_in` (not `must_save`) of a token that was never compared with its store is a new login: overwrite
             # what is there. In any other case, the store may have a newer token: compare first.
             is_comparable = must_save or self.state.last_read is not None
-            is_here, kept_in = store is not None and is_comparable and _is_same(store, self.store), store
-            there = self.state if is_here else State(self.state.snapshot, is_new_login=True)
+            stays, kept_in = store is not None and is_comparable and _is_same(store, self.store), store
+            there = self.state if stays else State(self.state.snapshot, is_new_login=True)
             problem: OAuthError | None = None
             try:
                 if store is not None:
                     Refresher(there, store).save(credentials)
             except TokenStoreError as error:
                 if must_save:
-                    is_here, kept_in = True, self.store  # where it stays
+                    stays, kept_in = True, self.store  # where it stays
                     raise
                 problem = error
                 there.store_backoff = there.store_backoff.after_failure(time.monotonic())._replace(failures=0)
             finally:  # even after Ctrl-C: the token may be there already
                 with CHANGES.lock():
-                    if not is_here:
+                    if not stays:
                         self.state.moved(there)
                     self.store = kept_in
             if problem is not None:

@@ -184,7 +184,7 @@ class OAuthCredentials(Credentials):
         If the server rotates refresh tokens, returns a `RefreshableTokenDict`; the old refresh token is then invalid.
         `scope` is empty if the server omitted it: the scope is unchanged. Tries up to three times on transient
         failures; after a lost response only if the server does not rotate. Raises `InvalidGrant`.
-        A `MalformedResponse` has the new refresh token, if one came with it: keep it.
+        A `MalformedResponse` in a 200 has the new refresh token, if one came: keep it.
         """
         return self.refresh_within(refresh_token)
 

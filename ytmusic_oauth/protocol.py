@@ -151,9 +151,9 @@ def parse_device_authorization(request: Request, response: HttpResponse) -> Auth
 
 
 def _codes(body: Mapping[str, object]) -> AuthCodeDict:
-    is_url = optional(body, "verification_url", web_link, "") or body.get("verification_uri") is None
+    is_google_key = optional(body, "verification_url", web_link, "") or body.get("verification_uri") is None
     # RFC 8628 says verification_uri, Google verification_url.
-    link = "verification_url" if is_url and body.get("verification_url") is not None else "verification_uri"
+    link = "verification_url" if is_google_key and body.get("verification_url") is not None else "verification_uri"
     expires_in = optional(body, "expires_in", wire_seconds, _ASSUMED_CODE_LIFETIME)
     interval = optional(body, "interval", wire_seconds, _INTERVAL)
     code: AuthCodeDict = {

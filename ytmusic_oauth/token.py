@@ -67,8 +67,8 @@ class _Field(Generic[_T]):
 
     def __set__(self, token: Token, value: _T) -> None:
         with CHANGES.lock():  # otherwise, a refresh that ends at the same time could be lost
-            held = token._snapshot
-            token._state.set_by_hand(held.changed(time.time(), time.monotonic(), self._name, value))
+            before = token._snapshot
+            token._state.set_by_hand(before.changed(time.time(), time.monotonic(), self._name, value))
 
 
 @dataclass(init=False, repr=False, eq=False)
