@@ -44,12 +44,16 @@ from ytmusic_oauth import (
 from ytmusic_oauth._command_line import DONE, FIX_FIRST, INTERRUPTED, LOG_IN_AGAIN, TRY_LATER, _parser, main
 from ytmusic_oauth._file_store import FileStore
 from ytmusic_oauth._keyboard import Keyboard
-from ytmusic_oauth._output import local_time, write_result
+from ytmusic_oauth._output import local_time, write_message, write_result
 from ytmusic_oauth._store_access import load_token
 from ytmusic_oauth.models import RefreshableTokenDict
 from ytmusic_oauth.store import TokenStore
 
 PROGRAM: Final = os.path.basename(sys.argv[0]).replace("__main__.py", "python -m ytmusic_oauth")
+
+
+def reentered(*_: object) -> NoReturn:
+    raise RuntimeError("reentrant call")
 
 
 def not_utf8(*_: object) -> str:
@@ -165,6 +169,27 @@ def test_an_error_is_wrapped_between_words(shell: Shell, monkeypatch: pytest.Mon
     assert len(lines) > 3
     assert all(len(line) <= 41 or " " not in line for line in lines), "a path or a link stays whole"
     assert "".join(lines).replace("\n", " ").endswith("login` with the same --file and client options. ")
+
+
+@pytest.mark.parametrize(
+    ("width", "text", "lines"),
+    [
+        (0, "not a terminal", ["not a terminal"]),
+        (14, "it fits a line", ["it fits a line"]),
+        (10, "open https://example.org/a-link now", ["open", "https://example.org/a-link", "now"]),
+        (12, "the well-known code", ["the", "well-known", "code"]),
+        (20, "The token is in /a/path-to/oauth-2.json.", ["The token is in", "/a/path-to/oauth-2.json."]),
+        (10, "    oauth header --file a.json", ["    oauth header --file a.json"]),
+        (1, "a b", ["a", "b"]),
+    ],
+)
+def test_a_message_is_wrapped_so_that_links_and_commands_can_be_copied(
+    monkeypatch: pytest.MonkeyPatch, width: int, text: str, lines: list[str]
+) -> None:
+    monkeypatch.setattr("ytmusic_oauth._output.columns", lambda: width)
+    monkeypatch.setattr(sys, "stderr", screen := Terminal())
+    write_message(text)
+    assert screen.getvalue().splitlines() == lines
 
 
 def test_a_failed_poll_is_told(shell: Shell, server: FakeGoogle) -> None:
@@ -284,7 +309,8 @@ def test_a_login_without_a_refresh_token_says_when_it_ends(
     clock.advance(7199)
     assert "the next use" not in shell("status").out
     assert shell("token").out == "gho_x\n"
-    assert shell("status", "--check").status == FIX_FIRST
+    done = shell("status", "--check")
+    assert (done.status, "this login has no refresh token" in done.err) == (FIX_FIRST, True)
     clock.advance(1)
     requests = len(server.transcript)
     done = shell("token")
@@ -336,6 +362,7 @@ def test_a_failed_login_keeps_the_old_token_file(shell: Shell, server: FakeGoogl
 
 def test_a_fresh_token_is_printed_without_network_or_client(shell: Shell, server: FakeGoogle, file: Path) -> None:
     shell.forget_client()
+    shell.type("never", "asked")
     requests = len(server.transcript)
     access_token = OAuthToken.from_json(file).access_token
     assert shell("token") == (DONE, f"{access_token}\n", "")
@@ -488,6 +515,7 @@ def test_status_shows_the_expiry(shell: Shell, file: Path, clock: Clock) -> None
     done = shell("status")
     assert done.status == DONE
     assert "expires in 0:50:00, at 2023-11-1" in done.out
+    assert "refresh token  present (only the server knows whether it is still valid: --check)\n" in done.out
     assert "the next use" not in done.out
     clock.advance(2950)
     assert "expires in 0:00:50" in shell("status").out
@@ -521,6 +549,20 @@ def test_status_fails_if_a_person_is_needed(shell: Shell, file: Path, clock: Clo
     assert done.status == FIX_FIRST
     assert "the next use" not in done.out
     assert "The OAuth client is unknown" in done.err
+
+
+def test_a_token_of_an_unknown_server_needs_endpoints(
+    shell: Shell, server: FakeGoogle, file: Path, clock: Clock
+) -> None:
+    values = {**json.loads(file.read_text()), "refresh_token": "of-another-server", "scope": "a"}
+    file.write_text(json.dumps(values))
+    unknown = "The server that the token in oauth.json came from is unknown: pass --endpoints"
+    done = shell("status")
+    assert (done.status, f"client         {unknown}\n" in done.out) == (DONE, True)
+    clock.advance(3600)
+    assert shell("status")[::2] == (FIX_FIRST, f"ytmusic_oauth: {unknown}.\n")
+    server.script("token", Reply(200, {"access_token": "new", "expires_in": 60}))
+    assert shell("token")[:2] == (DONE, "new\n")
 
 
 def test_status_check_asks_the_server(shell: Shell, server: FakeGoogle, file: Path) -> None:
@@ -717,10 +759,11 @@ def test_refresh_does_not_send_a_token_that_was_stored_during_the_questions(
 
 @pytest.mark.parametrize("command", [["token"], ["header"], ["refresh"], ["status", "--check"]])
 def test_an_expired_login_without_a_refresh_token_needs_no_client_to_be_refused(
-    shell: Shell, server: FakeGoogle, file: Path, command: list[str]
+    shell: Shell, server: FakeGoogle, file: Path, clock: Clock, command: list[str]
 ) -> None:
-    """Nor a known server."""
-    file.write_text(json.dumps({**json.loads(file.read_text()), "refresh_token": "", "scope": "a", "expires_at": 1}))
+    """Nor a known server. In this very second, it expires."""
+    file.write_text(json.dumps({**json.loads(file.read_text()), "refresh_token": "", "scope": "a"}))
+    clock.advance(3599)
     shell.forget_client()
     shell.endpoints = []
     done = shell(*command)
@@ -811,6 +854,8 @@ def test_a_client_file_can_have_the_server_and_what_to_ask_for(
     }
     (tmp_path / "client.json").write_text(json.dumps(client))
     shell.endpoints = []
+    hint = f"    {PROGRAM} header --file {tmp_path / 'oauth.json'} --client-secrets {tmp_path / 'client.json'}\n"
+    assert hint in shell("login", "--client-secrets", "client.json", "--no-remember").err
     for command in ("login", "refresh", "header"):
         assert shell(command, "--client-secrets", "client.json").status == DONE
     form = server.requests_to("code")[0].form
@@ -818,7 +863,7 @@ def test_a_client_file_can_have_the_server_and_what_to_ask_for(
     assert (
         shell("login", "--client-secrets", "client.json", "--scope", "a", "--parameter", "audience=b=c").status == DONE
     )
-    form = server.requests_to("code")[1].form
+    form = server.requests_to("code")[-1].form
     assert form.items() >= {"scope": "a", "audience": "b=c"}.items(), "an option wins"
     assert shell("revoke", "--yes", "--client-secrets", "client.json").status == DONE
 
@@ -884,6 +929,7 @@ def test_a_public_client_needs_no_secret(
         assert request.form["client_id"] == CLIENT_ID
         assert "client_secret" not in request.form
         assert "authorization" not in request.headers
+    assert json.loads((tmp_path / "oauth.json.client").read_text()).get("client_secret", "") == ""
 
 
 @pytest.mark.parametrize(("name", "key"), [(ID, "client_id"), (SECRET, "client_secret")])
@@ -907,6 +953,13 @@ def test_an_empty_variable_is_a_missing_one(
     shell.type(CLIENT_ID if name == ID else CLIENT_SECRET)
     server.approve_after = 0
     assert shell("login").status == DONE
+
+
+def test_an_unfit_scope_in_a_client_file_is_refused_in_words(shell: Shell, server: FakeGoogle, tmp_path: Path) -> None:
+    (tmp_path / "client.json").write_text(json.dumps({**FLAT, "scope": "a\tb"}))
+    done = shell("login", "--client-secrets", "client.json")
+    assert (done.status, done.err) == (FIX_FIRST, "ytmusic_oauth: scope is not printable text.\n")
+    assert server.transcript == []
 
 
 @pytest.mark.parametrize("parameter", ["audience", "=a", "", "a=\udcff", "a\n=b"])
@@ -1069,7 +1122,7 @@ def test_without_a_terminal_the_error_says_how_to_pass_the_client(shell: Shell, 
     shell.forget_client()
     done = shell("login")
     assert done.status == FIX_FIRST
-    assert {"--client-secrets", ID, SECRET} <= set(re.findall(r"[\w-]+", done.err))
+    assert done.err.endswith(f": pass --client-secrets FILE, or set {ID} and {SECRET}.\n")
     assert server.transcript == []
 
 
@@ -1132,6 +1185,7 @@ def test_no_scope_is_the_default_for_other_servers(
         ),
         ("logni", "revoke. Did you mean login? See `oauth --help`."),
         ("ya29.secret", "revoke. See `oauth --help`."),
+        ("login --scop=ya29.secret", "no option --scop. Did you mean --scope? See `oauth login --help`."),
         ("--file ya29.secret token", "The first word must be a command"),
         ("login --client-secret ya29.secret", "no option --client-secret. Did you mean --client-secrets? See `oauth l"),
         ("token --fil=ya29.secret", "no option --fil. Did you mean --file? See `oauth token --help`."),
@@ -1157,6 +1211,7 @@ def test_wrong_usage_is_one_line_that_repeats_no_value(
     assert (done.status, done.out) == (FIX_FIRST, "")
     assert done.err.startswith("ytmusic_oauth: ")
     assert words in done.err
+    assert done.err.startswith("ytmusic_oauth: --") is words.startswith("--")
     assert done.err.count("\n") == 1
     assert "secret" not in done.err.replace("--client-secret", "")
 
@@ -1229,6 +1284,8 @@ def test_the_help_describes_every_command_and_option(
     overview = output("--help")
     assert overview.startswith("usage: python -m ytmusic_oauth [-h] [--version] COMMAND ... OAuth for YouTube Music: ")
     assert overview.endswith(exit_status)
+    assert " commands: COMMAND " in overview
+    assert output("-h") == overview
     for command, purpose in COMMANDS.items():
         assert f" {command} {purpose}" in overview
         own = output(command, "--help")
@@ -1242,11 +1299,21 @@ def test_the_help_describes_every_command_and_option(
         keys = "file, scope, token_type, expires_at (UNIX time), expires_in, seconds_left, is_expiring, is_usable"
         assert (keys in own) is (command == "status")
         assert own.endswith(exit_status)
-        for option in ("client-authentication", "device-grant", "authenticate-everywhere", "is-google"):
-            assert f" --{option} " in own
+        assert " OAuth client and server: " in own
+        for option in (
+            "--client-authentication METHOD post (default), ",
+            "--device-grant TEXT the grant_type ",
+            "--device-code-parameter NAME the name ",
+            "--authenticate-everywhere yes|no whether ",
+            "--rotates-refresh-tokens yes|no whether ",
+            "--is-google yes|no whether ",
+        ):
+            assert f" {option}" in own
     assert "--scope SCOPE the scope to request " in output("login", "--help")
     assert "--parameter NAME=VALUE another parameter " in output("login", "--help")
     assert "--open-browser open the link " in output("login", "--help")
+    assert "--no-remember do not save " in output("login", "--help")
+    assert "--check refresh the token" in output("status", "--help")
     assert "--yes do not ask " in output("revoke", "--help")
 
 
@@ -1283,6 +1350,14 @@ def test_ctrl_c_prints_one_line(shell: Shell, monkeypatch: pytest.MonkeyPatch) -
     assert shell("token") == (INTERRUPTED, "", "ytmusic_oauth: Interrupted.\n")
 
 
+def test_an_error_of_the_system_without_a_text_is_named(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> NoReturn:
+        raise BlockingIOError
+
+    monkeypatch.setattr("ytmusic_oauth._commands.load_token", fail)
+    assert shell("token") == (FIX_FIRST, "", "ytmusic_oauth: .: BlockingIOError.\n")
+
+
 def test_control_characters_of_a_file_name_are_not_printed(shell: Shell) -> None:
     done = shell("token", "--file", "\x1b[2Jnone\r\n\udcff.json")
     assert done.status == LOG_IN_AGAIN
@@ -1312,15 +1387,18 @@ def test_a_closed_pipe_ends_a_command_without_an_exception(
 
 
 @POSIX_SHELL
+@pytest.mark.parametrize(
+    ("stream", "name", "status"), [("stdout", "oauth", INTERRUPTED), ("stderr", "no", LOG_IN_AGAIN)]
+)
 def test_python_does_not_report_a_closed_pipe_at_exit(
-    shell: Shell, file: Path, monkeypatch: pytest.MonkeyPatch
+    shell: Shell, file: Path, monkeypatch: pytest.MonkeyPatch, stream: str, name: str, status: int
 ) -> None:
-    """Python flushes standard output again at exit, and the process fails if it cannot."""
+    """Python flushes its streams again at exit, and the process fails if it cannot."""
     read, write = os.pipe()
     os.close(read)
     with open(write, "w", encoding="utf-8") as pipe, monkeypatch.context() as patch:
-        patch.setattr(sys, "stdout", pipe)
-        assert main(["token"]) == INTERRUPTED
+        patch.setattr(sys, stream, pipe)
+        assert main(["token", "--file", f"{name}.json"]) == status
 
 
 def test_warnings_for_developers_are_not_printed(shell: Shell, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -1337,10 +1415,26 @@ def test_warnings_for_developers_are_not_printed(shell: Shell, file: Path, monke
 def test_commands_work_without_standard_error(
     shell: Shell, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    class Failing(BrokenStream):
+        def fileno(self) -> NoReturn:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
     server.approve_after = 7
     closed = io.StringIO()
     closed.close()
-    for missing in (None, closed, BrokenStream(OSError(errno.EIO, os.strerror(errno.EIO)), late=False)):
+    with open(os.devnull, "w", encoding="utf-8") as closed_file:
+        pass
+    failed = OSError(errno.EIO, os.strerror(errno.EIO))
+    interrupted = BrokenStream(failed, late=True)  # as when Ctrl-Z comes while it is written to
+    monkeypatch.setattr(interrupted, "write", lambda text: reentered())
+    for missing in (
+        None,
+        closed,
+        closed_file,
+        BrokenStream(failed, late=False),
+        Failing(failed, late=False),
+        interrupted,
+    ):
         monkeypatch.setattr(sys, "stderr", missing)
         assert shell("login")[:2] == (DONE, "")
         assert shell("token", "--file", "missing.json")[:2] == (LOG_IN_AGAIN, "")

@@ -16,7 +16,7 @@ TESTS: Final[Mapping[str, str]] = {
     "__init__": "transport",
     "__main__": "command_line",
     "_client_file": "remembered command_line",
-    "_command_line": "command_line",
+    "_command_line": "command_line login",
     "_commands": "command_line",
     "_login": "login command_line remembered",
     "_client_choice": "command_line remembered",
