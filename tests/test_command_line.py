@@ -106,7 +106,7 @@ def test_login_opens_the_link_only_with_open_browser(
 ) -> None:
     opened: list[str] = []
 
-    def open_browser(link: str) -> Callable[[], bool]:
+    def open_browser(link: str, _: str) -> Callable[[], bool]:
         opened.append(link)
         return lambda: fails
 
@@ -143,7 +143,7 @@ def test_enter_opens_the_browser_and_the_next_one_asks_the_server(
 
     opened: list[str] = []
 
-    def open_browser(link: str) -> Callable[[], bool]:
+    def open_browser(link: str, _: str) -> Callable[[], bool]:
         opened.append(link)
         return lambda: True
 

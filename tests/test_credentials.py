@@ -403,6 +403,20 @@ def test_every_error_quotes_the_servers_description(server: FakeGoogle) -> None:
             call()
 
 
+@pytest.mark.parametrize(
+    "scope", ["{access} a", ["a", "{refresh}"], f"%{ord(CLIENT_SECRET[0]):x}{CLIENT_SECRET[1:]}", "a" * 4001]
+)
+def test_a_scope_with_a_secret_in_it_is_not_used(server: FakeGoogle, scope: str | list[str]) -> None:
+    """It would be shown."""
+    body = {"access_token": "ya29.of-this-response", "refresh_token": "1//of-this-response", "expires_in": 3600}
+    text = json.dumps(scope).format(access=body["access_token"], refresh=body["refresh_token"])
+    credentials = client(server)
+    for _ in range(2):
+        server.script("token", Reply(200, {**body, "scope": json.loads(text)}))
+    assert credentials.token_from_code("AH-1Ng")["scope"] == credentials.scope
+    assert credentials.refresh_token("1//the-old-one")["scope"] == ""
+
+
 def test_the_scope_is_the_requested_one_if_the_response_omits_it(server: FakeGoogle) -> None:
     server.script("token", Reply(200, {"access_token": "ya29.fake", "refresh_token": "1//fake", "expires_in": 3599}))
     assert client(server).token_from_code("AH-1Ng")["scope"] == "https://www.googleapis.com/auth/youtube"

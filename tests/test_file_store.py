@@ -374,12 +374,21 @@ def test_a_relative_path_keeps_its_folder_when_the_process_moves(
 
 
 @pytest.mark.parametrize(
-    "secret", ['{"access_token": "fake"}', ' {\n "scope": "fake"', "1//fake", "GOCSPX-fake", "ya29.fake"]
+    "secret",
+    [
+        *('{"access_token": "fake"}', ' {\n "scope": "fake"', "1//fake", "GOCSPX-fake", "ya29.fake"),
+        *(Path("1//0fake" + "A" * 40), " ya29.fake", "./ya29.fake", '"ya29.fake"', "'1//fake'", "Bearer ya29.fake"),
+    ],
 )
-def test_a_path_that_looks_like_a_secret_is_rejected(secret: str) -> None:
+def test_a_path_that_looks_like_a_secret_is_rejected(secret: str | Path) -> None:
     with pytest.raises(TokenFileError, match=r"^This is a secret, not the path of a file\. .*from_json_text") as raised:
         FileStore(secret)
     assert "fake" not in str(raised.value)
+
+
+@pytest.mark.parametrize("path", ["1/0.json", "1/0/oauth.json", "/1//oauth.json", "x ya29.json", "bearer/1.json"])
+def test_a_path_that_is_no_secret_is_accepted(path: str) -> None:
+    assert FileStore(path).path == path
 
 
 def linked(times: int, status: os.stat_result) -> os.stat_result:
@@ -560,6 +569,26 @@ def test_an_old_temporary_file_of_ours_is_removed_under_the_lock(file: Path) -> 
     assert path.exists(), "it was removed without the lock"
     with store.lock(0):
         assert not path.exists()
+
+
+def test_a_temporary_file_that_cannot_be_removed_keeps_no_other(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another user's in /tmp, for example."""
+    removed, unlink = [], os.unlink
+
+    def refuse_the_first(path: str) -> None:
+        removed.append(path)
+        if len(removed) == 1:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+        unlink(path)
+
+    paths = [file.with_name(f"oauth.json.ytmusic_oauth-{digit * 16}.tmp") for digit in "123"]
+    for path in paths:
+        path.touch()
+        os.utime(path, (NOON, NOON))
+    monkeypatch.setattr(os, "unlink", refuse_the_first)
+    FileStore(file).remove_leftovers()
+    assert len(removed) == 3
+    assert [path.exists() for path in paths].count(True) == 1
 
 
 @pytest.mark.parametrize("length", [10, 17, 18, 23, 24, 60])

@@ -46,7 +46,7 @@ PLAN: Final[Mapping[str, Imports]] = {
     "_snapshot": Imports("_expiry _validation exceptions models"),
     "_messages": Imports("_redaction _validation exceptions"),
     "_retries": Imports("exceptions"),
-    "protocol": Imports("_expiry _messages _validation models", "sys"),
+    "protocol": Imports("_expiry _messages _redaction _validation models", "sys"),
     "device": Imports("exceptions models"),
     "session": Imports("_messages _retries _validation exceptions", "time"),
     "_http": Imports(
@@ -79,7 +79,9 @@ PLAN: Final[Mapping[str, Imports]] = {
     "_options": Imports(),
     "_output": Imports("", "os sys time"),
     "_keyboard": Imports("", "os sys time"),
-    "_terminal": Imports("_keyboard _output credentials device exceptions models protocol", "os signal sys time"),
+    "_terminal": Imports(
+        "_keyboard _output _redaction credentials device exceptions models protocol", "os signal sys time"
+    ),
     "token": Imports(
         "_file_store _refresher _single_flight _snapshot _state _steps _store_access _terminal _token_text _validation "
         "credentials exceptions models session store",
@@ -228,7 +230,7 @@ def test_a_module_starts_with_its_license_and_a_docstring(name: str) -> None:
 
 
 # Of the whole package. A larger number needs a reason in the commit that changes it.
-MOST_LINES_OF_CODE: Final = 4260
+MOST_LINES_OF_CODE: Final = 4268
 
 
 def test_the_package_stays_small() -> None:

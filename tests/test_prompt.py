@@ -266,7 +266,7 @@ def test_setup_oauth_is_ytmusicapis(
             return UrllibSession().post(urls[url], data=data, headers=headers, timeout=timeout)
 
     opened: list[str] = []
-    monkeypatch.setattr("ytmusic_oauth._terminal.open_browser", opened.append)
+    monkeypatch.setattr("ytmusic_oauth._terminal.open_browser", lambda link, _: opened.append(link))
     server.approve_after = 0
     path = tmp_path / "oauth.json"
     token = setup_oauth(CLIENT_ID, CLIENT_SECRET, filepath=str(path), session=Session(), proxies=None)
@@ -382,7 +382,7 @@ def test_the_browser_opens_the_link_only_with_open_browser(
     server: FakeGoogle, clock: Clock, until_enter: UserActions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[str] = []
-    monkeypatch.setattr("ytmusic_oauth._terminal.open_browser", opened.append)
+    monkeypatch.setattr("ytmusic_oauth._terminal.open_browser", lambda link, _: opened.append(link))
     until_enter(confirming(server, clock, 5))
     RefreshingToken.prompt_for_token(client(server), open_browser=True)
     assert opened == [f"{server.verification_url}?user_code=ABCD-0001"]
@@ -428,7 +428,7 @@ def test_the_browser_has_a_process_of_its_own(
     monkeypatch.setattr(sys, "executable", executable)
     monkeypatch.setenv("YTMUSIC_OAUTH_CLIENT_SECRET", "a secret")
     monkeypatch.setenv("DISPLAY", ":0")
-    has_failed = open_browser("https://a.example/device")
+    has_failed = open_browser("https://a.example/device", "AH-1")
     [browser] = started
     assert (*browser.command[:3], browser.command[4:]) == (python, "-I", "-c", ["https://a.example/device"])
     streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
@@ -459,15 +459,36 @@ def test_a_frozen_program_does_not_start_itself_as_a_browser(
 ) -> None:
     """There, `sys.executable` is the program, which would ignore our arguments and log in once more."""
     monkeypatch.setattr(sys, "frozen", True, raising=False)
-    assert open_browser("https://a.example/device")(), "it has failed"
+    assert open_browser("https://a.example/device", "AH-1")(), "it has failed"
     assert started == []
 
 
 def test_a_browser_that_cannot_be_started_is_not_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/missing/python")
-    assert open_browser("https://a.example/device")()
+    assert open_browser("https://a.example/device", "AH-1")()
 
 
 def test_a_platform_without_processes_has_no_browser(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "subprocess", None)
-    assert open_browser("https://a.example/device")(), "the user is told to open the link"
+    assert open_browser("https://a.example/device", "AH-1")(), "the user is told to open the link"
+
+
+@pytest.mark.parametrize(
+    ("device_code", "link"),
+    [
+        ("AH-1Ng", "https://a.example/AH-1Ng"),
+        ("AH-1Ng", "https://a.example/?c=AH%252D1Ng"),
+        ("AH%411Ng", "https://a.example/?c=AH%411Ng"),
+        ("AH 1+Ng", "https://a.example/?c=AH+1%2BNg"),
+        ("AH-1Ng", "https://a.example/?c=" + "%25" * 8 + "".join(f"%{'25' * depth}41" for depth in range(30))),
+    ],
+)
+def test_a_link_with_the_device_code_is_not_opened(started: Sequence[Started], device_code: str, link: str) -> None:
+    """`ps` shows the command line of the browser to every user."""
+    assert open_browser(link, device_code)(), "the user is told to open the link"
+    assert started == []
+
+
+def test_a_link_without_the_device_code_is_opened(started: Sequence[Started]) -> None:
+    open_browser("https://a.example/?user_code=ABCD-0001", "ABCD-0001-more")
+    assert len(started) == 1

@@ -298,6 +298,7 @@ OPTIONAL: Final[list[tuple[tuple[str, ...], str, tuple[object, ...], object]]] =
             "file:///canary",
             f"https://a.example/?c={CODE['device_code']}",  # `ps` would show it
             "https://a.example/?c=" + "".join(f"%{ord(each):x}" for each in str(CODE["device_code"])),
+            "https://a.example/?c=" + "".join(f"%25{ord(each):x}" for each in str(CODE["device_code"])),
         ),
         MISSING,
     ),

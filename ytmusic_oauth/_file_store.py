@@ -45,7 +45,8 @@ class FileStore:
         self._is_for_login = False
         self.absolute: str = self.path
         """That, below the folder that was the working directory then. `link/..` is left to the system."""
-        if re.match(r'\s*\{\s*"|1//|GOCSPX-|ya29\.', self.path):  # a token as JSON; Google's tokens and client secrets
+        # A token as JSON; Google's tokens and client secrets. `pathlib` makes 1/ of 1//.
+        if re.match(r"""(?i)\s*\{\s*"|(\s|["']|\.[/\\]|bearer\s)*(1//|1[/\\]0[\w-]{30}|GOCSPX-|ya29\.)""", self.path):
             advice = "from_json_text reads a token's text."
             raise TokenFileError("This is a secret, not the path of a file", advice=advice)
         try:

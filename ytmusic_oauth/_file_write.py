@@ -74,9 +74,10 @@ def remove_leftovers(target: str) -> None:
         for entry in entries:
             if not (found := re.fullmatch(_TEMPORARY, entry.name)) or found[1] not in beginnings:
                 continue
-            status = entry.stat(follow_symlinks=False)
-            if stat.S_ISREG(status.st_mode) and status.st_mtime < time.time() - _LEFTOVER:
-                os.unlink(entry.path)
+            with suppress(OSError):  # another user's, in a folder such as /tmp
+                status = entry.stat(follow_symlinks=False)
+                if stat.S_ISREG(status.st_mode) and status.st_mtime < time.time() - _LEFTOVER:
+                    os.unlink(entry.path)
 
 
 def open_in_place(target: str) -> int:

@@ -90,7 +90,7 @@ class _Conversation:
             for each in text.split("\n"):
                 write_message(each)
         if self._options.open_browser:
-            self._browser_failed = open_browser(self._link)
+            self._browser_failed = open_browser(self._link, self._code["device_code"])
         elif self._keyboard is not None:
             write_message("Press Enter to open the link in a browser on this machine, or Ctrl-C to stop.")
 
@@ -109,7 +109,7 @@ class _Conversation:
                 self._line.entered()
                 if self._browser_failed is not None:
                     return True
-                self._browser_failed = open_browser(self._link)
+                self._browser_failed = open_browser(self._link, self._code["device_code"])
         return False
 
     def on_wait(self, seconds_left: float, failure: OAuthError | None) -> None:

@@ -24,7 +24,8 @@ _MAX_SECRET: Final = 65_536
 _RUN: Final = 8
 # More layers of encoding than any server adds by mistake.
 _MAX_LAYERS: Final = 20
-_REDACTED: Final = "[redacted]"
+#: What is shown in place of a secret.
+REDACTED: Final = "[redacted]"
 
 # A backslash escape: \uXXXX, \xXX or one character, with all the backslashes before it.
 _ESCAPE: Final = r"(?is)\\+(?:u([0-9a-f]{4})|x([0-9a-f]{2})|(.?))"
@@ -50,7 +51,7 @@ def redacted(text: object, secrets: Iterable[str], public: Iterable[str] = ()) -
         return None
     decoded = _decoded(text)
     if decoded is None or len(secrets) > _MAX_SECRETS or sum(map(len, secrets)) > _MAX_SECRET:
-        return _REDACTED
+        return REDACTED
     # Right after a backslash or a %, decoding may swallow the first characters of a secret, so the undecoded text is
     # searched, too.
     runs = {*_runs(_solid(decoded)), *_runs(_solid(text))}.difference(*(_runs(_solid(value)) for value in public))
@@ -58,12 +59,19 @@ def redacted(text: object, secrets: Iterable[str], public: Iterable[str] = ()) -
         plain = _decoded(secret) or secret
         solid = _solid(plain)
         if any(run in runs for form in {solid, _solid(secret)} for run in _runs(form)):
-            return _REDACTED
+            return REDACTED
         if 0 < len(solid) < _RUN:
-            text = _as_word(secret).sub(_REDACTED, text)
+            text = _as_word(secret).sub(REDACTED, text)
             if _as_word(plain).search(_decoded(text) or plain):
-                return _REDACTED
+                return REDACTED
     return sanitized(text)
+
+
+def contains(text: str, secret: str) -> bool:
+    """Whether a text contains the whole of a secret, encoded in whatever way. A "+" counts as a blank, as in a form."""
+    # What has too many layers counts as the secret.
+    whole = _solid(text + (_decoded(text) or secret)).replace("+", "")
+    return any(_solid(part or "").replace("+", "") in whole for part in (secret, _decoded(secret)))
 
 
 def _decoded(text: str) -> str | None:

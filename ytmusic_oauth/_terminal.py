@@ -14,6 +14,7 @@ from typing import Final, TextIO
 
 from ._keyboard import keyboard
 from ._output import columns, duration, write, write_message
+from ._redaction import contains
 from .credentials import OAuthCredentials
 from .exceptions import OAuthError
 from .models import AuthCodeDict, RefreshableTokenDict
@@ -124,12 +125,15 @@ name = os.path.basename(str(getattr(browser, "name", "")))
 sys.exit(name in {"www-browser", "w3m", "lynx", "links", "elinks"} or not browser.open(sys.argv[1]))"""
 
 
-def open_browser(link: str) -> Callable[[], bool]:
+def open_browser(link: str, device_code: str) -> Callable[[], bool]:
     """Open a link in a browser, if possible. Returns a function that says whether that has failed by now.
+
+    A link with the device code is not opened: `ps` would show it to all, in the command line of the browser.
 
     The browser gets a process of its own, so that it neither blocks the login nor writes to our output.
     """
-    if hasattr(sys, "frozen"):  # by PyInstaller, say: `sys.executable` is the program, which would start again
+    # "frozen" by PyInstaller, say: `sys.executable` is the program, which would start again.
+    if hasattr(sys, "frozen") or contains(link, device_code):
         return lambda: True
     try:
         import subprocess
@@ -200,7 +204,7 @@ def prompt(credentials: OAuthCredentials, *, browser: bool) -> RefreshableTokenD
     write(f"Go to {link}", sys.stdout)
     write(f"and confirm there that the code is {code['user_code']}", sys.stdout)
     if browser:
-        open_browser(link)
+        open_browser(link, code["device_code"])
     keys = keyboard() if isinstance(input, BuiltinFunctionType) else None
     question = "Press Enter when done, or Ctrl-C to abort. "
     has_entered, is_told = keys is None, False

@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 
 from ._expiry import ASSUMED_LIFETIME
 from ._messages import MAX_INTERVAL, HttpResponse, Kind, Request, malformed, raise_for_error
+from ._redaction import REDACTED, contains
 from ._validation import (
     FieldError,
     bearer,
@@ -163,11 +164,9 @@ def _codes(body: Mapping[str, object]) -> AuthCodeDict:
         "interval": interval if interval <= min(MAX_INTERVAL, expires_in / 2) else _INTERVAL,
         "verification_url": field(body, link, web_link),
     }
-    from urllib.parse import unquote
-
     # A link with the device code is not used: it becomes part of a browser's command line, which `ps` shows to all.
     complete = optional(body, "verification_uri_complete", web_link, "")
-    if complete and code["device_code"] not in unquote(complete):
+    if complete and not contains(complete, code["device_code"]):
         linked: LinkedAuthCodeDict = {**code, "verification_uri_complete": complete}
         return linked
     return code
@@ -296,6 +295,12 @@ def _request(endpoints: Endpoints, kind: Kind, url: str, form: Mapping[str, str]
     return Request(url, form, client if is_basic else None, kind, endpoints.is_google, client[1])
 
 
+def _without_secrets(request: Request, body: Mapping[str, object]) -> Mapping[str, object]:
+    """Omit a scope that has a secret in it, or is too long to be searched: it will be shown."""
+    scope = optional(body, "scope", wire_scope, "") or " "
+    return {**body, "scope": None} if REDACTED in (request.redacted(scope, body) or REDACTED) else body
+
+
 _T = TypeVar("_T")
 
 
@@ -304,7 +309,7 @@ def _parse(request: Request, response: HttpResponse, build: Callable[[Mapping[st
     if not is_object(response.body):
         raise malformed(response, "is empty" if response.is_empty else response.problem)
     try:
-        return build(response.body)
+        return build(_without_secrets(request, response.body))
     except FieldError as error:
         invalid, body = error, response.body
     kind = str(body.get(invalid.key)) if invalid.key == "token_type" else ""
