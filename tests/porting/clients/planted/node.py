@@ -65,6 +65,30 @@ BREAKS: Final = (
         "a Retry-After in the first days of a month is ignored", "error-responses/retry-after-asctime-*",
     ),
     Planted(
+        "messages.mjs", "ANSWERS", '"expired_token", ', "",
+        "a refresh asks for a new device code", "error-responses/expired-token-to-a-refresh",
+    ),
+    Planted(
+        "messages.mjs", "ANSWERS", '"slow_down", ', "",
+        "a refresh says that polling is too fast", "error-responses/slow-down-to-a-refresh",
+    ),
+    Planted(
+        "messages.mjs", "ANSWERS", '"bad_refresh_token", ', "",
+        "a login says that a refresh token is bad", "error-responses/bad-refresh-token-to-a-poll",
+    ),
+    Planted(
+        "messages.mjs", "raiseForError", "status >= 300", "status > 300",
+        "a redirect with status 300 is not reported as one", "error-responses/redirect-with-a-choice",
+    ),
+    Planted(
+        "messages.mjs", "raiseForError", "interval <= MAX_INTERVAL", "interval < MAX_INTERVAL",
+        "polling is faster than the server asked", "error-responses/slow-down-with-the-longest-interval",
+    ),
+    Planted(
+        "messages.mjs", "raiseForError", "interval <= MAX_INTERVAL", "interval <= MAX_INTERVAL + 1",
+        "a long interval ends a login unconfirmed", "error-responses/slow-down-with-too-long-an-interval",
+    ),
+    Planted(
         "cycle.mjs", "decide", 'if (goal.rejected !== null) return "refresh";', "",
         "after a 401, an earlier failure keeps from asking", "decide/*",
     ),
