@@ -329,6 +329,14 @@ def test_the_package_itself_is_not_a_valid_destination(tmp_path: Path) -> None:
     assert {name for name in contents(tree) if "__pycache__" not in name} == before.keys()
 
 
+def test_a_file_is_not_a_valid_destination(tmp_path: Path) -> None:
+    (tmp_path / "app").touch()
+    for place in ("app", "app/_vendor"):
+        done = script("vendoring", tmp_path / place)
+        problem = f"make vendor: {tmp_path / 'app'} is a file: DEST is the folder to copy the package into\n"
+        assert (done.returncode, done.stdout, done.stderr) == (1, "", problem)
+
+
 def test_a_renamed_copy_is_updated_in_place(older: Path) -> None:
     renamed = older.rename(older.parent / "login")
     vendor(renamed)

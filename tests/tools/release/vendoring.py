@@ -41,6 +41,9 @@ def vendor(destination: Path, *, force: bool = False) -> Sequence[str]:
     target = destination if (destination / MANIFEST).is_file() else destination / PACKAGE.name
     if PACKAGE in (target.resolve(), *target.resolve().parents):
         raise VendoringError(f"{target} is the package itself, or a folder inside it")
+    for folder in (destination, *destination.parents):
+        if folder.exists() and not folder.is_dir():
+            raise VendoringError(f"{folder} is a file: DEST is the folder to copy the package into")
     ours = {path.name: path.read_bytes() for path in (*runtime_files(), LICENSE)}
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in ours.items()}
     before = _sums(target)
