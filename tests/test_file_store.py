@@ -1328,7 +1328,7 @@ def test_a_new_login_is_not_put_into_the_file_of_another_user(shared: Path, fold
     file.chmod(0o666)
     chown(file, 4242, 4242)
     refuses_a_new_login(
-        file, "The file belongs to another user, .* can write to. It may be a trap: use a folder of your"
+        file, "The file belongs to another user, who may have put it there. It may be a trap: use a folder of your"
     )
     assert file.read_bytes() == content
     assert is_alone(file)
@@ -1357,7 +1357,7 @@ def test_a_new_login_does_not_follow_the_link_of_another_user(
         path = tmp_path / "mine.json"
         path.symlink_to(link)
     before = sorted(private.iterdir())
-    refuses_a_new_login(path, f"{link}: The link belongs to another user, in a folder that others can write")
+    refuses_a_new_login(path, f"{link}: The link belongs to another user, who may have put it")
     assert sorted(private.iterdir()) == before
 
 
@@ -1405,6 +1405,25 @@ def test_root_puts_a_new_login_into_the_file_of_the_folders_owner(shared: Path, 
     assert store.for_login().replace(store.read(), token_text(NEW))
     assert file.stat().st_uid == 4242
     assert load(file) == NEW
+
+
+@needs_root
+@pytest.mark.parametrize(("user", "owner", "is_read"), [(7, 8, False), (7, 7, True), (7, 0, True), (0, 8, True)])
+def test_the_client_of_another_user_is_read_in_no_folder(
+    file: Path, monkeypatch: pytest.MonkeyPatch, user: int, owner: int, is_read: bool
+) -> None:
+    """While it is read, the owner of the folder may put another one in its place, which has our owner."""
+    kept = file.with_name("oauth.json.client")
+    kept.write_text("client")
+    chown(kept, owner, owner)
+    chown(kept.parent, user, user)
+    store = FileStore(file).client()
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    if is_read:
+        assert store.read() == "client"
+    else:
+        with pytest.raises(TokenFileError, match="belongs to another user"):
+            store.read()
 
 
 @needs_root

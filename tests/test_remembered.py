@@ -433,7 +433,7 @@ def test_a_planted_file_of_that_name_receives_no_secret(
             done = alone(command, *words)
             assert done.status == FIX_FIRST
             assert re.search(f"{kept}( cannot be used|: The OAuth client of the last login cannot be read): ", done.err)
-            assert planted == "link, late" or "to another user, in a folder that others can write to. " in done.err
+            assert planted == "link, late" or "to another user, who may have put it there. " in done.err
         assert theirs.exists()
         assert kept.lstat().st_uid == 4242
     assert len(another.transcript) == sent

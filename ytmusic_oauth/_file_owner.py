@@ -40,13 +40,16 @@ def _this_user() -> int:
     return user
 
 
-def may_be_planted(folder: str, status: os.stat_result) -> bool:
+def may_be_planted(folder: str, status: os.stat_result, *, is_client: bool = False) -> bool:
     """Whether another user may have put this file or link into the folder.
 
+    The client that `login` keeps must be ours or root's in any folder: its owner could replace the folder meanwhile.
     Root's links are trusted. Root's files are not: another user can make a hard link here to one that is readable.
     """
     if status.st_uid == _this_user() or (status.st_uid == 0 and stat.S_ISLNK(status.st_mode)):
         return False
+    if is_client and _this_user() and status.st_uid:
+        return True
     around = os.stat(folder)
     by_group = around.st_mode & stat.S_IWGRP and status.st_uid != around.st_uid
     by_owner = _this_user() and around.st_uid not in {0, _UNKNOWN, _this_user()}

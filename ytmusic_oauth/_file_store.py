@@ -35,14 +35,14 @@ _CHECK_WAIT: Final = 2.0
 class FileStore:
     """A token file, as a `TokenStore`. Follows symbolic links. Methods raise `TokenFileError`."""
 
-    __slots__ = ("_is_detached", "_is_for_login", "absolute", "path")
+    __slots__ = ("_is_client", "_is_detached", "_is_for_login", "absolute", "path")
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path: str = os.fspath(path)
         """As the caller gave it."""
         # Whether the path is a mount whose original was replaced. None once the warning has been given.
         self._is_detached: bool | None = False
-        self._is_for_login = False
+        self._is_for_login = self._is_client = False
         self.absolute: str = self.path
         """That, below the folder that was the working directory then. `link/..` is left to the system."""
         # A token as JSON; Google's tokens and client secrets. `pathlib` makes 1/ of 1//.
@@ -97,7 +97,9 @@ class FileStore:
 
     def client(self) -> FileStore:
         """Return the file in which `login` keeps the OAuth client: beside this one, which is where links lead."""
-        return FileStore(f"{os.path.realpath(self.absolute)}.client").for_login()
+        store = FileStore(f"{os.path.realpath(self.absolute)}.client").for_login()
+        store._is_client = True
+        return store
 
     def forget_client(self) -> None:
         """Remove the OAuth client that the command `login` keeps beside this file. A file that is not ours stays."""
@@ -278,9 +280,10 @@ class FileStore:
 
     def _check(self, target: str, status: os.stat_result | None, planted_link: str | None = None) -> None:
         """Raise if there is something else than a regular file; for a login, also if it may be a trap."""
-        if self._is_for_login and (planted_link or (status and may_be_planted(os.path.dirname(target), status))):
+        folder, is_client = os.path.dirname(target), self._is_client
+        if self._is_for_login and (planted_link or (status and may_be_planted(folder, status, is_client=is_client))):
             what, advice = "file" if planted_link is None else "link", "It may be a trap: use a folder of your own."
-            problem = f"The {what} belongs to another user, in a folder that others can write to"
+            problem = f"The {what} belongs to another user, who may have put it there"
             raise TokenFileError(problem, path=planted_link or self.path, advice=advice)
         if status is None or stat.S_ISREG(status.st_mode):
             return
