@@ -1069,7 +1069,7 @@ def test_an_invalid_client_file_is_named_and_not_quoted(
 def test_an_unreadable_client_file_is_named(shell: Shell, where: str) -> None:
     done = shell("login", "--client-secrets", where)
     assert done.status == FIX_FIRST
-    assert "in the Google Cloud console, and download its JSON file." in done.err
+    assert "Pass the JSON file of an OAuth client, such as" in done.err
     assert done.err.startswith(f"ytmusic_oauth: {os.path.join(os.getcwd(), where)}: ")
 
 

@@ -338,6 +338,14 @@ def test_inspecting_an_expired_token_sends_nothing(
     assert len(refreshes(server)) == 1
 
 
+def test_dataclasses_replace_keeps_the_client_and_the_file(token: RefreshingToken, server: FakeGoogle) -> None:
+    """As with ytmusicapi: `credentials` is a field, and the path is one, too."""
+    changed = dataclasses.replace(token, scope="other")
+    assert changed.as_dict() == {**token.as_dict(), "scope": "other"}
+    assert (changed.credentials, changed.local_cache) == (token.credentials, token.local_cache)
+    assert refreshes(server) == []
+
+
 @pytest.mark.parametrize(
     "show", [repr, str, "{}".format, lambda token: repr(vars(token))], ids=["repr", "str", "format", "vars"]
 )

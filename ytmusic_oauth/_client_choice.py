@@ -29,7 +29,7 @@ from .protocol import YOUTUBE, Endpoints
 _VARIABLES: Final = {"client_id": "YTMUSIC_OAUTH_CLIENT_ID", "client_secret": "YTMUSIC_OAUTH_CLIENT_SECRET"}
 # Characters; a client_secret.json has about four hundred.
 _LARGEST_FILE: Final = 2**20
-_CLIENT_FILE: Final = "Create an OAuth client in the Google Cloud console, and download its JSON file"
+_CLIENT_FILE: Final = "Pass the JSON file of an OAuth client, such as the Google Cloud console offers for download"
 # A placeholder, for a request without a client.
 _NOT_SENT: Final = Client("not-sent", "not-sent")
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
-from ._redaction import redacted
+from ._redaction import RUN, contains, redacted
 from ._validation import is_array, is_object, optional, wire_seconds
 from .exceptions import (
     ERROR_CLASSES,
@@ -70,6 +70,10 @@ class Request(NamedTuple):
         """Return what may be shown of a server's text: no secret of this request, and none of the response's body."""
         public = [value for key, value in self.form.items() if key in _PUBLIC_FIELDS]
         return redacted(text, [*self.secrets(), *_secrets_in(body)], [*_PUBLIC_WORDS, *public])
+
+    def is_secret_in(self, text: str, body: object) -> bool:
+        """Whether a text has a whole secret of this request or of the response's body. Short ones do not count."""
+        return contains(text, *(each for each in (*self.secrets(), *_secrets_in(body)) if len(each) >= RUN))
 
     def __repr__(self) -> str:
         return f"Request(url={self.url!r})"

@@ -65,7 +65,7 @@ def write(text: str, stream: TextIO, end: str = "\n") -> None:
     """
     encoding = getattr(stream, "encoding", None) or "ascii"
     shown = "".join(character if character.isprintable() else " " for character in text)
-    content = shown.encode(encoding, "backslashreplace") + end.encode(encoding)
+    content = (shown + end).encode(encoding, "backslashreplace")
     if stream not in (sys.__stdout__, sys.__stderr__) or os.linesep != "\n":
         stream.write(content.decode(encoding))
         stream.flush()

@@ -20,12 +20,11 @@ _MAX_SHOWN: Final = 300
 # header field has no room for more characters.
 _MAX_SECRETS: Final = 50
 _MAX_SECRET: Final = 65_536
-# Characters of a secret in a row that must not be shown. A shorter secret is hidden where it is a word.
-_RUN: Final = 8
+#: Characters of a secret in a row that must not be shown. A shorter secret is hidden where it is a word.
+RUN: Final = 8
 # More layers of encoding than any server adds by mistake.
 _MAX_LAYERS: Final = 20
-#: What is shown in place of a secret.
-REDACTED: Final = "[redacted]"
+_REDACTED: Final = "[redacted]"
 
 # A backslash escape: \uXXXX, \xXX or one character, with all the backslashes before it.
 _ESCAPE: Final = r"(?is)\\+(?:u([0-9a-f]{4})|x([0-9a-f]{2})|(.?))"
@@ -51,7 +50,7 @@ def redacted(text: object, secrets: Iterable[str], public: Iterable[str] = ()) -
         return None
     decoded = _decoded(text)
     if decoded is None or len(secrets) > _MAX_SECRETS or sum(map(len, secrets)) > _MAX_SECRET:
-        return REDACTED
+        return _REDACTED
     # Right after a backslash or a %, decoding may swallow the first characters of a secret, so the undecoded text is
     # searched, too.
     runs = {*_runs(_solid(decoded)), *_runs(_solid(text))}.difference(*(_runs(_solid(value)) for value in public))
@@ -59,23 +58,31 @@ def redacted(text: object, secrets: Iterable[str], public: Iterable[str] = ()) -
         plain = _decoded(secret) or secret
         solid = _solid(plain)
         if any(run in runs for form in {solid, _solid(secret)} for run in _runs(form)):
-            return REDACTED
-        if 0 < len(solid) < _RUN:
-            text = _as_word(secret).sub(REDACTED, text)
+            return _REDACTED
+        if 0 < len(solid) < RUN:
+            text = _as_word(secret).sub(_REDACTED, text)
             if _as_word(plain).search(_decoded(text) or plain):
-                return REDACTED
+                return _REDACTED
     return sanitized(text)
 
 
-def contains(text: str, secret: str) -> bool:
-    """Whether a text contains the whole of a secret, encoded in whatever way. A "+" counts as a blank, as in a form."""
-    # What has too many layers counts as the secret.
-    whole = _solid(text + (_decoded(text) or secret)).replace("+", "")
-    return any(_solid(part or "").replace("+", "") in whole for part in (secret, _decoded(secret)))
+def contains(text: str, *secrets: str) -> bool:
+    """Whether a text contains the whole of a secret, also in escapes. A "+" counts as a blank, as in a form.
+
+    True if it has too many layers of escapes, or if there are too many secrets.
+    """
+    decoded = _decoded(text)
+    if decoded is None or len(secrets) > _MAX_SECRETS:
+        return True
+    whole = _solid(text + decoded).replace("+", "")
+    forms = (form for secret in secrets for form in (secret, _decoded(secret) or secret))
+    return any(_solid(form).replace("+", "") in whole for form in forms)
 
 
 def _decoded(text: str) -> str | None:
     """Undo HTML, percent and backslash escapes, until nothing changes. Returns None if there are too many layers."""
+    if not re.search(r"[&%\\<]", text):
+        return text
     from html import unescape
     from urllib.parse import unquote
 
@@ -99,7 +106,7 @@ def _solid(text: str) -> str:
 
 def _runs(solid: str) -> Iterator[str]:
     for form in (solid, re.sub("[^0-9a-z]", "", solid)):
-        yield from (form[start : start + _RUN] for start in range(len(form) - _RUN + 1))
+        yield from (form[start : start + RUN] for start in range(len(form) - RUN + 1))
 
 
 def _as_word(secret: str) -> re.Pattern[str]:

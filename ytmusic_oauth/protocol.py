@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 
 from ._expiry import ASSUMED_LIFETIME
 from ._messages import MAX_INTERVAL, HttpResponse, Kind, Request, malformed, raise_for_error
-from ._redaction import REDACTED, contains
+from ._redaction import contains
 from ._validation import (
     FieldError,
     bearer,
@@ -296,9 +296,9 @@ def _request(endpoints: Endpoints, kind: Kind, url: str, form: Mapping[str, str]
 
 
 def _without_secrets(request: Request, body: Mapping[str, object]) -> Mapping[str, object]:
-    """Omit a scope that has a secret in it, or is too long to be searched: it will be shown."""
-    scope = optional(body, "scope", wire_scope, "") or " "
-    return {**body, "scope": None} if REDACTED in (request.redacted(scope, body) or REDACTED) else body
+    """Omit a scope that has a secret in it: a scope is shown."""
+    scope = optional(body, "scope", wire_scope, "")
+    return {**body, "scope": None} if request.is_secret_in(scope, body) else body
 
 
 _T = TypeVar("_T")

@@ -178,6 +178,7 @@ class OAuthToken(Token):
             self._state.supersede(self._snapshot.refreshed(time.time(), time.monotonic(), fresh_access))
 
 
+@dataclass(init=False, repr=False, eq=False)
 class RefreshingToken(OAuthToken):
     """A token that refreshes itself when it is read and due for a refresh: see `is_expiring`.
 
@@ -203,6 +204,7 @@ class RefreshingToken(OAuthToken):
 
     credentials: Credentials
     """What refreshes the token."""
+    _local_cache: Path | None = None
 
     def __init__(
         self,
@@ -223,6 +225,7 @@ class RefreshingToken(OAuthToken):
         if not callable(getattr(credentials, "refresh_token", None)):
             raise TypeError("credentials must be a Credentials")
         self.credentials = credentials
+        self._local_cache = _path_of(store)
         self._refresher = Refresher(self._state, store)
 
     def __getstate__(self) -> dict[str, object]:
@@ -268,7 +271,7 @@ class RefreshingToken(OAuthToken):
         Where the keyboard cannot be watched, polls only after Enter. `open_browser` also opens the link. `to_file`
         stores the token there and keeps it fresh.
         Raises what `get_code` and `wait_for_token` raise; before that, `TokenFileError` if the file is not a token file
-        or cannot be written.
+        or cannot be written, and `RuntimeError` if there is no standard output.
         """
         from ._terminal import prompt
 
@@ -286,10 +289,10 @@ class RefreshingToken(OAuthToken):
         """Save a new login in a file or another store, and keep it fresh there from now on.
 
         Replaces the text that is there, even if it is not a token. In the token's own store, a newer token is adopted
-        instead. If the token cannot be saved, warns, and tries again
-        when it is next used. Does nothing during a refresh by the same thread.
+        instead. If the token cannot be saved, warns, and tries again when it is next used. Does nothing during a
+        refresh by the same thread.
         """
-        self._refresher.move(self.credentials, _as_store(store), must_save=False)
+        self._move(_as_store(store), must_save=False)
 
     @property
     def local_cache(self) -> Path | None:
@@ -297,12 +300,17 @@ class RefreshingToken(OAuthToken):
 
         That does nothing during a refresh by the same thread.
         """
-        store = self._refresher.store
-        return Path(store.path) if isinstance(store, FileStore) else None
+        return self._local_cache
 
     @local_cache.setter
     def local_cache(self, path: Path | None) -> None:
-        self._refresher.move(self.credentials, None if path is None else FileStore(path), must_save=True)
+        self._move(None if path is None else FileStore(path), must_save=True)
+
+    def _move(self, store: TokenStore | None, *, must_save: bool) -> None:
+        try:
+            self._refresher.move(self.credentials, store, must_save=must_save)
+        finally:
+            self._local_cache = _path_of(self._refresher.store)
 
     def store_token(self, path: str | None = None) -> None:
         """Write the current values to a file, or to the token's own store if it has one. Raises `TokenStoreError`.
@@ -390,3 +398,7 @@ def _as_store(store: str | os.PathLike[str] | TokenStore) -> TokenStore:
     if not hasattr(store, "read"):
         raise TypeError("A store is a path, or an object with the methods of TokenStore")
     return store
+
+
+def _path_of(store: TokenStore | None) -> Path | None:
+    return Path(store.path) if isinstance(store, FileStore) else None
