@@ -375,7 +375,7 @@ def _(request: Request) -> Iterator[str]:
     yield from (each for each in secrets_of(request) if each != request.client_secret)
 
 
-constant(_redaction, "_RUN", 20, "an error shows a secret that was cut off", caught_by="redaction/secret-cut-off")
+constant(_redaction, "RUN", 20, "an error shows a secret that was cut off", caught_by="redaction/secret-cut-off")
 constant(
     _messages, "_PUBLIC_WORDS", (), "a secret like client-secret-83 hides what is wrong", caught_by="redaction/words-*"
 )
