@@ -7,11 +7,12 @@ Python loads it at its start, so it guards the processes that tests start, too.
 
 from __future__ import annotations
 
+import re
 import sys
 
 __all__ = ["Offline", "guard"]
 
-_LOCAL = ("", "localhost", "::1", "::")
+_LOCAL = re.compile(r"(|::1?|127(\.\d+){3}|(.*\.)?localhost)", re.IGNORECASE)
 _LOOKUPS = frozenset({"socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr", "socket.getnameinfo"})
 _CONNECTIONS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
 
@@ -34,7 +35,7 @@ def _check(event: str, arguments: tuple[object, ...]) -> None:
     if (event in _CONNECTIONS and not isinstance(where, tuple)) or host is None:
         return
     name = host.decode("ascii", "replace") if isinstance(host, bytes) else str(host)
-    if name.lower() not in _LOCAL and not name.startswith("127.") and not name.lower().endswith(".localhost"):
+    if not _LOCAL.fullmatch(name):
         raise Offline(f"{event}: {name} is not this machine")
 
 

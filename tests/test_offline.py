@@ -35,6 +35,7 @@ AWAY: Final[dict[str, Callable[[], object]]] = {
     "create_connection": lambda: socket.create_connection(("192.0.2.1", 443), 0.1),
     "connect": lambda: connect("192.0.2.1"),
     "send": send,
+    "a name that begins like an address": lambda: socket.getaddrinfo("127.example.org", 443),
 }
 
 

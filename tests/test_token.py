@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from http.client import HTTPMessage
 from io import BytesIO
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import pytest
@@ -767,6 +768,17 @@ def test_an_invalid_response_of_third_party_credentials_changes_nothing(
     assert refused.value.key == "access_token"
     assert str(refused.value).startswith("credentials.refresh_token did not return a token")
     assert token.as_dict() == VALUES
+
+
+def test_third_party_credentials_may_return_any_mapping(
+    server: FakeGoogle, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server has rotated: a response that is not taken would be a lost login."""
+    token = RefreshingToken(client(server), **VALUES)
+    rotated = MappingProxyType({**GOOD, "refresh_token": "1//rotated"})
+    monkeypatch.setattr(token.credentials, "refresh_token", lambda _: rotated)
+    token.refresh()
+    assert token.refresh_token == "1//rotated"
 
 
 def test_a_pickle_is_valid_by_the_wall_clock_alone(server: FakeGoogle, clock: Clock) -> None:

@@ -148,6 +148,14 @@ def test_an_unknown_way_to_authenticate_is_rejected(way: str) -> None:
         Endpoints(RFC.device_code_url, RFC.token_url, client_authentication=json.loads(way))
 
 
+@pytest.mark.parametrize("value", ["null", "5", '""', '"\\ud800"', '"a\\n"'])
+def test_a_deviation_that_cannot_be_sent_is_rejected(value: str) -> None:
+    with pytest.raises(ValueError, match=r"^device_grant is "):
+        replace(RFC, device_grant=json.loads(value))
+    with pytest.raises(ValueError, match=r"^device_code_parameter is "):
+        replace(RFC, device_code_parameter=json.loads(value))
+
+
 # ---- requests ------------------------------------------------------------------------------------
 
 ID: Final = {"client_id": "the-id"}

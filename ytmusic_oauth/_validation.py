@@ -298,8 +298,8 @@ def _as_int(value: object) -> object:
 
 
 def is_object(value: object) -> TypeGuard[Mapping[str, object]]:
-    """Whether a decoded JSON value is an object."""
-    return isinstance(value, dict)
+    """Whether a value is a JSON object: a dict, or what else a caller's session or credentials return in its place."""
+    return isinstance(value, (dict, Mapping))
 
 
 def is_array(value: object) -> TypeGuard[Sequence[object]]:

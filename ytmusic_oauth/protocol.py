@@ -25,6 +25,7 @@ from ._validation import (
     field,
     is_object,
     optional,
+    printable,
     safe_url,
     secret,
     text,
@@ -62,8 +63,7 @@ _INTERVAL: Final = 5
 class Endpoints:
     """The URLs of an OAuth server, how a client authenticates there, and how it deviates from RFC 8628.
 
-    Raises `ValueError` for an unknown `client_authentication`, and for a URL that is neither https nor http to this
-    machine.
+    Raises `ValueError` for a URL that is neither https nor http to this machine, and for another invalid value.
     """
 
     device_code_url: str
@@ -101,6 +101,8 @@ class Endpoints:
         if self.revoke_url is not None:
             validate("revoke_url", self.revoke_url, safe_url)
         validate("client_authentication", self.client_authentication, client_authentication)
+        validate("device_grant", self.device_grant, printable)
+        validate("device_code_parameter", self.device_code_parameter, printable)
 
     def __repr__(self) -> str:
         # `help()` shows defaults by `repr`; all the values would bury the other parameters.
