@@ -687,6 +687,7 @@ SETTLED: Final[Mapping[str, tuple[State, RefreshableTokenDict, bool]]] = {
     "first look, issued later": (constructed(), token("a9", "r9", 5), True),
     "first look, issued in the same second": (constructed(), token("a9", "r9", 0), True),
     "first look, issued earlier": (constructed(), token("a9", "r9", -5), False),
+    "first look, later, but what ours replaced": (rotated(constructed()), token("a1", "r1", 60), False),
     "first look, same refresh token, later": (constructed(), token("a2", "r1", 5), True),
     "first look, same refresh token, earlier": (constructed(), token("a0", "r1", -5), False),
     "a new login of ours beside a later one": (new_login(), token("a9", "r9", 5), False),

@@ -438,6 +438,26 @@ def test_two_stores_are_equal_if_they_are_one_file(file: Path, tmp_path: Path) -
     assert FileStore(file) != str(file)
 
 
+@posix
+@pytest.mark.parametrize("name", ["oauth.json", "linked/oauth.json", "link"])
+def test_two_stores_are_equal_while_another_process_replaces_the_file(
+    file: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """As two files, they would be a new login and its store: an older token would be written over a newer one."""
+    (file.parent / "linked").symlink_to(".")
+    (file.parent / "link").symlink_to(file)
+    stat, new = os.stat, file.parent / "new"
+
+    def stat_and_replace(path: str, *, follow_symlinks: bool = True) -> os.stat_result:
+        status = stat(path, follow_symlinks=follow_symlinks)
+        new.write_bytes(OLD_BYTES)
+        os.replace(new, file)
+        return status
+
+    monkeypatch.setattr(os, "stat", stat_and_replace)
+    assert FileStore(file) == FileStore(file.parent / name)
+
+
 CREDENTIALS: Final = st.text(st.characters(min_codepoint=ord("!"), max_codepoint=ord("~")), min_size=1)
 
 

@@ -169,7 +169,7 @@ def test_storing_does_not_overwrite_the_refresh_of_another_process(
     assert mine.as_dict() == theirs.as_dict() == OAuthToken.from_json(path).as_dict()
 
 
-@pytest.mark.parametrize("store", [by_name, by_default, by_the_setter])
+@each_way_to_store
 def test_storing_a_token_of_the_constructor_does_not_overwrite_the_refresh_of_another_process(
     server: FakeGoogle, path: Path, clock: Clock, store: Callable[[RefreshingToken, Path], None]
 ) -> None:
@@ -196,7 +196,7 @@ def test_storing_writes_to_a_file_that_was_deleted_or_is_not_a_token_file(
     assert OAuthToken.from_json(path).as_dict() == token.as_dict()
 
 
-@pytest.mark.parametrize("store", [by_name, by_default])
+@each_way_to_store
 def test_a_token_of_the_constructor_is_stored_over_an_older_one(
     server: FakeGoogle, path: Path, clock: Clock, store: Callable[[RefreshingToken, Path], None]
 ) -> None:

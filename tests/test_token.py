@@ -402,6 +402,17 @@ def test_a_copy_adopts_from_the_file_what_its_original_refreshed(
     assert len(refreshes(server)) == 1
 
 
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy], ids=["copy", "deepcopy"])
+def test_a_copy_expires_by_the_monotonic_clock_too(
+    token: RefreshingToken, clock: Clock, duplicate: Callable[[RefreshingToken], RefreshingToken]
+) -> None:
+    other = duplicate(token)
+    clock.advance(4000)
+    clock.wall -= 4000  # set back
+    assert token.is_expiring
+    assert other.is_expiring
+
+
 def test_a_token_that_does_not_refresh_itself_can_be_copied(tmp_path: Path) -> None:
     file = tmp_path / "oauth.json"
     file.write_text(json.dumps(VALUES))

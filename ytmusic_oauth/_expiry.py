@@ -41,6 +41,9 @@ class Validity:
         # A pickle may be loaded after a boot, or on another machine: the monotonic clock began elsewhere there.
         return Validity, (self.not_before, self.not_after, float("inf"))
 
+    def __deepcopy__(self, memo: dict[int, object]) -> Validity:
+        return self  # it never changes, and a copy in this process has the same clock
+
     def covers(self, wall: float, monotonic: float) -> bool:
         """Whether both clocks are within the period."""
         return self.not_before <= wall < self.not_after and monotonic < self.deadline

@@ -64,10 +64,12 @@ class FileStore:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, FileStore):
             return False
-        try:
-            return os.path.samefile(self.absolute, other.absolute)
-        except OSError:  # no such file yet
-            return self.absolute == other.absolute
+        here, there = os.path.realpath(self.absolute), os.path.realpath(other.absolute)
+        with suppress(OSError):  # no such file yet
+            # By the folder first: between two looks at the file, another process may replace it.
+            (folder, name), (their_folder, their_name) = os.path.split(here), os.path.split(there)
+            return (name == their_name and os.path.samefile(folder, their_folder)) or os.path.samefile(here, there)
+        return here == there
 
     def read(self) -> str | None:
         """Return the content; None if there is no file, or if it is empty."""

@@ -100,10 +100,7 @@ class Refresher(SingleFlight):
         """
 
         def work() -> None:
-            # `keep_in` (not `must_save`) of a token that was never compared with its store is a new login: overwrite
-            # what is there. In any other case, the store may have a newer token: compare first.
-            is_comparable = must_save or self.state.last_read is not None
-            stays, kept_in = store is not None and is_comparable and _is_same(store, self.store), store
+            stays, kept_in = store is not None and _is_same(store, self.store), store
             there = self.state if stays else State(self.state.snapshot, is_new_login=True)
             problem: OAuthError | None = None
             try:

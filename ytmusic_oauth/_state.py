@@ -142,7 +142,7 @@ class State:
             # On a tie, the store's wins, unless ours was changed: then the store's must be a second later.
             is_later = _issued_at(stored) >= _issued_at(ours) + is_changed
             is_newer = is_later or is_fresher or rejected == ours.access_token
-        elif is_first_look and not is_refused:
+        elif is_first_look and not is_refused and stored.refresh_token not in self.superseded:
             is_newer = _issued_at(stored) >= _issued_at(ours)
             self.alternative = ours if is_newer else stored
         else:

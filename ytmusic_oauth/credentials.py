@@ -65,7 +65,8 @@ class OAuthCredentials(Credentials):
     `TypeError` on an argument that can never work.
 
     Every method makes a request and may raise `TransportError`, `RateLimited`, `ServerError`, `BadOAuthClient`,
-    `UnauthorizedOAuthClient` and `MalformedResponse`; each lists what else it raises.
+    `UnauthorizedOAuthClient` and `MalformedResponse`; each lists what else it raises. An argument that can never work
+    is a `ValueError`.
     """
 
     def __init__(
@@ -184,7 +185,7 @@ class OAuthCredentials(Credentials):
         If the server rotates refresh tokens, returns a `RefreshableTokenDict`; the old refresh token is then invalid.
         `scope` is empty if the server omitted it: the scope is unchanged. Tries up to three times on transient
         failures; after a lost response only if the server does not rotate. Raises `InvalidGrant`.
-        A `MalformedResponse` in a 200 has the new refresh token, if one came: keep it.
+        A `MalformedResponse` has the new refresh token, if a valid one came in a 200 without `error`: keep it.
         """
         return self.refresh_within(refresh_token)
 

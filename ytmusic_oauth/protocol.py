@@ -89,8 +89,8 @@ class Endpoints:
     rotates_refresh_tokens: bool = True
     """Whether a refresh may return a new refresh token and invalidate the old one.
 
-    Such a server may take a second use of the old one for token theft and revoke the login, so a refresh is not retried
-    if its response was lost.
+    Such a server may take a second use of the old one for token theft and revoke the login. So a call does not send it
+    again if its response was lost; a later call does, because there is no other.
     """
     is_google: bool = False
     """Whether it is Google's server. Then errors come with Google's advice, and YouTube's scope is the default."""
@@ -239,7 +239,7 @@ def parse_refresh(request: Request, response: HttpResponse, *, sent: float) -> B
     """Parse the response; a `RefreshableTokenDict` if the server rotated the refresh token.
 
     `sent` is when the request was made (UNIX time). An empty `scope` means that the scope is unchanged. Raises an
-    `OAuthError`; a `MalformedResponse` has the new refresh token, if it came in a 200 and is valid.
+    `OAuthError`; a `MalformedResponse` has the new refresh token, if a valid one came in a 200 without `error`.
     """
 
     def build(body: Mapping[str, object]) -> BaseTokenDict:

@@ -156,8 +156,10 @@ func (s *State) settle(there *Snapshot, now event, rejected *string) {
 		return
 	}
 	isSameLogin := there.token.RefreshToken == ours.token.RefreshToken
-	other := s.other
-	var isNewer bool
+	other, isNewer, isSuperseded := s.other, false, false
+	for _, each := range s.superseded {
+		isSuperseded = isSuperseded || each == there.token.RefreshToken
+	}
 	switch {
 	case isSameLogin && there.token.AccessToken == ours.token.AccessToken:
 		isNewer = !isChanged // one of the two was edited by hand
@@ -166,7 +168,7 @@ func (s *State) settle(there *Snapshot, now event, rejected *string) {
 		// In the same second, ours if it was changed.
 		isLater := issuedAt(there) > issuedAt(ours) || issuedAt(there) == issuedAt(ours) && !isChanged
 		isNewer = isLater || isFresher || rejected != nil && *rejected == ours.token.AccessToken
-	case isFirstLook && !isRefused:
+	case isFirstLook && !isRefused && !isSuperseded:
 		isNewer = issuedAt(there) >= issuedAt(ours)
 		other = there
 		if isNewer {
@@ -174,10 +176,7 @@ func (s *State) settle(there *Snapshot, now event, rejected *string) {
 		}
 		s.other = other
 	default:
-		isNewer = true
-		for _, each := range s.superseded {
-			isNewer = isNewer && each != there.token.RefreshToken
-		}
+		isNewer = !isSuperseded
 	}
 	if isNewer {
 		s.replace(there)

@@ -135,7 +135,7 @@ export class State {
       // In the same second, ours if it was changed.
       const isLater = issuedAt(there) >= issuedAt(ours) + Number(isChanged);
       isNewer = isLater || isFresher || rejected === ours.token.access_token;
-    } else if (isFirstLook && !isRefused) {
+    } else if (isFirstLook && !isRefused && !this.superseded.includes(refreshToken)) {
       isNewer = issuedAt(there) >= issuedAt(ours);
       this.alternative = isNewer ? ours : there;
     } else {
