@@ -684,6 +684,20 @@ def retried(
     return None, clock.slept
 
 
+def test_a_wait_that_ends_after_the_deadline_raises_what_failed() -> None:
+    """A machine that was busy or asleep: another try would time out at once, and hide the cause."""
+    clock, tries = Clock(), [0.0]
+
+    def ask(seconds: float) -> None:
+        tries.append(seconds)
+        raise UNAVAILABLE
+
+    with pytest.raises(ServerError) as raised:
+        with_retries(ask, 3, 30, False, clock.monotonic, lambda _: clock.sleep(30), lambda: 1.0)
+    assert raised.value is UNAVAILABLE
+    assert tries == [0, 30]
+
+
 RECOVERED: Final[list[tuple[str, list[OAuthError], list[float]]]] = [
     ("no failure", [], []),
     ("one failure", [UNAVAILABLE], [1]),

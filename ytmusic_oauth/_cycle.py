@@ -118,7 +118,7 @@ def decide(state: State, goal: Goal, now: Event, *, has_store: bool) -> Task:
 
 
 class Cycle:
-    """One pass through the cycle, by one thread. `refresh`, `save`, `store` and `look` yield the steps."""
+    """One pass through the cycle, by one thread. Each of its public methods yields the steps."""
 
     def __init__(self, state: State, now: Event, *, rotates: bool, has_store: bool, goal: Goal = FRESH) -> None:
         self._state, self._goal, self._now = state, goal, now
@@ -144,12 +144,11 @@ class Cycle:
                 # have released the lock (a new file has a new lock), and another process may have refreshed.
                 yield from self._refresh()
             if not self._is_valid():
-                raise OAuthError("The new token expired before it arrived", retryable=True)
-        except InvalidGrant:
-            raise
+                raise OAuthError("The new token expired before it arrived", retryable=True, reason="no_valid_token")
         except OAuthError as error:
-            is_news = self._back_off(error)
-            if self._goal.rejected is not None or not self._is_valid():
+            must_log_in = isinstance(error, InvalidGrant)
+            is_news = not must_log_in and self._back_off(error)
+            if must_log_in or self._goal.rejected is not None or not self._is_valid():
                 if self._warning is not None:  # the error is raised instead, so the next failed save warns
                     self._state.store_backoff = self._state.store_backoff._replace(failures=0)
                 raise

@@ -3,7 +3,7 @@
 
 Two clocks are used, because each can be wrong. Only the wall clock can be stored in a file, but it may be set wrong,
 and corrected, at any time: a board without a battery boots in 1970. The monotonic clock never jumps, but it restarts at
-boot and stops while the machine is suspended. A token expires as soon as either clock says so.
+boot, and on most systems it stops while the machine is suspended. A token expires as soon as either clock says so.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 REFRESH_MARGIN: Final = 60
 #: Seconds of clock skew tolerated between the machine that stored a token and this one.
 CLOCK_SKEW: Final = 10
-#: The lifetime in seconds if the server does not send one (RFC 6749 5.1 allows that): the same as Google's.
+#: The lifetime in seconds if the server sends none (RFC 6749 5.1 allows that), or an impossible one: that of Google's.
 ASSUMED_LIFETIME: Final = 3600
 _ALWAYS: Final = float("-inf")
 

@@ -39,14 +39,17 @@ class Request(NamedTuple):
     """A form to be sent by POST. The form and the headers hold secrets, so `repr` omits them."""
 
     url: str
+    """The endpoint."""
     form: Mapping[str, str]
-    #: the client id and secret to be sent by HTTP Basic
+    """The fields of the form."""
     basic: tuple[str, str] | None = None
+    """The client id and secret to be sent by HTTP Basic."""
     kind: Kind = ""
-    #: whether it goes to Google
+    """What it asks for."""
     is_google: bool = False
-    #: not to be shown, even if it is not sent
+    """Whether it goes to Google."""
     client_secret: str = ""
+    """Not to be shown, even if it is not sent."""
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -96,18 +99,21 @@ class HttpResponse(NamedTuple):
     """A response. `body` is decoded JSON, or None if it was not JSON. It may be secret, so `repr` omits it."""
 
     status: int
+    """The status code."""
     body: object
+    """The decoded JSON."""
     content_type: str = ""
-    #: the seconds that the server asked to wait
+    """The media type."""
     retry_after: float | None = None
-    #: whether the body is empty
+    """The seconds that the server asked to wait."""
     is_empty: bool = False
-    #: whether it asks the client to authenticate: it has a WWW-Authenticate header
+    """Whether the body is empty."""
     has_challenge: bool = False
-    #: where a redirect leads, redacted
+    """Whether it asks the client to authenticate: it has a WWW-Authenticate header."""
     location: str | None = None
-    #: why `body` is not an object
+    """Where a redirect leads, redacted."""
     problem: str = "is not a JSON object"
+    """Why `body` is not an object."""
 
     def __repr__(self) -> str:
         return f"HttpResponse(status={self.status}, content_type={self.content_type!r}, retry_after={self.retry_after})"
@@ -122,7 +128,7 @@ def only_status_matters(status: int) -> bool:
 
 # OAuth error codes that mean a transient failure of the server (RFC 6749 4.1.2.1; the last one is Google's).
 _TRANSIENT_CODES: Final = frozenset({"server_error", "temporarily_unavailable", "internal_failure"})
-# Statuses by which the server itself says that it did not act on the request. Any other 5xx, such as 502, 504 and
+# Statuses of the server itself, which most likely did not act on the request. Any other 5xx, such as 502, 504 and
 # Cloudflare's 520 to 524, comes from a gateway, and the server behind it may have acted.
 _NOT_DONE: Final = frozenset({500, 501, 503})
 # Seconds. A longer interval would end the login unconfirmed.

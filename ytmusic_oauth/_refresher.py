@@ -143,7 +143,7 @@ class Refresher(SingleFlight):
     def _is_nested(self, now: Event) -> bool:
         """Whether this thread is refreshing the token already. Raises an `OAuthError` if it has expired."""
         if self.is_own() and not self._is_valid(now):
-            raise OAuthError("This thread is already refreshing this token", retryable=True)
+            raise OAuthError("This thread is already refreshing this token", retryable=True, reason="no_valid_token")
         return self.is_own()
 
     # ---- the steps of a cycle ----
@@ -220,6 +220,7 @@ class Refresher(SingleFlight):
             return _now()._replace(error=error)
 
     def _replace(self, store: TokenStore, before: str | None, after: str) -> bool:
+        """Compare and swap. A token that does not succeed the one that is there is a new login: see `for_login`."""
         state, is_ours = self.state, False
         if before is not None and not state.is_new_login:
             with suppress(TokenStoreError):

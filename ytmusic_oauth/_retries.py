@@ -45,7 +45,10 @@ def with_retries(
             is_unsafe = error.lost and not repeatable
             if not error.retryable or is_unsafe or wait > MAX_WAIT or monotonic() + wait >= deadline:
                 raise
+            failure = error
         sleep(wait)
+        if monotonic() >= deadline:  # it ended late
+            raise failure
     return ask(deadline - monotonic())
 
 

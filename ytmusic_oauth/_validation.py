@@ -2,7 +2,8 @@
 """Validation of values that come from outside: from a server, a file or a caller.
 
 A validator is a function that takes an untrusted value and returns it, converted if need be. It raises `ValueError`
-with the reason, which never contains the value: it may be a secret. Past this module, values are trusted.
+with the reason, which never contains the value, because that may be a secret; of a URL, it may name the host. Past this
+module, values are trusted.
 """
 
 from __future__ import annotations

@@ -122,8 +122,8 @@ class OAuthCredentials(Credentials):
 
         Tries up to three times on transient failures, but not again after a lost response.
         """
-        names = self.client_id, self.client_secret, self.scope, self.parameters
-        request = protocol.device_authorization_request(self.endpoints, *names)
+        client = self.client_id, self.client_secret, self.scope, self.parameters
+        request = protocol.device_authorization_request(self.endpoints, *client)
 
         def ask(seconds: float) -> AuthCodeDict:
             sent = time.monotonic()

@@ -43,9 +43,9 @@ if sys.version_info >= (3, 10):
 
 # fmt: off
 __all__ = [
-    "GOOGLE", "OAUTH_SCOPE", "YOUTUBE", "Endpoints", "device_authorization_request", "parse_device_authorization",
-    "parse_login_end", "parse_refresh", "parse_revocation", "parse_token", "refresh_request", "revocation_request",
-    "token_request", "verification_link",
+    "GOOGLE", "OAUTH_SCOPE", "YOUTUBE", "Endpoints", "HttpResponse", "Request", "device_authorization_request",
+    "parse_device_authorization", "parse_login_end", "parse_refresh", "parse_revocation", "parse_token",
+    "refresh_request", "revocation_request", "token_request", "verification_link",
 ]
 # fmt: on
 
@@ -154,9 +154,9 @@ def parse_device_authorization(request: Request, response: HttpResponse) -> Auth
 
 
 def _codes(body: Mapping[str, object]) -> AuthCodeDict:
-    is_google_key = optional(body, "verification_url", web_link, "") or body.get("verification_uri") is None
-    # RFC 8628 says verification_uri, Google verification_url.
-    link = "verification_url" if is_google_key and body.get("verification_url") is not None else "verification_uri"
+    # RFC 8628 says verification_uri, Google verification_url. The first valid one counts.
+    sent = [name for name in ("verification_url", "verification_uri") if body.get(name) is not None]
+    link = next((name for name in sent if optional(body, name, web_link, "")), ["verification_uri", *sent][-1])
     expires_in = optional(body, "expires_in", wire_seconds, _ASSUMED_CODE_LIFETIME)
     interval = optional(body, "interval", wire_seconds, _INTERVAL)
     code: AuthCodeDict = {
@@ -175,7 +175,7 @@ def _codes(body: Mapping[str, object]) -> AuthCodeDict:
 
 
 def verification_link(code: AuthCodeDict) -> str:
-    """Return the link at which the user confirms the code: `verification_uri_complete`, or one built from the code.
+    """Return the link with the code: `verification_uri_complete`, or else `verification_url` with `user_code` added.
 
     Raises `ValueError` if that is not a web link.
     """

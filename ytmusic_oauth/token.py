@@ -196,7 +196,7 @@ class RefreshingToken(OAuthToken):
     | `refused` | WARNING | the refresh failed, and something has to be changed | `error`: the class; `reason` |
     | `failed` | WARNING | the refresh failed, and may succeed later | `error`, `reason` |
     | `will_retry` | INFO | after a failure, or if the lock was taken | `what`: server or store; `seconds` until then |
-    | `waited_for_lock` | INFO | another process had the lock | `seconds`; `taken`: whether it still has it |
+    | `waited_for_lock` | INFO | another process had the lock, or locks are slow | `seconds`; `taken`: it still has it |
     | `conflict` | INFO | another program wrote into the store meanwhile | |
     | `save_failed` | WARNING | the token could not be written into the store | `error`, `reason` |
     | `store_failed` | WARNING | the store could not be read or locked | `error`, `reason` |

@@ -50,7 +50,7 @@ class UrllibSession:
     if sys.version_info >= (3, 10):  # before, these may be given by position, too
         _: KW_ONLY
     timeout: float = TIMEOUT
-    """Seconds for a whole request, at most 30: a whole call takes no longer."""
+    """Seconds for one request; at most 30, the limit of a call with all its tries."""
     ssl_context: SSLContext | None = None
     """Which certificates to trust; None for Python's default."""
 

@@ -98,11 +98,9 @@ func (c *Cycle) refresh() *OAuthError {
 		err = failure("no_valid_token", OAuthError{Problem: "The new token expired before it arrived", Retryable: true})
 	}
 	if err != nil {
-		if err.Name == "invalid_grant" {
-			return err
-		}
-		isNews := c.backOff(err)
-		if c.goal.rejected != nil || !c.isValid() {
+		mustLogIn := err.Name == "invalid_grant"
+		isNews := !mustLogIn && c.backOff(err)
+		if mustLogIn || c.goal.rejected != nil || !c.isValid() {
 			if c.warning != nil { // it is not shown, so the next failed save warns
 				c.state.storeBackoff.failures = 0
 			}

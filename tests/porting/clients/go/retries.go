@@ -43,6 +43,9 @@ func withRetries[T any](system System, limits limits, ask func(seconds float64) 
 			return value, err
 		}
 		system.Sleep(pause)
+		if system.Monotonic() >= deadline { // it ended late
+			return value, err
+		}
 	}
 }
 

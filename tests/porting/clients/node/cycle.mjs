@@ -95,9 +95,10 @@ export class Cycle {
         throw new OAuthError("no_valid_token", { problem: "The new token expired before it arrived", retryable: true });
       }
     } catch (error) {
-      if (!(error instanceof OAuthError) || error.type === "invalid_grant") throw error;
-      const isNews = this.#backOff(error);
-      if (this.#goal.rejected !== null || !this.#isValid()) {
+      if (!(error instanceof OAuthError)) throw error;
+      const mustLogIn = error.type === "invalid_grant";
+      const isNews = !mustLogIn && this.#backOff(error);
+      if (mustLogIn || this.#goal.rejected !== null || !this.#isValid()) {
         // It is not shown, so the next failed save warns.
         if (this.#warning) this.#state.storeBackoff = { ...this.#state.storeBackoff, failures: 0 };
         throw error;

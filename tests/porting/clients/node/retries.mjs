@@ -34,6 +34,7 @@ export async function withRetries(ask, { sleep, random, monotonic }, options = {
       const isTooLong = pause > MAX_WAIT || monotonic() + pause >= deadline;
       if (!error.retryable || isUnsafe || isTooLong) throw error;
       await sleep(pause);
+      if (monotonic() >= deadline) throw error; // it ended late
     }
   }
 }
