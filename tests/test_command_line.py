@@ -1523,6 +1523,41 @@ def test_a_reader_that_has_gone_is_not_told(shell: Shell, monkeypatch: pytest.Mo
     assert (main([command]), err.getvalue()) == (INTERRUPTED, "")
 
 
+@pytest.mark.parametrize(
+    ("error", "problem"),
+    [
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), "The reader of standard output has gone."),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "standard output"),
+            "standard output: No space left on device.",
+        ),
+    ],
+)
+@pytest.mark.parametrize("after", ["code", "token"])
+def test_a_login_whose_reader_has_gone_says_whether_it_is_saved(
+    shell: Shell,
+    server: FakeGoogle,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: OSError,
+    problem: str,
+    after: str,
+) -> None:
+    def broken(name: str, **parts: object) -> None:
+        if name in {after, "error"}:
+            raise error
+
+    for module in ("_login", "_command_line"):
+        monkeypatch.setattr(f"ytmusic_oauth.{module}.write_event", broken)
+    server.approve_after = 0
+    done = shell("login", "--json")
+    saved = f" The login is saved in {tmp_path / 'oauth.json'}." if after == "token" else ""
+    assert done.status == (INTERRUPTED if error.errno == errno.EPIPE else FIX_FIRST)
+    assert done.err.startswith(f"ytmusic_oauth: {problem}")
+    assert done.err.endswith(f".{saved}\n")
+    assert (tmp_path / "oauth.json").exists() is bool(saved)
+
+
 def test_without_its_folder_a_token_file_cannot_be_made_by_a_login(shell: Shell) -> None:
     for command in ("status", "token", "login"):
         done = shell(command, "--file", "missing/oauth.json")

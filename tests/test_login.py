@@ -9,18 +9,20 @@ import signal
 import stat
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 import pytest
 
 from tests import posix
 from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FakeGoogle
 from tests.shell import Shell
-from tests.support import NOON, Clock
+from tests.support import NOON, Clock, file_lock
 from ytmusic_oauth import OAuthToken, RefreshingToken, TokenFileError, _file_write, _login
 from ytmusic_oauth._command_line import DONE, FIX_FIRST, INTERRUPTED
 from ytmusic_oauth._file_owner import can_others_rename
+from ytmusic_oauth._file_store import FileStore
 from ytmusic_oauth._options import Options
 from ytmusic_oauth._terminal import StatusLine
 
@@ -246,6 +248,118 @@ def test_an_impatient_user_does_not_lose_the_login(
     assert server.is_live(rescued(home, done.err).access_token)
 
 
+class Taken(Clock):
+    """Has another process hold the lock of the token file from the confirmation on, and interrupts the wait for it."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, file: Path, then: Callable[[], object], *, after: float) -> None:
+        super().__init__()
+        self._then, self._end, self._held = then, self.steady + after, ExitStack()
+        save = _login._save
+
+        def saved(token: RefreshingToken, options: Options, document: str, line: StatusLine) -> bool:
+            with self._held:
+                self._held.enter_context(file_lock(str(file), 0.0))
+                patch.setattr("ytmusic_oauth._file_lock.time", self)
+                return save(token, options, document, line)
+
+        patch.setattr(_login, "_save", saved)
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds)
+        if self.steady >= self._end:
+            self._end = float("inf")
+            self._then()
+
+    def release(self) -> None:
+        self._held.close()
+
+
+WAITING: Final = "Another process holds the lock of the token. Wait for it, or stop it. The login is confirmed; trying"
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_an_interrupt_does_not_wait_for_the_lock_again(
+    shell: Shell, server: FakeGoogle, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """`docker stop` sends SIGKILL ten seconds after SIGTERM."""
+    file = tmp_path / "oauth.json"
+    lock = Taken(monkeypatch, file, lambda: signal.raise_signal(getattr(signal, name)), after=3)
+    server.approve_after = 0
+    done = shell("login", "--json")
+    assert done.status == INTERRUPTED
+    assert server.is_live(rescued(home, done.err).access_token)
+    assert lock.steady < 1000 + 3 + 2, "it waited on"
+    assert done.err.index(WAITING) < done.err.index("The login is kept in")
+    assert not file.exists()
+    assert done.events[-1]["file"] == str(next(home.glob("*/oauth.json")))
+
+
+def test_a_login_that_waits_for_the_lock_says_so_and_is_saved(
+    shell: Shell, server: FakeGoogle, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def release() -> None:
+        lock.release()
+
+    lock = Taken(monkeypatch, tmp_path / "oauth.json", release, after=20)
+    server.approve_after = 0
+    done = shell("login")
+    assert (done.status, done.err.count(WAITING)) == (DONE, 1)
+    assert server.is_live(OAuthToken.from_json(tmp_path / "oauth.json").access_token)
+    assert list(home.iterdir()) == []
+
+
+@pytest.mark.parametrize("options", [[], ["--no-remember"]])
+def test_an_interrupt_saves_a_login_in_its_file_if_the_lock_is_free(
+    shell: Shell, server: FakeGoogle, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    def release_and_interrupt() -> None:
+        lock.release()
+        raise KeyboardInterrupt
+
+    lock = Taken(monkeypatch, tmp_path / "oauth.json", release_and_interrupt, after=20)
+    server.approve_after = 0
+    done = shell("login", *options)
+    assert done.status == INTERRUPTED
+    assert done.err.endswith(f"Interrupted. The login is saved in {tmp_path / 'oauth.json'}.\n")
+    assert (tmp_path / "oauth.json.client").exists() is not bool(options)
+    assert list(home.iterdir()) == []
+
+
+def test_without_another_place_an_interrupt_waits_for_the_lock(
+    shell: Shell, server: FakeGoogle, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt() -> None:
+        lock._then, lock._end = lock.release, lock.steady + 10
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ytmusic_oauth._login._places", lambda: iter(()))
+    lock = Taken(monkeypatch, tmp_path / "oauth.json", interrupt, after=3)
+    server.approve_after = 0
+    assert shell("login").status == INTERRUPTED
+    assert server.is_live(OAuthToken.from_json(tmp_path / "oauth.json").access_token)
+
+
+def test_an_interrupt_while_the_client_is_saved_does_not_wait_for_the_lock(
+    shell: Shell, server: FakeGoogle, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The token is in its file by then; the client can be passed to each command."""
+    keep, held = _login._keep, ExitStack()
+
+    def taken(token: RefreshingToken, file: str, document: str, wait: float = 40.0) -> bool:
+        if wait:
+            held.enter_context(file_lock(file, 0.0))
+            raise KeyboardInterrupt
+        return keep(token, file, document, wait)
+
+    monkeypatch.setattr(_login, "_keep", taken)
+    server.approve_after = 0
+    with held:
+        done = shell("login")
+    assert done.status == INTERRUPTED
+    assert "holds the lock of oauth.json. The OAuth client is not kept: pass it to each command.\n" in done.err
+    assert done.err.endswith(f"Interrupted. The login is saved in {tmp_path / 'oauth.json'}.\n")
+
+
 @pytest.mark.parametrize("twice", [False, True])
 def test_an_interrupt_after_the_save_keeps_the_login_that_has_replaced_this_one(
     shell: Shell, home: Path, tmp_path: Path, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch, twice: bool
@@ -285,14 +399,14 @@ def test_a_place_where_the_login_cannot_be_saved_is_passed_over(
     shared.chmod(0o777)
     places = [str(tmp_path / "missing"), str(shared), str(full), str(home)]
     monkeypatch.setattr("ytmusic_oauth._login._places", lambda: iter(places))
-    store_token = RefreshingToken.store_token
+    replace = FileStore.replace
 
-    def store(self: RefreshingToken, path: str | None = None) -> None:
-        if path is not None and path.startswith(str(full)):
-            raise TokenFileError("No space left on device", path=path)
-        store_token(self, path)
+    def store(self: FileStore, before: str | None, after: str) -> bool:
+        if self.path.startswith(str(full)):
+            raise TokenFileError("No space left on device", path=self.path)
+        return replace(self, before, after)
 
-    monkeypatch.setattr(RefreshingToken, "store_token", store)
+    monkeypatch.setattr(FileStore, "replace", store)
     done = shell("login", "--file", str(disk(600)))
     assert done.status == FIX_FIRST
     assert server.is_live(rescued(home, done.err).access_token)

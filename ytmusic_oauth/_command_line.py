@@ -189,8 +189,10 @@ def _run(argv: Sequence[str] | None, program: str) -> int:
         return _failed(arguments, type(error).__name__, f"{error}{hint}", exit_status)
     except (KeyboardInterrupt, EOFError):
         return _failed(arguments, "Interrupted", "Interrupted.", INTERRUPTED)
-    except BrokenPipeError:  # the reader has seen enough
-        return INTERRUPTED
+    except BrokenPipeError:
+        if arguments.run is not login:  # the reader has seen enough
+            return INTERRUPTED
+        return _failed(arguments, "BrokenPipeError", "The reader of standard output has gone.", INTERRUPTED)
     except OSError as error:
         from ._file_kinds import advice_for
 
@@ -203,6 +205,7 @@ def _run(argv: Sequence[str] | None, program: str) -> int:
 
 
 def _failed(arguments: Options, error: str, message: str, exit_status: int) -> int:
+    message += f" The login is saved in {arguments.saved_in}." if arguments.saved_in else ""
     if arguments.json:
         with suppress(OSError):
             write_event("error", error=error, message=message, exit_status=exit_status, file=arguments.saved_in or None)

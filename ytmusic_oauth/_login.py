@@ -12,7 +12,7 @@ from typing import Final
 
 from ._client_choice import choose_client, words_of
 from ._client_file import Client, client_document
-from ._cycle import LOCK_WAIT, taken
+from ._cycle import LOCK_WAIT
 from ._file_owner import can_others_rename
 from ._file_store import FileStore
 from ._keyboard import keyboard
@@ -21,7 +21,7 @@ from ._output import duration, local_time, write_event, write_message
 from ._store_access import cause, load_token
 from ._terminal import StatusLine, can_ask, open_browser, wait
 from .credentials import OAuthCredentials
-from .exceptions import OAuthError, TokenFileNotFound, TokenStoreError
+from .exceptions import OAuthError, TokenFileError, TokenFileNotFound, TokenStoreError
 from .models import AuthCodeDict
 from .protocol import verification_link
 from .token import RefreshingToken
@@ -170,6 +170,8 @@ def _save(token: RefreshingToken, options: Options, document: str, line: StatusL
         line.erase()
         while True:
             try:
+                if not told:
+                    _check_lock(options.file)
                 token.store_token(options.file)
             except TokenStoreError as error:
                 if time.monotonic() >= give_up_at:
@@ -184,19 +186,47 @@ def _save(token: RefreshingToken, options: Options, document: str, line: StatusL
                 return _keep(token, options.file, document)
             time.sleep(_PAUSE)
     except BaseException:
-        try:
-            if not options.saved_in and not _is_stored(token, options.file):
-                token.store_token(options.file)
-            options.saved_in = FileStore(options.file).absolute
-            _keep(token, options.file, document)
-            write_message(f"The login is saved in {options.saved_in}.")
-        except (TokenStoreError, KeyboardInterrupt):
-            if not options.saved_in:
-                options.saved_in = _rescue(token, options.file, document)
+        _save_last(token, options, document)
         raise
 
 
-def _keep(token: RefreshingToken, file: str, document: str) -> bool:
+def _save_last(token: RefreshingToken, options: Options, document: str) -> None:
+    """Save a login before the program ends. First where no lock is waited for: after SIGTERM, SIGKILL may follow."""
+    from shutil import rmtree
+
+    file, path = FileStore(options.file).absolute, options.file
+    try:
+        if not options.saved_in:
+            rescued = _rescue(token, options, document)
+            if not _is_stored(token, path):
+                if rescued:
+                    _check_lock(path)
+                token.store_token(path)
+            options.saved_in = file
+            if rescued:
+                rmtree(os.path.dirname(rescued), ignore_errors=True)
+        _keep(token, path, document, 0.0)
+    except (TokenStoreError, KeyboardInterrupt):
+        if not options.saved_in:
+            _rescue(token, options, document)
+    kept_in = options.saved_in
+    if kept_in not in {"", file}:
+        is_kept = os.path.exists(f"{kept_in}.client")
+        rest = f"{kept_in}.client to {path}.client" if is_kept else f"remove {path}.client if `login` wrote it"
+        write_message(f"The login is kept in {kept_in}, readable only by you. Move that file to {path}, and {rest}.")
+
+
+def _check_lock(file: str) -> None:
+    """Raise `TokenFileError` if another process holds the lock for longer than a refresh usually takes."""
+    try:
+        with FileStore(file).lock(_TICK):
+            pass
+    except TimeoutError:
+        problem, advice = "Another process holds the lock of the token", "Wait for it, or stop it."
+        raise TokenFileError(problem, path=file, advice=advice) from None
+
+
+def _keep(token: RefreshingToken, file: str, document: str, wait: float = LOCK_WAIT) -> bool:
     """Write the client beside the token file, but only while the file holds this login.
 
     It must not end up beside another one.
@@ -205,14 +235,14 @@ def _keep(token: RefreshingToken, file: str, document: str) -> bool:
         return False
     kept = FileStore(file).client()
     try:
-        with FileStore(file).lock(LOCK_WAIT):
+        with FileStore(file).lock(wait):
             is_ours = _is_stored(token, file)
             # Kept already: an interrupt came just after the client was written.
             if is_ours and (kept.replace(None, document) or kept.read() == document):
                 return True
         problem = f"{kept.path} is not a file of this program." if is_ours else f"{file} has another token now."
     except TimeoutError:
-        problem = f"{taken().problem}."
+        problem = f"Another process holds the lock of {file}."
     except TokenStoreError as error:
         problem = f"{error.path}: {cause(error)}."
     write_message(f"{problem} The OAuth client is not kept: pass it to each command.")
@@ -235,7 +265,7 @@ def _stoppable() -> ExitStack:
     return handlers
 
 
-def _rescue(token: RefreshingToken, path: str, document: str) -> str:
+def _rescue(token: RefreshingToken, options: Options, document: str) -> str:
     """Save a login in a new private folder, never below one that other users can rename. Returns where, if anywhere."""
     for parent in _places():
         folder = os.path.join(parent, f"ytmusic_oauth-{os.urandom(8).hex()}")
@@ -245,13 +275,12 @@ def _rescue(token: RefreshingToken, path: str, document: str) -> str:
                 continue
             os.mkdir(folder, 0o700)
             try:
-                token.store_token(file)
+                FileStore(file).replace(None, token.as_json())
             except TokenStoreError:
                 os.rmdir(folder)
                 continue
-            is_kept = _keep(token, file, document)
-            rest = f"{file}.client to {path}.client" if is_kept else f"remove {path}.client if `login` wrote it"
-            write_message(f"The login is kept in {file}, readable only by you. Move that file to {path}, and {rest}.")
+            options.saved_in = file
+            _keep(token, file, document)
             return file
     return ""
 
