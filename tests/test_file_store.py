@@ -1120,10 +1120,11 @@ def test_the_file_of_another_user_is_not_taken_away() -> None:
 
 
 def fails_the_check(path: Path, match: str) -> None:
-    """The check fails, and so does the write."""
+    """The checks fail, and so does the write."""
     store = FileStore(path)
-    with pytest.raises(TokenFileError, match=match):
-        store.check_writable()
+    for check in (store.check_room, store.check_writable):
+        with pytest.raises(TokenFileError, match=match):
+            check()
     with pytest.raises(TokenFileError):
         store.for_login().replace(store.read(), token_text(NEW))
 
@@ -1185,12 +1186,75 @@ def test_the_check_passes_while_another_thread_has_the_lock(file: Path) -> None:
 
 
 @needs_root
-def test_the_check_finds_an_immutable_file(file: Path) -> None:
-    run("chattr", "+i", str(file))
+@pytest.mark.parametrize("attribute", ["i", "a"], ids=["immutable", "append only"])
+def test_the_check_finds_a_file_that_may_not_be_changed(file: Path, attribute: str) -> None:
+    run("chattr", f"+{attribute}", str(file))
     try:
         fails_the_check(file, "Operation not permitted")
+        assert is_alone(file)
     finally:
-        run("chattr", "-i", str(file))
+        run("chattr", f"-{attribute}", str(file))
+
+
+@pytest.mark.parametrize(
+    ("link", "replace", "write", "is_refused"),
+    [
+        pytest.param(errno.EXDEV, 0, errno.EROFS, True, id="mounted by itself, read-only"),
+        pytest.param(errno.EXDEV, 0, errno.EACCES, True, id="mounted by itself, mode 0400"),
+        pytest.param(errno.EXDEV, 0, 0, False, id="mounted by itself"),
+        pytest.param(errno.EPERM, 0, errno.EPERM, True, id="immutable"),
+        pytest.param(errno.EPERM, 0, 0, False, id="no hard links"),
+        pytest.param(0, errno.EACCES, errno.EACCES, True, id="read-only on Windows"),
+        pytest.param(0, 0, errno.EACCES, False, id="mode 0400"),
+    ],
+)
+def test_no_refresh_is_sent_if_the_file_could_neither_be_replaced_nor_written_over(
+    file: Path, monkeypatch: pytest.MonkeyPatch, link: int, replace: int, write: int, is_refused: bool
+) -> None:
+    """In a folder that can be written, the new refresh token would end up beside the file, and be removed."""
+    before, really_replace = file.stat(), os.replace
+
+    def replace_file(source: str, target: str) -> None:
+        if replace and os.path.exists(target):
+            raise OSError(replace, os.strerror(replace))
+        really_replace(source, target)
+
+    monkeypatch.setattr(os, "replace", replace_file)
+    if link:
+        monkeypatch.setattr(os, "link", failing(link))
+    if write:
+        monkeypatch.setattr(_file_write, "open_in_place", failing(write))
+    if is_refused:
+        with pytest.raises(TokenFileError, match=f"No token file can be written here: {os.strerror(write)}"):
+            FileStore(file).check_room()
+    else:
+        FileStore(file).check_room()
+    after = file.stat()
+    assert file.read_bytes() == OLD_BYTES
+    assert (after.st_ino, after.st_mtime_ns, after.st_mode) == (before.st_ino, before.st_mtime_ns, before.st_mode)
+    assert is_alone(file)
+
+
+@needs_root
+@pytest.mark.parametrize("is_mounted", [False, True])
+def test_a_file_of_mode_0400_is_replaced_unless_it_is_mounted_by_itself(is_mounted: bool) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory, "oauth.json")
+        file.write_bytes(OLD_BYTES)
+        file.chmod(0o400)
+        for each in (file.parent, file):
+            chown(each, 4242, 4242)
+        if is_mounted:
+            run("mount", "--bind", str(file), str(file))
+        try:
+            child = write_in_a_child(file, "os.setuid(4242); store.check_room()")
+        finally:
+            if is_mounted:
+                run("umount", str(file))
+        refusal = "No token file can be written here: Permission denied"
+        assert refusal in child.stderr if is_mounted else child.stderr == ""
+        assert file.read_bytes() == (OLD_BYTES if is_mounted else NEW_BYTES)
+        assert is_alone(file)
 
 
 @needs_root

@@ -140,12 +140,17 @@ class FileStore:
         return store
 
     def check_room(self) -> None:
-        """Raise `TokenFileError` if a new token could be written neither beside the token file nor over it."""
+        """Raise `TokenFileError` if a new token could neither replace the token file nor be written over it.
+
+        Does not change the file: it replaces a hard link to it if a write in place is not possible.
+        """
         target, status = self._target()
         with self._naming_the_file("No token file can be written here"):
             try:
-                with temporary_file(target, b" " * _TRIAL_SIZE, status) as temporary, temporary_name(target) as moved:
-                    os.replace(temporary, moved)
+                with temporary_file(target, b" " * _TRIAL_SIZE, status) as temporary, temporary_name(target) as trial:
+                    if status is not None and not _file_write.can_write_in_place(target):
+                        os.link(target, trial)  # fails for a file that is mounted by itself, or immutable
+                    os.replace(temporary, trial)
             except OSError as error:
                 if status is None or error.errno not in NO_RENAME:
                     raise

@@ -85,6 +85,14 @@ def open_in_place(target: str) -> int:
     return os.open(target, os.O_RDWR | NO_FOLLOW | OPEN_FLAGS)
 
 
+def can_write_in_place(target: str) -> bool:
+    """Whether a file can be opened to write over it. Not if it is mounted read-only, immutable, or of mode 0400."""
+    with suppress(OSError):
+        os.close(open_in_place(target))
+        return True
+    return False
+
+
 def write_in_place(target: str, content: bytes, old_status: os.stat_result) -> None:
     """Write over a file, whose status was `old_status`. If that fails, the file keeps its content."""
     file = open_in_place(target)
