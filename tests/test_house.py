@@ -48,14 +48,15 @@ PLAN: Final[Mapping[str, Imports]] = {
     "_retries": Imports("exceptions"),
     "protocol": Imports("_expiry _messages _redaction _validation models", "sys"),
     "device": Imports("exceptions models"),
-    "session": Imports("_messages _retries _validation exceptions", "time"),
+    "_single_flight": Imports("exceptions", "os threading"),
+    "session": Imports("_messages _retries _single_flight _validation exceptions", "time"),
     "_http": Imports(
-        "_messages _redaction _validation exceptions session",
+        "_messages _redaction _single_flight _validation exceptions session",
         "functools http.client io socket time urllib.parse urllib.request",
     ),
-    "transport": Imports("_http _validation session", "sys"),
+    "transport": Imports("_http _single_flight _validation session", "sys"),
     "credentials": Imports(
-        "_messages _retries _validation device models protocol session transport", "collections time"
+        "_messages _retries _single_flight _validation device models protocol session transport", "collections time"
     ),
     "store": Imports(),
     "_file_kinds": Imports("_validation"),
@@ -63,7 +64,6 @@ PLAN: Final[Mapping[str, Imports]] = {
     "_state": Imports("_expiry _snapshot exceptions models"),
     "_steps": Imports("_snapshot exceptions"),
     "_cycle": Imports("_retries _snapshot _state _steps _token_text _validation exceptions"),
-    "_single_flight": Imports("exceptions", "os threading"),
     "_file_lock": Imports("_single_flight", "os stat sys time weakref"),
     "_file_owner": Imports("", "os stat sys"),
     "_file_write": Imports("_file_owner", "os stat sys time"),
@@ -230,7 +230,7 @@ def test_a_module_starts_with_its_license_and_a_docstring(name: str) -> None:
 
 
 # Of the whole package. A larger number needs a reason in the commit that changes it.
-MOST_LINES_OF_CODE: Final = 4345
+MOST_LINES_OF_CODE: Final = 4344
 
 
 def test_the_package_stays_small() -> None:

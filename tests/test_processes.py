@@ -251,6 +251,68 @@ def test_a_child_forked_during_a_refresh_waits_for_it(server: FakeGoogle, clock:
     assert refreshes(server) == 1
 
 
+def test_a_child_forked_while_a_refresh_imports_a_module_can_import_it(server: FakeGoogle, tmp_path: Path) -> None:
+    """Such a child would wait for ever, and keep the lock of the token file from all other processes."""
+    path = tmp_path / "oauth.json"
+    logged_in(server).store_token(str(path))
+    done = subprocess.run(
+        [sys.executable, "-c", FORK_AT_IMPORTS, str(path), server.url],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("the children have ended\n", "")
+
+
+# A thread refreshes, with HTTP Basic. Before each of its imports, the main thread forks; the child imports the same.
+FORK_AT_IMPORTS: Final = """
+import importlib, os, queue, signal, sys, threading, warnings
+warnings.simplefilter("ignore")  # of Python 3.12: a fork beside threads
+from ytmusic_oauth import Endpoints, OAuthCredentials, RefreshingToken
+path, server = sys.argv[1:]
+urls = (server + "/device/code", server + "/token")
+credentials = OAuthCredentials("id", "secret", endpoints=Endpoints(*urls, client_authentication="basic"))
+token = RefreshingToken.load(credentials, path)
+names, done = queue.Queue(), set()
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if threading.current_thread() is thread:
+            has_forked = threading.Event()
+            names.put((name, has_forked))
+            has_forked.wait(0.02)  # in vain if the fork waits for the import
+            done.add(name)
+
+def refresh():
+    try:
+        token.refresh()
+    except Exception:  # the server does not know HTTP Basic: it has been asked
+        pass
+    names.put(("", None))
+
+sys.meta_path.insert(0, Finder())
+thread = threading.Thread(target=refresh)
+thread.start()
+children = []
+for name, has_forked in iter(names.get, ("", None)):
+    if name in done:
+        continue
+    child = os.fork()
+    if child == 0:
+        signal.alarm(10)
+        try:
+            importlib.import_module(name)
+        finally:
+            os._exit(0)
+    has_forked.set()
+    children.append((name, child))
+hung = [name for name, child in children if os.waitpid(child, 0)[1]]
+print(f"these hang: {hung}" if hung or not children else "the children have ended")
+"""
+
+
 def test_a_child_forked_during_a_refresh_survives_its_parent(server: FakeGoogle, clock: Clock, worker: Worker) -> None:
     clock.advance(HOUR)
     worker.do("at", clock.wall)

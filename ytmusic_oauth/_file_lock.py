@@ -24,7 +24,7 @@ from contextlib import suppress
 from typing import Final
 from weakref import WeakSet
 
-from ._single_flight import caller
+from ._single_flight import IMPORTS, caller
 
 # Seconds between two tries.
 _POLL: Final = 0.05
@@ -185,7 +185,8 @@ def _lock(file: int, *, release: bool = False) -> None:
 
         msvcrt.locking(file, msvcrt.LK_UNLCK if release else msvcrt.LK_NBLCK, 1)
     else:
-        import fcntl
+        with IMPORTS:
+            import fcntl
 
         fcntl.flock(file, fcntl.LOCK_UN if release else fcntl.LOCK_EX | fcntl.LOCK_NB)
 

@@ -22,6 +22,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from ._messages import only_status_matters
 from ._redaction import sanitized
+from ._single_flight import IMPORTS
 from ._validation import safe_url
 from .exceptions import MalformedResponse, OAuthError, TransportError
 from .session import GRACE, LARGEST_BODY, Proxy, parse_proxy, proxy_for_https
@@ -36,6 +37,9 @@ CONNECT_TIMEOUT: Final = 10.0
 #: Responses at most: the interim ones (RFC 9110 15.2; there is rarely one) and the answer.
 MAX_INTERIM: Final = 20
 METHOD: Final = "POST"
+
+# Loads what looking up a host needs: here, and not during a request, because of forks (see `IMPORTS`).
+"localhost".encode("idna")
 
 # Addresses that did not respond: tried last until they do.
 _unresponsive: Final[set[tuple[str, int]]] = set()
@@ -106,7 +110,8 @@ def _proxy(host: str, proxies: Mapping[str, str] | None) -> Proxy | None:
 def _verifying_context() -> SSLContext:
     """Return a context that checks certificates. `ssl.create_default_context` may not: programs replace it."""
     try:
-        import ssl
+        with IMPORTS:
+            import ssl
     except ImportError:
         raise _misconfigured("This Python was built without ssl, which https needs", reason="tls") from None
     from os import environ

@@ -13,13 +13,18 @@ from .exceptions import OAuthError
 # Identifies this process. A pid does not: in different pid namespaces, parent and child may have the same one.
 _process: Final = [object()]
 
+#: Held while a refresh imports a module. Forks wait for it: in the child, an import that another thread of the parent
+#: had begun would never end.
+IMPORTS: Final = threading.RLock()
+
 
 def _after_fork_in_child() -> None:
     _process[0] = object()
+    IMPORTS.release()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+    os.register_at_fork(before=IMPORTS.acquire, after_in_parent=IMPORTS.release, after_in_child=_after_fork_in_child)
 
 
 class Mutex:

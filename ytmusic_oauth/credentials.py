@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from . import protocol
 from ._messages import HttpResponse, Request
 from ._retries import TIMEOUT, TRIES, with_retries
+from ._single_flight import IMPORTS
 from ._validation import client_name, credential, extra_parameters, printable, validate
 from .models import AuthCodeDict, BaseTokenDict, RefreshableTokenDict
 from .protocol import OAUTH_SCOPE, YOUTUBE, Endpoints
@@ -212,14 +213,15 @@ class OAuthCredentials(Credentials):
 
     def _send(self, request: Request, seconds: float = TIMEOUT) -> HttpResponse:
         if self._session is None:
-            from .transport import UrllibSession
-
+            with IMPORTS:
+                from .transport import UrllibSession
             self._session = UrllibSession(self._proxies)
         return send(self._session, request, seconds)
 
     def _retried(
         self, ask: Callable[[float], _T], *, repeatable: bool = False, tries: int = TRIES, seconds: float = TIMEOUT
     ) -> _T:
-        from random import uniform
+        with IMPORTS:
+            from random import uniform
 
         return with_retries(ask, tries, seconds, repeatable, time.monotonic, time.sleep, lambda: uniform(0.9, 1.1))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from ._messages import HttpResponse, Request, only_status_matters, redirected
 from ._retries import TIMEOUT, parse_retry_after
+from ._single_flight import IMPORTS
 from ._validation import json_value
 from .exceptions import MalformedResponse, OAuthError, TransportError
 
@@ -241,8 +242,8 @@ def send(session: Session, request: Request, timeout: float = TIMEOUT) -> HttpRe
 def _post(session: Session, request: Request, timeout: float) -> tuple[Response, bytes | None]:
     """Return the response, and its body if it was read here."""
     deadline, own = time.monotonic() + timeout, getattr(session, "timeout", None)
-    # The headers are a copy: a session may write into them.
-    url, form, headers = request.url, request.form, {**_HEADERS, **request.headers}
+    with IMPORTS:  # those of HTTP Basic need modules
+        url, form, headers = request.url, request.form, {**_HEADERS, **request.headers}  # a copy, for the session
     options: dict[str, object] = {}
     if hasattr(session, "trust_env"):  # requests and httpx: neither ~/.netrc nor the session's own `auth` is used
         options["auth"] = _as_it_is

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ._single_flight import IMPORTS
 from ._validation import json_value
 from .session import TIMEOUT, check_proxies
 
@@ -66,7 +67,8 @@ class UrllibSession:
 
         Raises `TransportError` or `MalformedResponse`, and `ValueError` if a header field cannot be sent.
         """
-        from ._http import post
+        with IMPORTS:
+            from ._http import post
 
         timeout = self.timeout if timeout is None else timeout
         return UrllibResponse(
