@@ -1336,6 +1336,41 @@ def test_a_new_login_removes_the_client_of_the_one_before(file: Path) -> None:
     assert not kept.exists()
 
 
+@needs_root
+@pytest.mark.parametrize("is_mounted", [True, False], ids=["mounted read-only by itself", "immutable"])
+def test_the_check_finds_a_client_that_a_new_login_could_not_remove(file: Path, is_mounted: bool) -> None:
+    """The user would confirm the code, and then the login could not be saved."""
+    kept = Path(f"{file}.client")
+    kept.write_text(client_document(Client("id", "secret")))
+    FileStore(file).check_writable()
+    assert kept.exists()
+    if is_mounted:
+        run("mount", "--bind", str(kept), str(kept))
+        run("mount", "-o", "remount,bind,ro", str(kept))
+    else:
+        run("chattr", "+i", str(kept))
+    try:
+        problem = rf"{kept}: The OAuth client of the last login cannot be removed: (Read-only|Operation not)"
+        with pytest.raises(TokenFileError, match=problem):
+            FileStore(file).check_writable()
+        with pytest.raises(TokenFileError, match=rf"{kept}: The file cannot be removed: "):
+            FileStore(file).for_login().replace(OLD_BYTES.decode(), token_text(NEW))
+    finally:
+        run("umount", str(kept)) if is_mounted else run("chattr", "-i", str(kept))
+
+
+def test_the_check_looks_at_the_client_that_a_new_login_would_remove(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path(f"{file}.client").write_text(client_document(Client("id", "secret")))
+    file.unlink()
+    monkeypatch.setattr(_file_write, "open_in_place", failing(errno.EROFS))
+    monkeypatch.setattr(os, "link", failing(errno.EXDEV))
+    FileStore(file.with_name("other.json")).check_writable()
+    with pytest.raises(TokenFileError, match="The OAuth client of the last login cannot be removed: Read-only"):
+        FileStore(file).check_writable()
+
+
 # ---- folders that others can write to ------------------------------------------------------------
 
 STICKY, OPEN, GROUPS = 0o1777, 0o777, 0o775

@@ -145,7 +145,8 @@ class FileStore:
         Does not change the file: it replaces a hard link to it if a write in place is not possible.
         """
         target, status = self._target()
-        with self._naming_the_file("No token file can be written here"):
+        removal = "The OAuth client of the last login cannot be removed"
+        with self._naming_the_file(removal if self._is_client else "No token file can be written here"):
             try:
                 with temporary_file(target, b" " * _TRIAL_SIZE, status) as temporary, temporary_name(target) as trial:
                     if status is not None and not _file_write.can_write_in_place(target):
@@ -159,11 +160,12 @@ class FileStore:
     def check_writable(self) -> None:
         """Raise `TokenFileError` if a login could not be stored: does what `replace` does, with the present content.
 
-        Removes no client. While another process holds the lock, only the folder is tried.
+        Keeps the client that `replace` removes. While another process holds the lock, the file is not written.
         """
         store = self.for_login()
-        store._kept_client()
         store.check_room()
+        if store._kept_client():
+            store.client().check_room()  # a file that cannot be removed cannot be replaced either
         with suppress(TimeoutError), self.lock(_CHECK_WAIT):
             content = self._content()
             if content is not None:
