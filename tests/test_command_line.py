@@ -205,7 +205,16 @@ def test_login_says_what_the_server_did_not_grant(shell: Shell, server: FakeGoog
     token = {"access_token": "ya29.fake", "refresh_token": "1//fake", "scope": "a", "expires_in": 60}
     server.script("token", Reply(200, token))
     done = shell("login", "--scope", "a b c")
-    assert "The server did not grant all that was asked for. Missing: b c\n" in done.err
+    assert "You asked for the scope a b c. The scope of the login is a.\n" in done.err
+
+
+def test_login_does_not_call_a_scope_missing_that_has_another_name(shell: Shell, server: FakeGoogle) -> None:
+    """Google grants `email` as a URL."""
+    granted = "openid https://www.googleapis.com/auth/userinfo.email"
+    token = {"access_token": "ya29.fake", "refresh_token": "1//fake", "scope": granted, "expires_in": 60}
+    server.script("token", Reply(200, token))
+    done = shell("login", "--scope", "openid email")
+    assert f"You asked for the scope openid email. The scope of the login is {granted}.\n" in done.err
 
 
 def test_a_second_login_says_what_becomes_of_the_first(shell: Shell, server: FakeGoogle, file: Path) -> None:
@@ -711,7 +720,7 @@ def test_revoke_says_what_it_ends_and_asks_for_confirmation(
     shell.type(answer)
     refresh_token = OAuthToken.from_json(file).refresh_token
     done = shell("revoke")
-    assert (done.status, done.out) == (DONE if is_yes else FIX_FIRST, "")
+    assert (done.status, done.out) == (DONE if is_yes else INTERRUPTED, "")
     assert "every grant that you gave to the Cloud project" in done.err
     assert f"Continue? [y/N] {'Revoked.' if is_yes else 'ytmusic_oauth: Nothing was revoked.'}" in done.err
     assert server.can_refresh(refresh_token) == file.exists() == (not is_yes)
@@ -986,8 +995,8 @@ def test_an_argument_that_is_not_utf_8_is_neither_sent_nor_quoted(
         pytest.param("{}", "it has no client_id, neither at the top", id="empty object"),
         pytest.param(json.dumps({"installed": CLIENT_SECRET}), "it has no client_id", id="client is text"),
         pytest.param(
-            json.dumps({"type": "service_account", "private_key": CLIENT_SECRET}),
-            "it has no client_id",
+            json.dumps({"type": "service_account", "client_id": CLIENT_ID, "private_key": CLIENT_SECRET}),
+            "it is the key of a service account, which YouTube Music does not accept. Pass the JSON file of an OAuth",
             id="service account",
         ),
         pytest.param(
@@ -996,7 +1005,9 @@ def test_an_argument_that_is_not_utf_8_is_neither_sent_nor_quoted(
             id="too large",
         ),
         pytest.param(
-            json.dumps({"installed": {"client_id": CLIENT_ID}}), "client_secret is empty", id="secret missing"
+            json.dumps({"installed": {"client_id": CLIENT_ID}}),
+            "it has no client_secret. Get a new secret from the server: the Google Cloud console shows one only once. ",
+            id="secret missing",
         ),
         pytest.param(
             json.dumps({"installed": {"client_id": [CLIENT_SECRET], "client_secret": CLIENT_SECRET}}),
@@ -1016,7 +1027,7 @@ def test_an_argument_that_is_not_utf_8_is_neither_sent_nor_quoted(
             id="not UTF-8",
         ),
         pytest.param(json.dumps({**FLAT, "client_id": ""}), "client_id is empty", id="id empty"),
-        pytest.param(json.dumps({**FLAT, "client_secret": ""}), "client_secret is empty", id="secret empty"),
+        pytest.param(json.dumps({**FLAT, "client_secret": ""}), "it has no client_secret", id="secret empty"),
         pytest.param(json.dumps({**FLAT, "client_secret": 5}), "client_secret is not text", id="secret a number"),
         pytest.param(json.dumps({**FLAT, "scope": [CLIENT_SECRET]}), "scope is not text", id="scope a list"),
         pytest.param(json.dumps({**FLAT, "parameters": CLIENT_SECRET}), "parameters is not a dict", id="parameters"),
@@ -1060,7 +1071,8 @@ def test_an_invalid_client_file_is_named_and_not_quoted(
     (tmp_path / "client.json").write_text(content, encoding="latin-1")
     done = shell("login", "--client-secrets", "client.json")
     assert (done.status, done.out) == (FIX_FIRST, "")
-    assert done.err.startswith(f"ytmusic_oauth: client.json is not the file of an OAuth client: {problem}")
+    assert done.err.startswith(f"ytmusic_oauth: client.json cannot be used as the OAuth client: {problem}")
+    assert re.search(r"(Pass|pass) (the JSON file|--client-authentication none)", done.err), "no next step"
     assert CLIENT_SECRET not in done.err
     assert server.transcript == []
 

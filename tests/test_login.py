@@ -345,7 +345,7 @@ def test_an_interrupt_while_the_client_is_saved_does_not_wait_for_the_lock(
     """The token is in its file by then; the client can be passed to each command."""
     keep, held = _login._keep, ExitStack()
 
-    def taken(token: RefreshingToken, file: str, document: str, wait: float = 40.0) -> bool:
+    def taken(token: RefreshingToken, file: str, document: str, wait: float) -> bool:
         if wait:
             held.enter_context(file_lock(file, 0.0))
             raise KeyboardInterrupt

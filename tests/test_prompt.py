@@ -417,7 +417,11 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Sequence[Started]:
     return processes
 
 
-@pytest.mark.parametrize(("executable", "python"), [("/opt/python", "/opt/python"), ("", "python3")])
+@pytest.mark.parametrize(
+    ("executable", "python"),
+    [(path, path) for path in ("/opt/python", "/opt/python3.13t", "/opt/Python", "/opt/pypy3", "/opt/graalpy")]
+    + [("", "python3")],
+)
 def test_the_browser_has_a_process_of_its_own(
     started: Sequence[Started], monkeypatch: pytest.MonkeyPatch, executable: str, python: str
 ) -> None:
@@ -459,6 +463,16 @@ def test_a_frozen_program_does_not_start_itself_as_a_browser(
 ) -> None:
     """There, `sys.executable` is the program, which would ignore our arguments and log in once more."""
     monkeypatch.setattr(sys, "frozen", True, raising=False)
+    assert open_browser("https://a.example/device", "AH-1")(), "it has failed"
+    assert started == []
+
+
+@pytest.mark.parametrize("host", ["/usr/bin/qgis", "/usr/bin/uwsgi", "/opt/FreeCAD", "/python/host", "/opt/my-python"])
+def test_a_program_that_embeds_python_does_not_start_itself_as_a_browser(
+    started: Sequence[Started], monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    """There, `sys.executable` is that program."""
+    monkeypatch.setattr(sys, "executable", host)
     assert open_browser("https://a.example/device", "AH-1")(), "it has failed"
     assert started == []
 

@@ -30,6 +30,10 @@ _VARIABLES: Final = {"client_id": "YTMUSIC_OAUTH_CLIENT_ID", "client_secret": "Y
 # Characters; a client_secret.json has about four hundred.
 _LARGEST_FILE: Final = 2**20
 _CLIENT_FILE: Final = "Pass the JSON file of an OAuth client, such as the Google Cloud console offers for download"
+_INCOMPLETE: Final = (
+    "Get a new secret from the server: the Google Cloud console shows one only once. "
+    "For a client without a secret, pass --client-authentication none"
+)
 # A placeholder, for a request without a client.
 _NOT_SENT: Final = Client("not-sent", "not-sent")
 
@@ -87,7 +91,8 @@ def choose_client(
     except FieldError as error:
         variable = _VARIABLES.get(error.key, "")
         if given and variable:
-            raise ValueError(f"{options.client_secrets} is not the file of an OAuth client: {error}") from None
+            why = (f"{error}",) if client.client_secret else ("it has no client_secret", _INCOMPLETE)
+            raise _unusable(options.client_secrets, *why) from None
         if os.environ.get(variable):
             raise UnknownClient(f"{variable}: {error}") from None
         raise
@@ -117,7 +122,8 @@ def _kept(options: Options, given: Client | None, stated: Endpoints | None, *, s
         if not options.remember or (sends_token and given and stated):  # it is not needed
             return None
         problem = "was not written by `login`, or was changed" if isinstance(error, ValueError) else "cannot be used"
-        advice = "Move it away, use another folder, or pass both --client-secrets and --endpoints"
+        option = "both --client-secrets and --endpoints" if sends_token else "--no-remember"
+        advice = f"Move it away, use another folder, or pass {option}"
         raise UnknownClient(f"{store.path} {problem}: {_reason(error)}. {advice}") from None
     if kept is None or kept.endpoints is None:
         return None
@@ -158,7 +164,11 @@ def _read_client(path: str) -> Client:
     except OSError as error:
         raise ValueError(f"{file}: {error.strerror or type(error).__name__}. {_CLIENT_FILE}") from None
     except ValueError as error:
-        raise ValueError(f"{path} is not the file of an OAuth client: {_reason(error)}. {_CLIENT_FILE}") from None
+        raise _unusable(path, _reason(error)) from None
+
+
+def _unusable(path: str | None, reason: str, advice: str = _CLIENT_FILE) -> ValueError:
+    return ValueError(f"{path} cannot be used as the OAuth client: {reason}. {advice}")
 
 
 def _reason(error: TokenStoreError | ValueError) -> str:

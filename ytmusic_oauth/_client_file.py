@@ -40,6 +40,8 @@ class Client(NamedTuple):
 def parse_client(document: str) -> Client:
     """Parse a client file. Raises `ValueError`, which quotes no value."""
     content = json_object(document)
+    if content.get("type") == "service_account":
+        raise ValueError("is the key of a service account, which YouTube Music does not accept")
     client = content.get("installed") or content.get("web") or content
     if not is_object(client) or "client_id" not in client:
         raise ValueError('has no client_id, neither at the top nor under "installed" or "web"')

@@ -187,8 +187,8 @@ def _run(argv: Sequence[str] | None, program: str) -> int:
         hint = f" Run `{program} login` with the same --file and client options." if again else ""
         exit_status = LOG_IN_AGAIN if again else TRY_LATER if error.retryable else FIX_FIRST
         return _failed(arguments, type(error).__name__, f"{error}{hint}", exit_status)
-    except (KeyboardInterrupt, EOFError):
-        return _failed(arguments, "Interrupted", "Interrupted.", INTERRUPTED)
+    except (KeyboardInterrupt, EOFError) as error:
+        return _failed(arguments, "Interrupted", str(error) or "Interrupted.", INTERRUPTED)
     except BrokenPipeError:
         if arguments.run is not login:  # the reader has seen enough
             return INTERRUPTED

@@ -135,7 +135,7 @@ def revoke(options: Options) -> None:
         if client.endpoints.is_google:
             write_message("Google ends every grant that you gave to the Cloud project, not this one alone.")
         if ask("Continue? [y/N] ").lower() not in {"y", "yes"}:
-            raise ValueError("Nothing was revoked")
+            raise EOFError("Nothing was revoked.")
     try:
         with store.lock(LOCK_WAIT):  # a concurrent refresh may rotate the refresh token
             before, token = store.read() or "", load_token(store)

@@ -162,8 +162,9 @@ class _Connection(HTTPConnection):
             raise _proxy_failed(error, self._proxy, self._server.netloc) from None
         self.sock.settimeout(_remaining(self.deadline))
         if self._context:
+            name = (self._server.hostname or "").rstrip(".")  # a certificate has no dot there
             try:
-                self.sock = self._context.wrap_socket(self.sock, server_hostname=self._server.hostname)
+                self.sock = self._context.wrap_socket(self.sock, server_hostname=name)
             except OSError as error:
                 raise _untrusted(error, self._server.netloc) from None
             self.sock.settimeout(_remaining(self.deadline))

@@ -137,8 +137,8 @@ def _report(
     with suppress(OSError):  # it was moved or removed since
         is_private = not os.stat(file).st_mode & 0o077
     write_message(f"Logged in. The token is in {file}{', readable only by its owner' if is_private else ''}.")
-    if refused := [each for each in client.scope.split() if each not in token.scope.split()]:
-        write_message(f"The server did not grant all that was asked for. Missing: {' '.join(refused)}")
+    if not {*client.scope.split()} <= {*token.scope.split()}:  # refused, or an alias: Google's `email` becomes a URL
+        write_message(f"You asked for the scope {client.scope}. The scope of the login is {token.scope}.")
     if not token.refresh_token:
         write_message(f"The server gave no refresh token: this login ends on {local_time(token.expires_at)}.")
         write_message("To stay logged in, request one: many servers want the scope offline_access.")
@@ -183,7 +183,7 @@ def _save(token: RefreshingToken, options: Options, document: str, line: StatusL
             else:
                 # From now on, it may be replaced there: by a refresh, or by another login.
                 options.saved_in = FileStore(options.file).absolute
-                return _keep(token, options.file, document)
+                return _keep(token, options.file, document, LOCK_WAIT)
             time.sleep(_PAUSE)
     except BaseException:
         _save_last(token, options, document)
@@ -226,7 +226,7 @@ def _check_lock(file: str) -> None:
         raise TokenFileError(problem, path=file, advice=advice) from None
 
 
-def _keep(token: RefreshingToken, file: str, document: str, wait: float = LOCK_WAIT) -> bool:
+def _keep(token: RefreshingToken, file: str, document: str, wait: float) -> bool:
     """Write the client beside the token file, but only while the file holds this login.
 
     It must not end up beside another one.
@@ -280,7 +280,7 @@ def _rescue(token: RefreshingToken, options: Options, document: str) -> str:
                 os.rmdir(folder)
                 continue
             options.saved_in = file
-            _keep(token, file, document)
+            _keep(token, file, document, 0.0)
             return file
     return ""
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import time
@@ -132,14 +133,16 @@ def open_browser(link: str, device_code: str) -> Callable[[], bool]:
 
     The browser gets a process of its own, so that it neither blocks the login nor writes to our output.
     """
-    # "frozen" by PyInstaller, say: `sys.executable` is the program, which would start again.
-    if hasattr(sys, "frozen") or contains(link, device_code):
+    # "frozen" by PyInstaller, say, or embedded: `sys.executable` is the program, which would start again.
+    python = sys.executable or "python3"
+    is_python = re.match("python|pypy|graalpy", os.path.basename(python), re.IGNORECASE) and not hasattr(sys, "frozen")
+    if not is_python or contains(link, device_code):
         return lambda: True
     try:
         import subprocess
 
         browser = subprocess.Popen(
-            [sys.executable or "python3", "-I", "-c", _BROWSE, link],
+            [python, "-I", "-c", _BROWSE, link],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -139,7 +139,7 @@ def check_session(session: object) -> None:
 
 # ---- proxies -------------------------------------------------------------------------------------
 
-_PROXY: Final = r"(?ai)http://((?P<user>[^:/?#]*)(:(?P<password>[^/?#]*))?@)?(?P<host>[\w-]{1,63}(\.[\w-]{1,63})*|\[[0-9a-f:.]+\])(:(?P<port>\d{1,5}))?/*"
+_PROXY: Final = r"(?ai)http://((?P<user>[^:/?#\ud800-\udfff]*)(:(?P<password>[^/?#\ud800-\udfff]*))?@)?(?P<host>[\w-]{1,63}(\.[\w-]{1,63})*|\[[0-9a-f:.]+\])(:(?P<port>\d{1,5}))?/*"
 
 
 class Proxy(NamedTuple):
@@ -174,10 +174,10 @@ def parse_proxy(url: str) -> Proxy:
     headers = {}
     if parts["user"] is not None:
         from base64 import b64encode
-        from urllib.parse import unquote
+        from urllib.parse import unquote_to_bytes
 
-        user_password = f"{unquote(parts['user'])}:{unquote(parts['password'] or '')}"
-        headers["Proxy-Authorization"] = f"Basic {b64encode(user_password.encode()).decode()}"
+        user_password = unquote_to_bytes(f"{parts['user']}:{parts['password'] or ''}")
+        headers["Proxy-Authorization"] = f"Basic {b64encode(user_password).decode()}"
     return Proxy(parts["host"].strip("[]"), int(parts["port"] or "80"), headers)
 
 
