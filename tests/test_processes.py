@@ -251,6 +251,42 @@ def test_a_child_forked_during_a_refresh_waits_for_it(server: FakeGoogle, clock:
     assert refreshes(server) == 1
 
 
+def test_a_program_that_ends_waits_for_the_refresh_of_a_daemon_thread(server: FakeGoogle, tmp_path: Path) -> None:
+    """The server has replaced the refresh token: the response must be saved."""
+    path = tmp_path / "oauth.json"
+    server.rotate = True
+    logged_in(server, rotates=True).store_token(str(path))
+    script = """
+import sys, threading
+from ytmusic_oauth import Endpoints, OAuthCredentials, RefreshingToken
+path, client_id, client_secret, *urls = sys.argv[1:]
+token = RefreshingToken.load(OAuthCredentials(client_id, client_secret, endpoints=Endpoints(*urls)), path)
+threading.Thread(target=token.refresh, daemon=True).start()
+sys.stdin.readline()
+print("ends", flush=True)
+"""
+    client = (CLIENT_ID, CLIENT_SECRET, server.device_code_url, server.token_url)
+    program = subprocess.Popen(
+        [sys.executable, "-c", script, str(path), *client],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with program:
+        assert program.stdin
+        assert program.stdout
+        with server.hold("token"):
+            server.wait_for_requests(2, "token")
+            program.stdin.write("\n")
+            program.stdin.flush()
+            assert program.stdout.readline() == "ends\n"
+            with pytest.raises(subprocess.TimeoutExpired):
+                program.wait(0.3)
+        assert program.wait(60) == 0
+    assert server.can_refresh(OAuthToken.from_json(path).refresh_token)
+
+
 def test_a_child_forked_while_a_refresh_imports_a_module_can_import_it(server: FakeGoogle, tmp_path: Path) -> None:
     """Such a child would wait for ever, and keep the lock of the token file from all other processes."""
     path = tmp_path / "oauth.json"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import atexit
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack, suppress
@@ -12,6 +13,7 @@ from typing import Callable, Final
 from ._cycle import Cycle, Task, decide
 from ._file_store import FileStore
 from ._log import Log
+from ._retries import TIMEOUT
 from ._single_flight import CHANGES, SingleFlight, caller
 from ._state import State
 from ._steps import FRESH, Ask, Event, Goal, Lock, Read, Step, Steps, Wait, Warn
@@ -26,6 +28,17 @@ from .store import TokenStore
 _Pass = Callable[[Cycle], Steps]
 # Which thread holds the lock of which store: acquiring it again would deadlock.
 _locked: Final[dict[ExitStack, tuple[tuple[object, int], TokenStore]]] = {}
+# The refreshes under way, each in its process, after which the refresh token in the store may be invalid.
+_rotating: Final[dict[ExitStack, object]] = {}
+
+
+@atexit.register
+def _finish() -> None:
+    """Wait for a refresh by a daemon thread: at exit, Python stops it, and a new refresh token would be lost."""
+    give_up_at = time.monotonic() + TIMEOUT
+    with suppress(KeyboardInterrupt):
+        while caller()[0] in _rotating.values() and time.monotonic() < give_up_at:
+            time.sleep(0.05)
 
 
 class Refresher(SingleFlight):
@@ -165,6 +178,7 @@ class Refresher(SingleFlight):
                     held.close()
             finally:  # even after another interrupt, which may have left something to close
                 _locked.pop(held, None)
+                _rotating.pop(held, None)
                 with suppress(Exception):
                     held.close()
         if warning is not None:
@@ -191,6 +205,7 @@ class Refresher(SingleFlight):
                     # The refresh token in the store will become invalid. Without room for the new one, the login would
                     # be lost when this process ends.
                     _check_room(self.store)
+                    _rotating[held] = caller()[0]
                 response = cycle.response = _ask(credentials, step)
             except OAuthError as error:
                 return _now()._replace(error=error)
