@@ -20,11 +20,11 @@ IMPORTS: Final = threading.RLock()
 
 def _after_fork_in_child() -> None:
     _process[0] = object()
-    IMPORTS.release()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=IMPORTS.acquire, after_in_parent=IMPORTS.release, after_in_child=_after_fork_in_child)
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+    os.register_at_fork(before=IMPORTS.acquire, after_in_parent=IMPORTS.release, after_in_child=IMPORTS.release)
 
 
 class Mutex:
