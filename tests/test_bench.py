@@ -140,4 +140,19 @@ def test_the_exit_status_is_1_if_a_limit_is_exceeded(
 ) -> None:
     monkeypatch.setattr(table, "counts", lambda: iter([Count("the thing", number, limit=2)]))
     assert table.main(["the thing"]) == status
-    assert ("Over the limit: the thing." in capsys.readouterr().out) == bool(status)
+    shown = capsys.readouterr().out
+    assert ("Over the limit: the thing." in shown) == bool(status)
+    assert ("of fastest" in shown, "exponent" in shown, "Reads that took" in shown) == (False,) * 3, (
+        "a heading of no row"
+    )
+
+
+@pytest.mark.parametrize("words", [["nonsense"], ["the thing", "nonsense"]])
+def test_a_word_that_is_in_no_name_is_an_error(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(table, "counts", lambda: iter([Count("the thing", 2, limit=2)]))
+    assert table.main(words) == 2
+    shown = capsys.readouterr().out
+    assert shown.endswith("\nNo case has this in its name: nonsense.\n")
+    assert "Everything" not in shown

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Print each measurement, its limit, and whether it was exceeded. Exits with 1 if one was.
+"""Print each measurement, its limit, and whether it was exceeded. Exits with 1 if one was, with 2 for an unknown word.
 
 python -m tests.tools.bench.table [WORD ...]   # only rows that have one of the words: as_auth import
 python -m tests.tools.bench.table --peers      # the other libraries that are installed
@@ -30,7 +30,12 @@ def main(words: Sequence[str]) -> int:
     """Print the rows that have one of the words, or all. Returns the exit status."""
     print(f"Python {sys.version.split()[0]} on {sys.platform}. Each ratio is the median of pairs that took turns.")
     tables = [peers()] if "--peers" in words else [ratios(words), numbers(words), growth(words), waiting(words)]
-    exceeded = [row.name for table in tables for row in table if row.is_exceeded]
+    rows = [row for table in tables for row in table]
+    unknown = [word for word in words if word != "--peers" and not any(word in row.name for row in rows)]
+    if unknown:
+        print(f"\nNo case has this in its name: {', '.join(unknown)}.")
+        return 2
+    exceeded = [row.name for row in rows if row.is_exceeded]
     print(f"\nOver the limit: {'; '.join(exceeded)}." if exceeded else "\nEverything is within its limit.")
     return 1 if exceeded else 0
 
@@ -44,11 +49,12 @@ class Row(NamedTuple):
 
 def ratios(words: Sequence[str]) -> Iterator[Row]:
     """Costs, divided by their floors."""
-    print(f"\n{'':31} {'ratio':>6} {'quartiles':>11} {'of fastest':>13} {'limit':>8} {'cost':>8} {'floor':>8}")
+    title = f"{'':31} {'ratio':>6} {'quartiles':>11} {'of fastest':>13} {'limit':>8} {'cost':>8} {'floor':>8}"
     FOLDER.mkdir(exist_ok=True)
-    for case in chosen(COMPARISONS, words):
+    for case in chosen(COMPARISONS, words, title):
         if case.prepare is zipapp and not ZIPAPP.exists():
             print(f"{case.name:31} (not built: make zipapp)")
+            yield Row(case.name, is_exceeded=False)
             continue
         with tempfile.TemporaryDirectory(dir=FOLDER) as folder, case.prepare(Path(folder)) as (cost, floor):
             found = compared(cost, floor, case.rounds)
@@ -65,8 +71,7 @@ def ratios(words: Sequence[str]) -> Iterator[Row]:
 
 def numbers(words: Sequence[str]) -> Iterator[Row]:
     """What is counted, not timed."""
-    print(f"\n{'':58} {'limit':>8}")
-    for count in chosen(counts(), words):
+    for count in chosen(counts(), words, f"{'':58} {'limit':>8}"):
         row = Row(count.name, count.limit is not None and count.number > count.limit)
         limit = "" if count.limit is None else f"{count.limit:,.0f}"
         print(f"{count.name:48} {f'{count.number:,.0f} {count.unit}'.strip():>9} {limit:>8}{mark(row)}")
@@ -76,8 +81,8 @@ def numbers(words: Sequence[str]) -> Iterator[Row]:
 
 def growth(words: Sequence[str]) -> Iterator[Row]:
     """How costs grow: the exponent of the worst step, and the cost per unit at each size."""
-    print(f"\n{'':42} {'exponent':>8} {'quartiles':>11} {'of fastest':>13} {'limit':>8}")
-    for case in chosen(GROWTHS, words):
+    title = f"{'':42} {'exponent':>8} {'quartiles':>11} {'of fastest':>13} {'limit':>8}"
+    for case in chosen(GROWTHS, words, title):
         found = grown(case)
         row = Row(case.name, found.low > EXPONENT and found.best > EXPONENT)
         quartiles = f"{found.low:.2f}-{found.high:.2f}"
@@ -91,8 +96,7 @@ def growth(words: Sequence[str]) -> Iterator[Row]:
 
 def waiting(words: Sequence[str]) -> Iterator[Row]:
     """Who waits for a refresh."""
-    print("\nReads that took more than 50 ms, with a server that takes 1 s")
-    for case in chosen(WAITINGS, words):
+    for case in chosen(WAITINGS, words, "Reads that took more than 50 ms, with a server that takes 1 s"):
         with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
             found = waited(case, Path(folder))
         row = Row(case.name, found.slow > case.limit * found.refreshes)
@@ -120,9 +124,14 @@ def peers() -> Iterator[Row]:
 _T = TypeVar("_T", Comparison, Count, Growth, Waiting)
 
 
-def chosen(rows: Iterable[_T], words: Sequence[str]) -> Iterator[_T]:
-    """The rows that have one of the words."""
-    return (row for row in rows if not words or any(word in row.name for word in words))
+def chosen(rows: Iterable[_T], words: Sequence[str], title: str) -> Iterator[_T]:
+    """The rows that have one of the words. Prints the title before the first one."""
+    for row in rows:
+        if not words or any(word in row.name for word in words):
+            if title:
+                print(f"\n{title}")
+            title = ""
+            yield row
 
 
 def mark(row: Row) -> str:
