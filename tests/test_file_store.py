@@ -1546,6 +1546,46 @@ def test_the_client_of_another_user_is_read_in_no_folder(
 
 
 @needs_root
+@pytest.mark.parametrize(("user", "owner", "gets"), [(0, 4242, 4242), (0, 0, 0), (7, 4242, 0)])
+def test_root_keeps_the_client_for_the_owner_of_the_token(
+    file: Path, monkeypatch: pytest.MonkeyPatch, user: int, owner: int, gets: int
+) -> None:
+    """Root logs in again for a service, which could else neither use the client nor log in itself."""
+    chown(file.parent, 4242, 4242)
+    chown(file, owner, owner)
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    store = FileStore(file).client()
+    assert store.replace(None, "{}")
+    status = Path(store.path).stat()
+    assert (status.st_uid, status.st_gid, mode(Path(store.path))) == (gets, gets, 0o600)
+
+
+@needs_root
+def test_no_client_is_kept_that_the_owner_of_the_token_could_not_read(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chown(file, 4242, 4242)
+    monkeypatch.setattr(os, "fchown", failing(errno.EPERM))
+    with pytest.raises(TokenFileError, match="The token file cannot be written: Operation not permitted"):
+        FileStore(file).client().replace(None, "{}")
+    assert is_alone(file)
+
+
+def test_a_client_without_a_token_beside_it_is_kept(tmp_path: Path) -> None:
+    store = FileStore(tmp_path / "oauth.json").client()
+    assert store.replace(None, "{}")
+    assert store.read() == "{}"
+
+
+def test_keeping_a_client_removes_no_other_file(file: Path) -> None:
+    others = [Path(f"{file}.client"), Path(f"{file}.client.client")]
+    for each in others:
+        each.write_text(client_document(Client("id", "secret")))
+    assert FileStore(file).client().replace(others[0].read_text(), "{}")
+    assert [each.exists() for each in others] == [True, True]
+
+
+@needs_root
 def test_a_refresh_is_saved_in_the_file_of_another_user(shared: Path) -> None:
     """The login is there already."""
     file = shared / "oauth.json"

@@ -40,6 +40,16 @@ def _this_user() -> int:
     return user
 
 
+def token_of_client(client: str) -> os.stat_result | None:
+    """Return the status of the token file whose owner gets a new client file; None if that is ours.
+
+    Root keeps the client for the service that owns the token.
+    """
+    with suppress(OSError):
+        return None if _this_user() else os.stat(client[: -len(".client")])
+    return None
+
+
 def may_be_planted(folder: str, status: os.stat_result, *, is_client: bool = False) -> bool:
     """Whether another user may have put this file or link into the folder.
 

@@ -19,7 +19,7 @@ from typing import Final
 
 from . import _file_write
 from ._file_lock import FileLock
-from ._file_owner import follow_links, may_be_planted
+from ._file_owner import follow_links, may_be_planted, token_of_client
 from ._file_write import NO_RENAME, temporary_file, temporary_name
 from .exceptions import TokenFileError, TokenFileNotFound
 
@@ -78,7 +78,7 @@ class FileStore:
 
     def replace(self, before: str | None, after: str) -> bool:
         """Compare and swap, mode 0600, all or nothing. Compares just before the rename: see SECURITY.md."""
-        if self._is_for_login:
+        if self._is_for_login and not self._is_client:
             self.forget_client()
         return self._swap(before, after.encode())
 
@@ -253,9 +253,10 @@ class FileStore:
 
     def _swap(self, before: str | None, content: bytes) -> bool:
         target, status = self._target()
+        owned = token_of_client(target) if status is None and self._is_client else status
         with self._naming_the_file("The token file cannot be written"):
             try:
-                with temporary_file(target, content, status) as temporary:
+                with temporary_file(target, content, owned) as temporary:
                     if self.read() != before:
                         return False
                     os.replace(temporary, target)
