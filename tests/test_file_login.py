@@ -345,9 +345,11 @@ def test_an_error_says_what_the_file_is_and_what_to_do(
 
 
 @pytest.mark.usefixtures("clock")
-def test_a_folder_made_by_docker_is_named(tmp_path: Path) -> None:
+def test_advice_about_a_folder_does_no_harm(tmp_path: Path) -> None:
+    """It may be the user's home, or one that Docker has made. `rmdir` removes only the latter: it is empty."""
     (tmp_path / "oauth.json").mkdir()
-    with pytest.raises(TokenFileError, match=r"this is a folder\. Docker makes one if the file .* does not exist"):
+    advice = r"Not a token file: this is a folder\. Name a file in it\. Docker makes an empty folder .* with rmdir, "
+    with pytest.raises(TokenFileError, match=advice):
         load_token(FileStore(tmp_path / "oauth.json"))
 
 
@@ -438,8 +440,9 @@ def test_a_deleted_working_directory_does_not_break_absolute_paths(
     token.local_cache = tmp_path / "oauth.json"
     token.refresh()
     assert RefreshingToken.load(token.credentials, tmp_path / "oauth.json") == token
-    with pytest.raises(TokenFileError, match=r"oauth\.json: .* cannot be used: No such file or directory\. "):
+    with pytest.raises(TokenFileError, match=r"oauth\.json: .* cannot be used: No such file or directory\. ") as failed:
         token.store_token("oauth.json")
+    assert failed.value.advice == "Change to another folder, or use an absolute path."
 
 
 @pytest.mark.parametrize("path", ["oauth\0.json", "oauth\udc00\ud800.json"], ids=["NUL", "half a character"])

@@ -17,7 +17,7 @@ _ELSEWHERE: Final = "Log in, with another path for the token file."
 #: A folder where the token file should be: the kind, and what to do next.
 FOLDER: Final = (
     "this is a folder",
-    "Docker makes one if the file to mount does not exist: remove it, create the file, and start the container again.",
+    "Name a file in it. Docker makes an empty folder for a missing file: remove that with rmdir, and create the file.",
 )
 _AUTHORIZED_USER: Final = (
     "this is a file in Google's authorized_user format",

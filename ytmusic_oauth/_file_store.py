@@ -58,7 +58,8 @@ class FileStore:
         except ValueError:
             raise TokenFileError("The path has a character that no path can have", path=repr(self.path)) from None
         except OSError as error:
-            raise self.failed("The working directory cannot be used", error) from error
+            advice = "Change to another folder, or use an absolute path."
+            raise self.failed("The working directory cannot be used", error, advice) from error
         self.absolute = os.path.join(folder, self.path)
 
     def __eq__(self, other: object) -> bool:
@@ -199,11 +200,11 @@ class FileStore:
         problem = "" if os.path.isabs(self.path) else f"There is no token file here, in {folder}"
         return TokenFileNotFound(problem, path=self.path)
 
-    def failed(self, problem: str, error: OSError) -> TokenFileError:
-        """Return the error for a failed system call."""
+    def failed(self, problem: str, error: OSError, advice: str = "") -> TokenFileError:
+        """Return the error for a failed system call, with advice that fits it unless some is given."""
         from ._file_kinds import advice_for
 
-        what, advice = error.strerror or type(error).__name__, advice_for(error.errno)
+        what, advice = error.strerror or type(error).__name__, advice or advice_for(error.errno)
         if error.errno == errno.ENOENT and not os.path.isabs(self.path):
             what += f", in {folder}" if (folder := os.path.dirname(self.absolute)) else ""
             advice = _TILDE_ADVICE if self.path.startswith("~") else advice
