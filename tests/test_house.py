@@ -95,7 +95,7 @@ PLAN: Final[Mapping[str, Imports]] = {
     "_login": Imports(
         "_client_choice _client_file _cycle _file_owner _file_store _keyboard _options _output _store_access _terminal "
         "credentials exceptions models protocol token",
-        "os signal time",
+        "os time",
     ),
     "_commands": Imports(
         "_client_choice _cycle _file_store _login _options _output _snapshot _store_access _terminal exceptions models "

@@ -182,17 +182,25 @@ def test_ctrl_z_and_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs a shell with job control")
-def test_a_job_in_the_background_is_not_stopped(desk: Desk) -> None:
-    """It would be if it read from the terminal."""
+def test_a_job_in_the_background_is_not_stopped(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be if it read from the terminal. Nor does it count down there, over what is typed."""
     with desk.start(*BASH) as terminal:
+        shown, show = "", terminal.screen.show
+
+        def record(text: str) -> None:
+            nonlocal shown
+            shown += text
+            show(text)
+
+        monkeypatch.setattr(terminal.screen, "show", record)
         terminal.type(f"PS1='> '; {shlex.join(desk.command)} &\n")
-        terminal.see(" left")
+        terminal.see("Press Enter")
         terminal.type("echo typed to the shell\n")
         desk.server.approve(desk.server.user_codes()[0])
         terminal.see("To print a header")
         terminal.type("jobs; exit\n")
         terminal.end()
-    assert "Stopped" not in terminal.screen.text
+    assert re.search("Stopped| left", shown) is None
 
 
 def test_a_browser_that_is_missing_is_told(tmp_path: Path) -> None:
@@ -448,6 +456,35 @@ def test_the_end_of_input_is_not_an_empty_answer(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(EOFError):
         ask("Client id: ")
     assert screen.getvalue() == "Client id: Client id: \n"
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_kill_at_a_hidden_question_leaves_the_terminal_as_it_was(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Otherwise, what is typed next is not shown."""
+    if not hasattr(signal, name):
+        pytest.skip("this system has no such signal")
+    number: signal.Signals = getattr(signal, name)
+    is_shown = True
+
+    def hidden(_: str) -> str:
+        nonlocal is_shown
+        is_shown = False
+        try:
+            signal.raise_signal(number)
+        finally:
+            is_shown = True
+        return ""
+
+    monkeypatch.setattr("getpass.getpass", hidden)
+    killed: list[int] = []
+    before = signal.signal(number, lambda number, _: killed.append(number))
+    try:
+        with pytest.raises(EOFError):
+            ask("Client secret: ", hidden=True)
+        signal.raise_signal(number)
+    finally:
+        signal.signal(number, before)
+    assert (is_shown, killed) == (True, [number]), "later, it kills again"
 
 
 @pytest.mark.usefixtures("clock")

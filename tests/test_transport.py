@@ -900,6 +900,11 @@ def test_a_refusal_of_a_proxy_is_not_tried_again(proxy: Proxy, clock: Clock) -> 
     assert len(proxy.heads) == 1
 
 
+def test_a_proxy_whose_address_is_ipv6_is_named_as_in_a_url() -> None:
+    with pytest.raises(TransportError, match=r"^The proxy \[::1\]:1 cannot be reached"):
+        post(UrllibSession({"https": "http://[::1]:1"}, timeout=20), "https://oauth.example/token")
+
+
 def test_a_proxy_that_cannot_be_reached_is_reported_as_such(
     monkeypatch: pytest.MonkeyPatch, closed_port: int, server: FakeGoogle
 ) -> None:

@@ -290,7 +290,8 @@ def _unreachable(error: Exception, name: str, *, sent: bool = False, reason: str
 def _proxy_failed(error: Exception, proxy: Proxy, server: str) -> TransportError:
     # Not the rest of the message, which is the proxy's reason phrase: it may repeat the password.
     refusal = re.match(r"Tunnel connection failed: (\d+)", str(error))
-    name, status = f"The proxy {proxy.host}:{proxy.port}", int(refusal[1]) if refusal else 0
+    host = f"[{proxy.host}]" if ":" in proxy.host else proxy.host
+    name, status = f"The proxy {host}:{proxy.port}", int(refusal[1]) if refusal else 0
     if isinstance(error, OSError) and not status:
         failed = _unreachable(error, name)
         failed.reason = "proxy"

@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, suppress
+from contextlib import closing, suppress
 from typing import Final
 
 from ._client_choice import choose_client, words_of
@@ -19,7 +18,7 @@ from ._keyboard import keyboard
 from ._options import Options
 from ._output import duration, local_time, write_event, write_message
 from ._store_access import cause, load_token
-from ._terminal import StatusLine, can_ask, open_browser, wait
+from ._terminal import StatusLine, can_ask, open_browser, stoppable, wait
 from .credentials import OAuthCredentials
 from .exceptions import OAuthError, TokenFileError, TokenFileNotFound, TokenStoreError
 from .models import AuthCodeDict
@@ -46,7 +45,7 @@ def login(options: Options) -> None:
     document = client_document(kept) if options.remember else ""
     confirmed: list[RefreshingToken] = []
     is_kept = False
-    with _stoppable(), closing(StatusLine(wanted=not options.json)) as line:
+    with stoppable(), closing(StatusLine(wanted=not options.json)) as line:
         try:
             line.show(f"Asking {client.endpoints.device_code_url} for a code")
             code = client.get_code()
@@ -253,16 +252,6 @@ def _is_stored(token: RefreshingToken, file: str) -> bool:
     with suppress(TokenStoreError):
         return load_token(FileStore(file)) == token.as_dict()
     return False
-
-
-def _stoppable() -> ExitStack:
-    """Let a terminal that closes, or a `kill`, interrupt as Ctrl-C does, until the stack is closed."""
-    handlers = ExitStack()
-    for each in (getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)):
-        if signal.getsignal(each) != signal.SIG_IGN:  # nohup
-            with suppress(ValueError):  # not in the main thread
-                handlers.callback(signal.signal, each, signal.signal(each, signal.default_int_handler))
-    return handlers
 
 
 def _rescue(token: RefreshingToken, options: Options, document: str) -> str:

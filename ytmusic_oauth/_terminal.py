@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from types import BuiltinFunctionType, FrameType
 from typing import Final, TextIO
 
@@ -42,7 +42,7 @@ class StatusLine:
 
     def show(self, text: str) -> None:
         """Show a text in place of the last one."""
-        if self.is_shown:
+        if self.is_shown and _is_in_foreground():
             # Not in the last column: some terminals would begin a new line.
             width = (columns() or 80) - 1
             text = text[:width].ljust(min(self._length, width))
@@ -86,6 +86,16 @@ class StatusLine:
         self._on_ctrl_z(self._stop)  # now it is in the foreground again
 
 
+def _is_in_foreground() -> bool:
+    """Whether this job has the terminal. From the background, it would write over what is typed to the shell."""
+    if sys.platform == "win32":
+        return True
+    else:
+        with suppress(OSError):  # it has no controlling terminal
+            return os.tcgetpgrp(sys.stderr.fileno()) == os.getpgrp()
+        return True
+
+
 # ---- questions -----------------------------------------------------------------------------------
 
 
@@ -101,13 +111,24 @@ def is_terminal(stream: TextIO) -> bool:
     return False
 
 
+def stoppable() -> ExitStack:
+    """Let a terminal that closes, or a `kill`, interrupt as Ctrl-C does, until the stack is closed."""
+    handlers = ExitStack()
+    for each in (getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)):
+        if signal.getsignal(each) != signal.SIG_IGN:  # nohup
+            with suppress(ValueError):  # not in the main thread
+                handlers.callback(signal.signal, each, signal.signal(each, signal.default_int_handler))
+    return handlers
+
+
 def ask(question: str, *, hidden: bool = False) -> str:
     """Ask for a line of text. A `hidden` answer is not shown while it is typed. Raises `EOFError`, for Ctrl-C too."""
     try:
         if hidden:
             from getpass import getpass
 
-            return getpass(question).strip()
+            with stoppable():  # it shows again what is typed
+                return getpass(question).strip()
         write_message(question, end="")
         # Not `input`, which fails without standard output.
         return str(next(iter(sys.stdin.readline, ""))).strip()
