@@ -643,18 +643,6 @@ def test_a_certificate_is_checked_whatever_the_program_has_replaced(monkeypatch:
         assert server.transcript == []
 
 
-def test_a_key_log_that_cannot_be_written_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "missing" / "keys"))
-    problem = r"^The file named by SSLKEYLOGFILE cannot be written: No such .*\. Correct or unset this"
-    with pytest.raises(TransportError, match=problem) as raised:
-        post(PATIENT, "https://127.0.0.1:1/token")
-    assert (raised.value.sent, raised.value.retryable, raised.value.reason) == (False, False, "tls")
-    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
-    with pytest.raises(TransportError, match=r"127\.0\.0\.1:1 cannot be reached"):
-        post(PATIENT, "https://127.0.0.1:1/token")
-    assert (tmp_path / "keys").exists()
-
-
 def test_a_server_without_tls_gets_no_request(server: FakeGoogle) -> None:
     with pytest.raises(TransportError, match=rf"^127.0.0.1:{server.port} cannot be reached") as raised:
         post(trusting(), server.token_url.replace("http:", "https:"))

@@ -614,6 +614,18 @@ def refused(endpoints: Endpoints, kind: str, code: str) -> OAuthError:
     return raised.value
 
 
+@pytest.mark.parametrize("name", ["access_token", "refresh_token", "scope"])
+def test_a_character_reference_with_thousands_of_digits_loses_no_token(name: str) -> None:
+    """Python refuses to read so many, and the server has replaced the refresh token."""
+    reference = f"a&#{'9' * 5000};"
+    body = {"access_token": "ya29.new", "expires_in": 3599, "refresh_token": "1//new", name: reference}
+    token = parse_refresh(REFRESH_REQUEST, HttpResponse(200, body), sent=SENT)
+    assert {"refresh_token": "", **token}["refresh_token"] == body["refresh_token"]
+    with pytest.raises(ServerError) as raised:
+        parse_refresh(REFRESH_REQUEST, HttpResponse(400, {**body, "error": "invalid_scope"}), sent=SENT)
+    assert raised.value.error in {"invalid_scope", "[redacted]"}
+
+
 @pytest.mark.parametrize("code", [*ERROR_CLASSES, "invalid_scope", "server_error"])
 @pytest.mark.parametrize("kind", ALL)
 def test_googles_advice_is_for_googles_endpoints_only(kind: str, code: str) -> None:

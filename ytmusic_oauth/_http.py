@@ -114,19 +114,12 @@ def _verifying_context() -> SSLContext:
             import ssl
     except ImportError:
         raise _misconfigured("This Python was built without ssl, which https needs", reason="tls") from None
-    from os import environ
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = True, ssl.CERT_REQUIRED
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_default_certs()
     context.set_alpn_protocols(["http/1.1"])
-    try:
-        if path := environ.get("SSLKEYLOGFILE"):
-            context.keylog_filename = path
-    except OSError as error:
-        problem = f"The file named by SSLKEYLOGFILE cannot be written: {error.strerror}"
-        raise _misconfigured(problem, reason="tls", advice="Correct or unset this environment variable.") from None
     return context
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Final
 
 # Characters. A sentence has about a hundred; searching a long text for secrets takes too long.
@@ -69,7 +70,7 @@ def redacted(text: object, secrets: Iterable[str], public: Iterable[str] = ()) -
 def contains(text: str, *secrets: str) -> bool:
     """Whether a text contains the whole of a secret, also in escapes. A "+" counts as a blank, as in a form.
 
-    True if it has too many layers of escapes, or if there are too many secrets.
+    True if its escapes cannot be undone, or if there are too many secrets.
     """
     decoded = _decoded(text)
     if decoded is None or len(secrets) > _MAX_SECRETS:
@@ -80,17 +81,18 @@ def contains(text: str, *secrets: str) -> bool:
 
 
 def _decoded(text: str) -> str | None:
-    """Undo HTML, percent and backslash escapes, until nothing changes. Returns None if there are too many layers."""
+    """Undo HTML, percent and backslash escapes, until nothing changes. Returns None if that is not possible."""
     if not re.search(r"[&%\\<]", text):
         return text
     from html import unescape
     from urllib.parse import unquote
 
-    for _ in range(_MAX_LAYERS):
-        before = text
-        text = re.sub(_ESCAPE, _unescaped, re.sub(_LINE_BREAK, " ", unescape(unquote(text))))
-        if text == before:
-            return text
+    with suppress(ValueError):  # a character reference with more digits than Python reads
+        for _ in range(_MAX_LAYERS):
+            before = text
+            text = re.sub(_ESCAPE, _unescaped, re.sub(_LINE_BREAK, " ", unescape(unquote(text))))
+            if text == before:
+                return text
     return None
 
 

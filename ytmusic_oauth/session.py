@@ -41,10 +41,11 @@ _USUAL: Final = frozenset({"application/json", "application/json; charset=utf-8"
 # For a session that is not one.
 _ADVICE: Final = "Correct the session: its `post` must take `data`, `headers` and `timeout`, and return a response."
 
-# The User-Agent that ytmusicapi sends.
+# The User-Agent is that of ytmusicapi. Compression is not asked for: it can make a small body huge.
 _HEADERS: Final[Mapping[str, str]] = {
     "User-Agent": "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:88.0) Gecko/20100101 Firefox/88.0 Cobalt/Version",
     "Accept": "application/json",
+    "Accept-Encoding": "identity",
 }
 
 
@@ -102,16 +103,20 @@ class _HttpxClient(Session, Protocol):
 class _Unread(Response, Protocol):
     """A response of `requests`, or of `httpx`, whose body has not been read."""
 
-    raw: _Unread
+    raw: _Raw
     content: bytes
-
-    def iter_content(self, chunk_size: int, /) -> Iterable[bytes]: ...
 
     def iter_raw(self) -> Iterable[bytes]: ...
 
+    def close(self) -> None: ...
+
+
+class _Raw(Protocol):
+    """The body of a response of `requests`: a response of `urllib3`."""
+
     def read1(self, amount: int, /, *, decode_content: bool) -> bytes: ...
 
-    def close(self) -> None: ...
+    def stream(self, amount: int, /, *, decode_content: bool) -> Iterable[bytes]: ...
 
 
 def is_requests(session: object) -> TypeGuard[RequestsSession]:
@@ -258,16 +263,16 @@ def _post(session: Session, request: Request, timeout: float) -> tuple[Response,
     if _is_httpx(session):
         steps = (getattr(own, step, None) for step in ("connect", "read", "write", "pool"))
         options["timeout"] = tuple(timeout if step is None else min(step, timeout) for step in steps)
-        headers["Accept-Encoding"] = "identity"
         with session.stream("POST", url, data=form, headers=headers, **options) as streamed:
-            # A hook may have read the body.
-            pieces = [streamed.content] if getattr(streamed, "is_stream_consumed", False) else _inflated(streamed)
+            is_read = getattr(streamed, "is_stream_consumed", False)  # a hook may have read it
+            pieces = [streamed.content] if is_read else _inflated(streamed, streamed.iter_raw())
             return streamed, _read(streamed, pieces, deadline)
     response = session.post(url, data=form, headers=headers, timeout=timeout, **options)
     if not _is_unread(response):
         return response, None
     with closing(response):
-        return response, _read(response, _pieces(response), deadline)
+        content = _read(response, _inflated(response, _pieces(response.raw)), deadline)
+        return response, content or _read(response, [response.content], deadline)  # a hook may have read it
 
 
 def _is_unread(response: object) -> TypeGuard[_Unread]:
@@ -275,25 +280,19 @@ def _is_unread(response: object) -> TypeGuard[_Unread]:
     return hasattr(response, "iter_content") and getattr(response, "raw", None) is not None
 
 
-def _pieces(response: _Unread) -> Iterator[bytes]:
-    if not hasattr(response.raw, "read1"):  # urllib3 before 2.2 does not return what has arrived, but waits for more
-        yield from response.iter_content(1024)
-        return
-    is_empty = True
-    while piece := response.raw.read1(1024, decode_content=True):
-        is_empty = False
-        yield piece
-    if is_empty:
-        yield response.content  # a hook may have read it
+def _pieces(raw: _Raw) -> Iterable[bytes]:
+    if hasattr(raw, "read1"):
+        return iter(lambda: raw.read1(1024, decode_content=False), b"")
+    return raw.stream(1024, decode_content=False)  # urllib3 before 2.2 does not return what has arrived: it waits
 
 
-def _inflated(response: _Unread) -> Iterator[bytes]:
-    """Read the body. `httpx` would decompress 64 KiB at once, which may become 64 MiB."""
+def _inflated(response: _Unread, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Decompress the body. requests and httpx know no limit: 64 KiB may become 64 MiB, or nothing for ever."""
     from zlib import decompressobj
 
     inflate = decompressobj(47)  # 47: gzip or zlib
     is_deflated = _headers(response).get("content-encoding") in {"gzip", "deflate"}
-    for piece in response.iter_raw():
+    for piece in pieces:
         yield inflate.decompress(piece, LARGEST_BODY + 1) if is_deflated else piece
 
 
