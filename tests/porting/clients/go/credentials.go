@@ -39,7 +39,7 @@ func newCredentials(
 	if err := at.check(); err != nil {
 		return nil, err
 	}
-	if _, err := validate("client_id", id, credential); err != nil {
+	if _, err := validate("client_id", id, clientName); err != nil {
 		return nil, err
 	}
 	if at.ClientAuthentication != "none" || clientSecret != "" {

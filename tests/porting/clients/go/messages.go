@@ -127,18 +127,37 @@ func headersOf(request Request) map[string]string {
 // shown is what may be shown of a server's text: no secret of the request, and none of the response's body.
 func shown(request Request, value any, body object) string {
 	text, _ := value.(string)
-	secrets, open := []string{request.clientSecret}, publicWords
+	open := publicWords
 	for name, value := range request.form {
 		if publicFields[name] {
 			open = append(open, value)
-		} else {
+		}
+	}
+	return redacted(text, secretsOf(request, body), open)
+}
+
+// isSecretIn says whether a text has a whole secret of the request or of the response's body. Short ones do not count.
+func isSecretIn(request Request, text string, body object) bool {
+	var secrets []string
+	for _, each := range secretsOf(request, body) {
+		if len(each) >= runLength {
+			secrets = append(secrets, each)
+		}
+	}
+	return contains(text, secrets...)
+}
+
+func secretsOf(request Request, body object) []string {
+	secrets := []string{request.clientSecret}
+	for name, value := range request.form {
+		if !publicFields[name] {
 			secrets = append(secrets, value)
 		}
 	}
 	if request.basic != nil {
 		secrets = append(secrets, strings.Fields(headersOf(request)["Authorization"])[1])
 	}
-	return redacted(text, append(secrets, secretsIn("", body)...), open)
+	return append(secrets, secretsIn("", body)...)
 }
 
 // secretsIn returns the texts below a key that is that of a secret. A response is not deep: `jsonObject` saw to that.

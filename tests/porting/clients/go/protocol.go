@@ -128,6 +128,10 @@ func parseDeviceAuthorization(request Request, response Response) (DeviceCode, *
 			VerificationURL:         required(f, link, webLink),
 			VerificationURIComplete: optional(body, "verification_uri_complete", webLink, ""),
 		}
+		// A link with the device code is not used: it becomes part of a browser's command line, which `ps` shows to all.
+		if contains(code.VerificationURIComplete, code.DeviceCode) {
+			code.VerificationURIComplete = ""
+		}
 		if float64(code.Interval) > math.Min(maxInterval, float64(code.ExpiresIn)/2) {
 			code.Interval = defaultInterval
 		}
@@ -247,6 +251,20 @@ func request(at Endpoints, kind, url string, form map[string]string, client Clie
 	return made
 }
 
+// withoutSecrets omits a scope that has a secret in it: a scope is shown.
+func withoutSecrets(request Request, body object) object {
+	if !isSecretIn(request, optional(body, "scope", scopeText, ""), body) {
+		return body
+	}
+	values := object{}
+	for key, value := range body {
+		if key != "scope" {
+			values[key] = value
+		}
+	}
+	return values
+}
+
 func parse[T any](request Request, response Response, build func(object) (T, *FieldError)) (T, *OAuthError) {
 	var none T
 	if err := errorIn(request, response); err != nil {
@@ -255,7 +273,7 @@ func parse[T any](request Request, response Response, build func(object) (T, *Fi
 	if response.body == nil {
 		return none, malformed(response, "is not a JSON object", "")
 	}
-	value, err := build(response.body)
+	value, err := build(withoutSecrets(request, response.body))
 	if err == nil {
 		return value, nil
 	}

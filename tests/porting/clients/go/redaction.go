@@ -91,6 +91,24 @@ func redacted(text string, secrets, shared []string) string {
 	return sanitized(text)
 }
 
+// contains says whether a text contains the whole of a secret, also in escapes. A "+" counts as a blank, as in a form.
+// True if it has too many layers of escapes, or if there are too many secrets.
+func contains(text string, secrets ...string) bool {
+	decoded, ok := decode(text)
+	if !ok || len(secrets) > maxSecrets {
+		return true
+	}
+	compared := func(form string) string { return strings.ReplaceAll(solid(form), "+", "") }
+	searched := compared(text + decoded)
+	for _, secret := range secrets {
+		plain, _ := decode(secret)
+		if strings.Contains(searched, compared(secret)) || strings.Contains(searched, compared(orElse(plain, secret))) {
+			return true
+		}
+	}
+	return false
+}
+
 // The entities of HTML for ASCII. Servers escape what has a meaning in HTML, and some escape all punctuation.
 var entities = map[string]string{
 	"excl": "!", "quot": `"`, "num": "#", "dollar": "$", "percnt": "%", "amp": "&", "apos": "'", "lpar": "(", "rpar": ")",

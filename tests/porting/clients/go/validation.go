@@ -124,6 +124,15 @@ func credential(value any) (string, *FieldError) {
 	}
 }
 
+// clientName is a client id: as `credential`. It may be shown, so it must not be Google's client secret, swapped with
+// it.
+func clientName(value any) (string, *FieldError) {
+	if id, _ := value.(string); strings.HasPrefix(id, "GOCSPX-") {
+		return "", invalid("looks like a client secret")
+	}
+	return credential(value)
+}
+
 // extraParameters are a server's own for a device authorization request, and must not replace a standard one.
 func extraParameters(parameters map[string]string) *FieldError {
 	for _, name := range []string{"client_id", "client_secret", "scope"} {

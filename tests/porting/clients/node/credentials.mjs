@@ -6,7 +6,7 @@ import * as protocol from "./protocol.mjs";
 import { withRetries } from "./retries.mjs";
 import { send } from "./session.mjs";
 import { SYSTEM } from "./system.mjs";
-import { credential, extraParameters, printable, validate } from "./validation.mjs";
+import { clientName, credential, extraParameters, printable, validate } from "./validation.mjs";
 
 export class OAuthCredentials {
   // Private fields, which no console prints.
@@ -27,7 +27,7 @@ export class OAuthCredentials {
     const { scope = endpoints.isGoogle ? protocol.OAUTH_SCOPE : "" } = options;
     const isPublic = endpoints.clientAuthentication === "none";
     this.#client = {
-      id: validate("client_id", clientId, credential),
+      id: validate("client_id", clientId, clientName),
       secret: isPublic && !clientSecret ? "" : validate("client_secret", clientSecret ?? "", credential),
     };
     this.endpoints = endpoints;

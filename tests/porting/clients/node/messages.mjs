@@ -2,7 +2,7 @@
 // Requests and responses as values, and the error that a response means. (`_messages.py`)
 
 import { ERROR_NAMES, OAuthError } from "./errors.mjs";
-import { redacted } from "./redaction.mjs";
+import { contains, redacted, RUN } from "./redaction.mjs";
 import { isObject, optional, wireSeconds } from "./validation.mjs";
 
 /**
@@ -77,12 +77,20 @@ export function headersOf({ basic }) {
 
 /** What may be shown of a server's text: no secret of the request, and none of the response's body. */
 export function shown(/** @type {Request} */ request, text, body = null) {
-  const fields = Object.entries(request.form);
-  const secrets = fields.filter(([key]) => !PUBLIC_FIELDS.has(key)).map(([, value]) => value);
+  const open = Object.entries(request.form).filter(([key]) => PUBLIC_FIELDS.has(key)).map(([, value]) => value);
+  return redacted(text, secretsOf(request, body), [...PUBLIC_WORDS, ...open]);
+}
+
+/** Whether a text has a whole secret of the request or of the response's body. Short ones do not count. */
+export function isSecretIn(/** @type {Request} */ request, text, body) {
+  return contains(text, secretsOf(request, body).filter((each) => each.length >= RUN));
+}
+
+function secretsOf(request, body) {
+  const secrets = Object.entries(request.form).filter(([key]) => !PUBLIC_FIELDS.has(key)).map(([, value]) => value);
   secrets.push(request.clientSecret);
   if (request.basic) secrets.push(headersOf(request).Authorization.split(" ")[1]);
-  const open = fields.filter(([key]) => PUBLIC_FIELDS.has(key)).map(([, value]) => value);
-  return redacted(text, [...secrets, ...secretsIn(body)], [...PUBLIC_WORDS, ...open]);
+  return [...secrets, ...secretsIn(body)];
 }
 
 function* secretsIn(body) {

@@ -4,7 +4,8 @@
 // Pure. Follows RFC 6749 (OAuth 2.0), RFC 8628 (device grant) and RFC 7009 (revocation). Where a real server deviates,
 // the line that handles it names the server.
 
-import { malformed, raiseForError, shown } from "./messages.mjs";
+import { isSecretIn, malformed, raiseForError, shown } from "./messages.mjs";
+import { contains } from "./redaction.mjs";
 import {
   bearer, clientAuthentication as anAuthentication, field, FieldError, isObject, optional, printable, safeUrl,
   scopeText, secret, userCode, validate, visibleAscii, webLink, wireSeconds,
@@ -99,8 +100,10 @@ export function parseDeviceAuthorization(/** @type {Request} */ request, /** @ty
       interval: interval <= Math.min(MAX_INTERVAL, expires_in / 2) ? interval : INTERVAL,
       verification_url: field(body, link, webLink),
     };
+    // A link with the device code is not used: it becomes part of a browser's command line, which `ps` shows to all.
     const complete = optional(body, "verification_uri_complete", webLink, "");
-    return complete ? { ...code, verification_uri_complete: complete } : code;
+    if (!complete || contains(complete, [code.device_code])) return code;
+    return { ...code, verification_uri_complete: complete };
   });
 }
 
@@ -197,12 +200,17 @@ function request(at, kind, url, form, client) {
   return { ...made, form: { ...form, ...proof } };
 }
 
+/** Omit a scope that has a secret in it: a scope is shown. */
+function withoutSecrets(request, body) {
+  return isSecretIn(request, optional(body, "scope", scopeText, ""), body) ? { ...body, scope: null } : body;
+}
+
 function parse(request, response, build) {
   raiseForError(request, response);
   const { body } = response;
   if (!isObject(body)) throw malformed(response, "is not a JSON object");
   try {
-    return build(body);
+    return build(withoutSecrets(request, body));
   } catch (error) {
     if (!(error instanceof FieldError)) throw error;
     const type = error.key === "token_type" ? shown(request, body.token_type, body) : null;

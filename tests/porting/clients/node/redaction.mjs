@@ -16,7 +16,7 @@ const MAX_SHOWN = 300;
 const MAX_SECRETS = 50;
 const MAX_SECRET = 65_536;
 // Characters of a secret in a row that must not be shown. A shorter secret is hidden where it is a word.
-const RUN = 8;
+export const RUN = 8;
 // More layers of encoding than any server adds by mistake.
 const MAX_LAYERS = 20;
 const REDACTED = "[redacted]";
@@ -52,6 +52,18 @@ export function redacted(text, secrets, shared = []) {
     }
   }
   return sanitized(text);
+}
+
+/**
+ * Whether a text contains the whole of a secret, also in escapes. A "+" counts as a blank, as in a form. True if it has
+ * too many layers of escapes, or if there are too many secrets. @param {string} text @param {string[]} secrets
+ */
+export function contains(text, secrets) {
+  const decoded = decode(text);
+  if (decoded === null || secrets.length > MAX_SECRETS) return true;
+  const compared = (form) => solid(form).replaceAll("+", "");
+  const searched = compared(text + decoded);
+  return secrets.some((secret) => [secret, decode(secret) || secret].some((form) => searched.includes(compared(form))));
 }
 
 // The entities of HTML for ASCII. Servers escape what has a meaning in HTML, and some escape all punctuation.

@@ -69,6 +69,12 @@ export function credential(value) {
   return secret(value);
 }
 
+/** A client id: as `credential`. It may be shown, so it must not be Google's client secret, swapped with it. */
+export function clientName(value) {
+  if (text(value).startsWith("GOCSPX-")) throw new FieldError("looks like a client secret");
+  return credential(value);
+}
+
 /** How a client authenticates (RFC 6749 2.3). @returns {"post" | "basic" | "none"} */
 export function clientAuthentication(value) {
   if (!["post", "basic", "none"].includes(text(value))) throw new FieldError("is not post, basic or none");

@@ -114,7 +114,7 @@ BREAKS: Final = (
         "a body with another status than 200 is taken for a token", "error-responses/*",
     ),
     Planted(
-        "messages.go", "shown", 'secretsIn("", body)...', "[]string{}...",
+        "messages.go", "secretsOf", 'secretsIn("", body)...', "[]string{}...",
         "a message shows a token of the response", "redaction/*",
     ),
     Planted(
@@ -144,6 +144,14 @@ BREAKS: Final = (
     Planted(
         "protocol.go", "parseRefresh", 'delete(values, "refresh_token")', "_ = values",
         "a refresh without a new refresh token loses the old one", "re*",
+    ),
+    Planted(
+        "protocol.go", "withoutSecrets", "!isSecretIn(", "true || isSecretIn(",
+        "a token is shown as a scope", "responses/scope-with-*",
+    ),
+    Planted(
+        "redaction.go", "contains", "searched := compared(text + decoded)", "searched := compared(text + decoded[:0])",
+        "a scope with an encoded secret is shown", "responses/scope-with-the-client-secret-after-a-login",
     ),
     Planted(
         "retries.go", "withRetries", "err.isLost && !limits.repeatable", "false",

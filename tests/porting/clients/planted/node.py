@@ -49,7 +49,7 @@ BREAKS: Final = (
         "a secret is shown with entities without a semicolon", "redaction/secret-with-unusual-html-entities",
     ),
     Planted(
-        "messages.mjs", "shown", "secrets.push(request.clientSecret);", "",
+        "messages.mjs", "secretsOf", "secrets.push(request.clientSecret);", "",
         "a message shows the secret that was sent by HTTP Basic", "redaction/secret-sent-by-basic",
     ),
     Planted(
@@ -105,7 +105,7 @@ BREAKS: Final = (
         "a machine that slept during a refresh gets an error instead of another try", "cycle-asking/*",
     ),
     Planted(
-        "cycle.mjs", "*refresh", "const isNews = this.#backOff(error);", "const isNews = true;",
+        "cycle.mjs", "*refresh", "const isNews = !mustLogIn && this.#backOff(error);", "const isNews = true;",
         "a failing server is asked again at once", "cycle-*",
     ),
     Planted(
@@ -173,7 +173,7 @@ BREAKS: Final = (
         "a confirmed login that was never saved is replaced by the old one", "cycle-*",
     ),
     Planted(
-        "state.mjs", "reconcile", "!this.superseded.includes(refreshToken)", "true",
+        "state.mjs", "reconcile", "= !this.superseded.includes(refreshToken)", "= true",
         "a refresh token that was replaced is adopted again from the file", "cycle-*",
     ),
     Planted(
@@ -207,6 +207,14 @@ BREAKS: Final = (
     Planted(
         "protocol.mjs", "parseRevocation", "raiseForError", "() => undefined",
         "a failed revocation is taken for a success", "error-responses/*",
+    ),
+    Planted(
+        "protocol.mjs", "parseDeviceAuthorization", "contains(complete, [code.device_code])", "false",
+        "other users of the machine can read the device code", "responses/verification-uri-complete-with-*",
+    ),
+    Planted(
+        "messages.mjs", "isSecretIn", "each.length >= RUN", "true",
+        "a scope that is a short token as well is lost", "responses/scope-with-a-token-of-seven-characters",
     ),
     Planted(
         "messages.mjs", "raiseForError", "if (status >= 300 && status < 400) {", "if (false) {",

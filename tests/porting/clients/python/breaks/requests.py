@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from ytmusic_oauth import _http, protocol, session
 from ytmusic_oauth._messages import Kind, Request
+from ytmusic_oauth._validation import client_name, credential
 from ytmusic_oauth.models import ClientAuthentication
 from ytmusic_oauth.protocol import YOUTUBE, Endpoints, device_authorization_request, revocation_request
 from ytmusic_oauth.transport import UrllibResponse, UrllibSession
@@ -46,6 +47,11 @@ constant(
     "YouTube does not recognize the User-Agent as a TV",
     caught_by="requests/*",
 )
+
+
+@replaces(client_name, "a client secret that was swapped with the id is shown", caught_by="requests/client-id-that-*")
+def _(value: object) -> str:
+    return credential(value)
 
 
 @replaces(

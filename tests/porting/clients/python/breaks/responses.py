@@ -9,10 +9,10 @@ from types import MappingProxyType
 from typing import Final, TextIO
 from urllib.parse import unquote
 
-from ytmusic_oauth import _messages, _redaction, exceptions
+from ytmusic_oauth import _messages, _redaction, exceptions, protocol
 from ytmusic_oauth._messages import HttpResponse, Request, raise_for_error
 from ytmusic_oauth._output import write
-from ytmusic_oauth._redaction import redacted, sanitized
+from ytmusic_oauth._redaction import contains, redacted, sanitized
 from ytmusic_oauth._retries import parse_retry_after
 from ytmusic_oauth._validation import is_object
 from ytmusic_oauth.exceptions import (
@@ -108,6 +108,16 @@ def _(request: Request, response: HttpResponse) -> None:
 )
 def _(request: Request, response: HttpResponse, *, sent: float, scope: str) -> RefreshableTokenDict:
     return parse_token(request, _without(response, "scope"), sent=sent, scope=scope)
+
+
+@replaces(protocol._without_secrets, "a token is shown as a scope", caught_by="responses/scope-with-*")
+def _(request: Request, body: Mapping[str, object]) -> Mapping[str, object]:
+    return body
+
+
+@replaces(contains, "other users of the machine can read the device code", caught_by="responses/verification-uri-*")
+def _(text: str, *secrets: str) -> bool:
+    return len(secrets) > 1 and contains(text, *secrets)
 
 
 # ---- errors --------------------------------------------------------------------------------------
