@@ -674,6 +674,9 @@ def test_the_servers_message_and_error_uri_are_shown() -> None:
         'The server failed or rejected the request (invalid_scope, HTTP 400): "No such scope". '
         "The server refers to <https://a.example/invalid_scope>. "
     )
+    assert str(raised.value).endswith(
+        ". Pass the scope that the server expects: scope=, or --scope on the command line."
+    )
     with pytest.raises(BadOAuthClient, match='"Unknown client"'):
         PARSE["code"](HttpResponse(401, {"message": "Unknown client"}))
     with pytest.raises(ServerError) as raised:

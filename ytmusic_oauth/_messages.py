@@ -222,6 +222,8 @@ def raise_for_error(request: Request, response: HttpResponse) -> None:
         # Google's advice replaces ours, also for a client of the wrong type.
         wrong_type = BadOAuthClient if advice == _NOT_FOR_DEVICES[1] else None
         advice = _GOOGLE_ADVICE[wrong_type] if wrong_type else advice or _GOOGLE_ADVICE.get(error_class, "")
+    if name == "invalid_scope":
+        advice = "Pass the scope that the server expects: scope=, or --scope on the command line."
     # Twitch's message served as the code: do not show it twice.
     explanation = None if message == name != code else message
     error = error_class(

@@ -821,6 +821,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             write(f"client id      {CLIENT_ID}")
             write(f"client secret  {CLIENT_SECRET}")
             write(f"approve at     {server.verification_url}")
+            if options["dialect"] is DIALECTS["rfc"]:  # the others need a client file, too
+                write("\nTo log in:\n")
+                write(f"export YTMUSIC_OAUTH_CLIENT_ID={CLIENT_ID} YTMUSIC_OAUTH_CLIENT_SECRET={CLIENT_SECRET}")
+                urls = f"{server.device_code_url} {server.token_url} {server.revoke_url}"
+                write(f"python -m ytmusic_oauth login --scope music --endpoints {urls}")
             while True:
                 time.sleep(3600)  # Ctrl-C ends this wait on every system
     except KeyboardInterrupt:
