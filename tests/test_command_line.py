@@ -41,7 +41,7 @@ from ytmusic_oauth import (
     TransportError,
     __version__,
 )
-from ytmusic_oauth._command_line import DONE, FIX_FIRST, INTERRUPTED, LOG_IN_AGAIN, TRY_LATER, _parser, main
+from ytmusic_oauth._command_line import DONE, FIX_FIRST, INTERRUPTED, LOG_IN_AGAIN, TRY_LATER, _parser, _program, main
 from ytmusic_oauth._file_store import FileStore
 from ytmusic_oauth._keyboard import Keyboard
 from ytmusic_oauth._output import local_time, write_message, write_result
@@ -49,7 +49,7 @@ from ytmusic_oauth._store_access import load_token
 from ytmusic_oauth.models import RefreshableTokenDict
 from ytmusic_oauth.store import TokenStore
 
-PROGRAM: Final = os.path.basename(sys.argv[0]).replace("__main__.py", "python -m ytmusic_oauth")
+PROGRAM: Final = _program(sys.argv[0])
 
 
 def reentered(*_: object) -> NoReturn:
@@ -470,19 +470,32 @@ def test_a_token_that_is_due_is_printed_while_it_is_valid_though_the_server_is_s
     assert (done.out, asked) == (f"{token.access_token}\n", [(1, 18.0)])
 
 
+@pytest.fixture
+def search_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder in which a shell finds these programs, except for `python3.8`, which is in one before it."""
+    for name in ("first/python3.8", "bin/python3.8", "bin/python3", "bin/pypy3.9", "bin/h\xf6chst", "bin/run.mjs"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'missing'}{os.pathsep}{tmp_path / 'first'}{os.pathsep}{tmp_path / 'bin'}")
+    return tmp_path / "bin"
+
+
 @pytest.mark.parametrize(
     ("path", "program"),
     [
-        ("/usr/lib/ytmusic_oauth/__main__.py", "python -m ytmusic_oauth"),
-        ("/usr/bin/h\xf6chst", "h\\xf6chst"),
-        ("dist/oauth.pyz", f"{os.path.basename(sys.executable)} dist/oauth.pyz"),
-        ("my app/oauth.pyz", f"{os.path.basename(sys.executable)} 'my app/oauth.pyz'"),
+        ("/usr/lib/ytmusic_oauth/__main__.py", "python3 -m ytmusic_oauth"),
+        ("{bin}/h\xf6chst", "'h\\xf6chst'"),
+        ("/opt/not found/ytmusic-oauth", "'/opt/not found/ytmusic-oauth'"),
+        ("ytmusic-oauth", "ytmusic-oauth"),
+        ("dist/oauth.pyz", "python3 dist/oauth.pyz"),
+        ("my app/oauth.pyz", "python3 'my app/oauth.pyz'"),
     ],
 )
 def test_the_hint_to_log_in_names_the_program(
-    shell: Shell, monkeypatch: pytest.MonkeyPatch, path: str, program: str
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, search_path: Path, path: str, program: str
 ) -> None:
-    monkeypatch.setattr(sys, "argv", [path])
+    monkeypatch.setattr(sys, "executable", str(search_path / "python3"))
+    monkeypatch.setattr(sys, "argv", [path.format(bin=search_path)])
     done = shell("token", "--file", "missing.json")
     assert (done.status, done.out) == (LOG_IN_AGAIN, "")
     assert done.err.endswith(f" Run `{program} login` with the same --file and client options.\n")
@@ -491,18 +504,21 @@ def test_the_hint_to_log_in_names_the_program(
 @pytest.mark.parametrize(
     ("executable", "python"),
     [
-        ("/usr/bin/python3", "python3"),
-        ("C:\\python.exe", "python"),
-        ("/opt/pypy3.9", "pypy3.9"),
+        ("{bin}/python3", "python3"),
+        ("{bin}/pypy3.9", "pypy3.9"),
+        ("{bin}/python3.8", "{bin}/python3.8"),
+        ("/opt/a venv/bin/python", "'/opt/a venv/bin/python'"),
+        ("{bin}/run.mjs", "python"),
         ("run.mjs", "python"),
         ("", "python"),
     ],
 )
 def test_the_hint_to_log_in_names_the_python_that_runs(
-    shell: Shell, monkeypatch: pytest.MonkeyPatch, executable: str, python: str
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, search_path: Path, executable: str, python: str
 ) -> None:
-    """A bare Debian has no `python`; WebAssembly has no Python of its own."""
-    monkeypatch.setattr(sys, "executable", executable.replace("\\", "/"))
+    """By its path, if the shell finds another one or none. A bare Debian has no `python`; WebAssembly has none."""
+    executable, python = (each.format(bin=search_path) for each in (executable, python))
+    monkeypatch.setattr(sys, "executable", executable)
     monkeypatch.setattr(sys, "argv", ["/usr/lib/ytmusic_oauth/__main__.py"])
     assert f" Run `{python} -m ytmusic_oauth login` with" in shell("token", "--file", "missing.json").err
 
@@ -1239,7 +1255,7 @@ def test_wrong_usage_is_an_event_with_json(shell: Shell) -> None:
 def test_without_arguments_the_commands_and_two_examples_are_shown(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["/usr/bin/oauth"])
+    monkeypatch.setattr(sys, "argv", ["oauth"])
     assert main() == FIX_FIRST
     shown = capsys.readouterr()
     assert shown.out == ""
@@ -1281,6 +1297,7 @@ def test_the_help_describes_every_command_and_option(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["/usr/lib/ytmusic_oauth/__main__.py"])
+    monkeypatch.setattr(sys, "executable", "")
     monkeypatch.setenv("COLUMNS", "200")
 
     def output(*argv: str) -> str:

@@ -7,6 +7,7 @@ Each test starts a Python process that does everything once: login, token file, 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -189,7 +190,9 @@ def test_the_single_file_logs_in_shows_the_status_and_prints_the_header(program:
     assert "access token   expires in 0:5" in command("status")
     assert command("header") == "Authorization: Bearer ya29.fake-access-1\n"
     python = os.path.basename(sys.executable)
-    assert f"  {python} {file} login --client-secrets client.json\n" in command("--help"), "as it can be run here"
+    assert re.search(f"/?{python} {file} login --client-secrets client.json\n", command("--help")), (
+        "as it can be run here"
+    )
 
 
 # ---- a Python that lacks a module ----------------------------------------------------------------

@@ -65,6 +65,7 @@ class Desk:
 
     def start(self, *command: str) -> closing[TerminalProcess]:
         variables = {"PYTHONPATH": str(ROOT), ID: CLIENT_ID, SECRET: CLIENT_SECRET, "BROWSER": f"{self.browser} %s"}
+        variables["PATH"] = f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ['PATH']}"
         return closing(TerminalProcess(command, self.columns, self.folder, variables))
 
     def login(self, *options: str) -> closing[TerminalProcess]:

@@ -151,15 +151,7 @@ def _add_options(command: _Parser, run: Callable[[Options], None]) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command, and return its exit status. Raises `SystemExit` after --help and --version."""
-    path = (sys.argv or ["ytmusic_oauth"])[0]
-    known = re.match(r"(python|pypy)(\d+(\.\d+)?)?", os.path.basename(sys.executable or ""))
-    program, python = os.path.basename(path), known[0] if known else "python"
-    if program == "__main__.py":
-        program = f"{python} -m {__package__}"
-    elif program.endswith(".pyz"):
-        from shlex import quote
-
-        program = f"{python} {quote(path)}"
+    program = _program((sys.argv or ["ytmusic_oauth"])[0])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", RuntimeWarning)
         try:
@@ -169,6 +161,27 @@ def main(argv: Sequence[str] | None = None) -> int:
                 write_message(f"ytmusic_oauth: {warning.message}")
             _flush(sys.stdout)
             _flush(sys.stderr)
+
+
+def _program(path: str) -> str:
+    """Return how to call the command line: what a shell can run."""
+    from shlex import quote
+
+    name = os.path.basename(path)
+    if name != "__main__.py" and not name.endswith(".pyz"):
+        return quote(_short(path))
+    python = sys.executable or ""
+    if not re.match("python|pypy|graalpy", os.path.basename(python), re.IGNORECASE):
+        python = "python"
+    return f"{quote(_short(python))} {f'-m {__package__}' if name == '__main__.py' else quote(path)}"
+
+
+def _short(path: str) -> str:
+    """Return the name of a program if a shell finds this one by it, else its path."""
+    folder, name = os.path.split(path)
+    found = [each for each in os.get_exec_path() if os.path.exists(os.path.join(each, name))]
+    # By the folder: the Python of a virtual environment is a link to one outside.
+    return name if found and os.path.realpath(found[0]) == os.path.realpath(folder) else path
 
 
 def _run(argv: Sequence[str] | None, program: str) -> int:
