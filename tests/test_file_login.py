@@ -353,12 +353,16 @@ def test_advice_about_a_folder_does_no_harm(tmp_path: Path) -> None:
         load_token(FileStore(tmp_path / "oauth.json"))
 
 
-def test_the_longest_token_that_is_accepted_can_be_loaded_again(server: FakeGoogle, tmp_path: Path) -> None:
-    first = logged_in(server)
-    longest = {"access_token": "a" * 2**16, "refresh_token": '"' * 2**16, "scope": "\N{MUSICAL SYMBOL G CLEF}" * 2**16}
+@pytest.mark.parametrize(("visible", "scope"), [('"', "\N{MUSICAL SYMBOL G CLEF}"), ("[", "{")])
+def test_the_longest_token_that_is_accepted_can_be_loaded_again(
+    server: FakeGoogle, tmp_path: Path, visible: str, scope: str
+) -> None:
+    """In JSON, a quotation mark has two bytes, and a character beyond U+FFFF twelve."""
+    first, file = logged_in(server), tmp_path / "oauth.json"
+    longest = {"access_token": visible * 2**16, "refresh_token": visible * 2**16, "scope": scope * 2**16}
     token = RefreshingToken.from_dict(first.credentials, {**first.as_dict(), **longest})
-    token.keep_in(tmp_path / "oauth.json")
-    assert RefreshingToken.load(first.credentials, tmp_path / "oauth.json") == token
+    token.keep_in(file)
+    assert RefreshingToken.load(first.credentials, file) == token
 
 
 @pytest.mark.parametrize("content", [b"\0" * 400, b"\0" * 400 + b"\n"])

@@ -105,7 +105,7 @@ def mode(file: Path) -> int:
         OLD_BYTES.replace(b"3599\n}", b'3599,\n "refresh_token_expires_in": 604799,\n "x": [null, {"y": 1.5}]\n}'),
         OLD_BYTES.replace(b'"Bearer"', b'"bearer"'),
         json.dumps(dict(reversed(OLD.items()))).encode(),
-        OLD_BYTES + b" " * (MIB - len(OLD_BYTES)),
+        OLD_BYTES + b" " * (2 * MIB - len(OLD_BYTES)),
     ],
     ids=[
         "ytmusicapi",
@@ -173,7 +173,7 @@ INVALID: Final[Mapping[str, tuple[bytes, str | None]]] = {
     "too many brackets": (b'{"scope":' * 100_000, None),
     "expires_at of a thousand digits": (OLD_BYTES.replace(b"1700000000", b"17" * 500), "expires_at"),
     "expires_at is NaN": (OLD_BYTES.replace(b"1700000000", b"NaN"), "expires_at"),
-    "too large": (OLD_BYTES + b" " * (MIB - len(OLD_BYTES) + 1), None),
+    "too large": (OLD_BYTES + b" " * (2 * MIB - len(OLD_BYTES) + 1), None),
     **{f"no {key}": (json.dumps({**OLD, key: None}).encode(), key) for key in OLD if not key.startswith("expires_")},
     **{f"{key} is a list": (json.dumps({**OLD, key: ["fake-old"]}).encode(), key) for key in OLD if key != "scope"},
     "scope is a list of numbers": (json.dumps({**OLD, "scope": [1, 2]}).encode(), "scope"),
@@ -517,6 +517,17 @@ def test_a_new_file_is_written_in_the_same_folder_and_renamed(file: Path, monkey
     write(file)
     assert [each.parent for each in moved] == [file.parent]
     assert is_alone(file)
+
+
+@pytest.mark.parametrize("is_new", [True, False], ids=["a new file", "a token"])
+def test_what_could_not_be_read_again_is_not_written(file: Path, is_new: bool) -> None:
+    if is_new:
+        file.unlink()
+    store, before = FileStore(file), None if is_new else OLD_BYTES.decode()
+    with pytest.raises(TokenFileError, match=r"oauth\.json: Too large to be a token file\. "):
+        store.replace(before, " " * (2 * MIB + 1))
+    assert store.read() == before
+    assert is_new or is_alone(file)
 
 
 # ---- temporary files -----------------------------------------------------------------------------

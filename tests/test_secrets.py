@@ -448,7 +448,7 @@ def test_a_mistyped_proxy_is_not_quoted(
 def malformed_files() -> Iterator[bytes]:
     good = json.dumps(VALUES)
     yield from (each.encode() for each in (f"[{good}]", good[:-1], f'"{good[2:]}', REFRESH))
-    yield from (good.encode("utf-16"), good.encode() + b"\xff", good.encode().ljust(2**20 + 1))
+    yield from (good.encode("utf-16"), good.encode() + b"\xff", good.encode().ljust(2**21 + 1))
     for key in VALUES:
         for value in (None, [REFRESH], {REFRESH: ACCESS}, 10**30, math.nan):
             if (value is None and key.startswith("expires_")) or (key == "scope" and value == [REFRESH]):

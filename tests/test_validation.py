@@ -391,6 +391,9 @@ def test_the_refresh_token_of_a_token_may_be_empty() -> None:
         pytest.param("[" * 100_000, "too many brackets", id="100,000 brackets"),
         pytest.param('{"canary":' * 100_000, "too many brackets", id="100,000 braces"),
         pytest.param(f'{{"a": {"[" * 100_000}{"]" * 100_000}}}', "too many brackets", id="100,000 pairs of brackets"),
+        pytest.param('"\\"' + "[" * 1001, "is not JSON", id="1,001 brackets in a string that does not end"),
+        pytest.param('{"a\\\\": ' + "[" * 1000, "too many brackets", id="1,001 brackets after a backslash"),
+        pytest.param('{"' + '\\"' * 250_000 + "[" * 1001 + "\\", "is not JSON", id="250,000 escapes"),
     ],
 )
 def test_bad_json_is_rejected_without_quoting_it(document: str, reason: str) -> None:
@@ -400,8 +403,10 @@ def test_bad_json_is_rejected_without_quoting_it(document: str, reason: str) -> 
 
 
 def test_a_document_may_have_a_thousand_brackets() -> None:
-    """RFC 9396: `authorization_details` may have hundreds."""
+    """RFC 9396: `authorization_details` may have hundreds. Those in strings do not count: a token may have any."""
     assert list(_validation.json_object(f'{{"a": [{"{}," * 997}{{}}]}}')) == ["a"]
+    text = '\\ " [ {' * 2000
+    assert _validation.json_object(json.dumps({"a": text, "b": [text]})) == {"a": text, "b": [text]}
 
 
 def test_deep_nesting_is_a_value_error_however_deep_the_caller_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,8 +23,9 @@ from ._file_owner import follow_links, may_be_planted, token_of_client
 from ._file_write import NO_RENAME, temporary_file, temporary_name
 from .exceptions import TokenFileError, TokenFileNotFound
 
-# Bytes; a token file has about five hundred.
-_LARGEST_FILE: Final = 2**20
+# Bytes; a token file has about five hundred. With the longest scope and tokens, it has a bit more than half of this: in
+# JSON, a character of a scope can have twelve bytes, and one of a token two.
+_LARGEST_FILE: Final = 2**21
 # Bytes. The tokens of known servers need less.
 _TRIAL_SIZE: Final = 4096
 _TILDE_ADVICE: Final = "Expand the path first (os.path.expanduser): ~ is not your home folder here."
@@ -81,7 +82,7 @@ class FileStore:
         """Compare and swap, mode 0600, all or nothing. Compares just before the rename: see SECURITY.md."""
         if self._is_for_login and not self._is_client:
             self.forget_client()
-        return self._swap(before, after.encode())
+        return self._swap(before, self._sized(after.encode()))
 
     def remove(self, before: str) -> bool:
         """Remove the file if it still has this content; where that is not possible, empty it."""
@@ -237,6 +238,9 @@ class FileStore:
                     content = stream.read(_LARGEST_FILE + 1)
             finally:
                 os.close(file)
+        return self._sized(content)
+
+    def _sized(self, content: bytes) -> bytes:
         if len(content) > _LARGEST_FILE:
             raise TokenFileError("Too large to be a token file", path=self.path)
         return content

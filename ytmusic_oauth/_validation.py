@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 _LONGEST: Final = 10 * 365 * 24 * 3600
 # The year 5138, in UNIX time: catches timestamps in milliseconds.
 _LATEST: Final = 10**11
-# Opening brackets in a document, those inside strings included. What we read has one, and `authorization_details` (RFC
-# 9396) may have a hundred.
+# Opening brackets in a document, outside of strings. What we read has one, and `authorization_details` (RFC 9396) may
+# have a hundred.
 _MAX_BRACKETS: Final = 1000
-# Characters; what is longer could not be loaded again, or would not fit into a header.
+_STRING: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)  # or its beginning: never fails, so linear
+# Characters; what is longer would not fit into a header.
 _LONGEST_TEXT: Final = 2**16
 # A host name, or an IPv6 address. The underscore is not in RFC 1123, but in the names of internal hosts.
 _LABEL: Final = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?"
@@ -44,7 +45,7 @@ _SAFE_URL: Final = re.compile(
 
 
 def text(value: object) -> str:
-    """Any text, short enough that a token file with several of them does not get too long to be read again."""
+    """Any text, short enough that a token file with three of them is not too long to be read again."""
     if isinstance(value, str) and len(value) <= _LONGEST_TEXT:
         return value
     raise ValueError("is too long" if isinstance(value, str) else "is not text")
@@ -314,7 +315,8 @@ def json_value(document: str) -> object:
     Raises `ValueError`, which never quotes the document.
     """
     # Deep nesting ends the whole interpreter in WebAssembly.
-    if document.count("{") + document.count("[") > _MAX_BRACKETS:
+    structure = _STRING.sub("", document)
+    if structure.count("{") + structure.count("[") > _MAX_BRACKETS:
         raise ValueError("has too many brackets")
     try:
         value: object = json.loads(document, parse_int=_number)

@@ -24,7 +24,7 @@ import (
 )
 
 const (
-	largestFile = 1 << 20 // Bytes; a token file has about five hundred.
+	largestFile = 1 << 21 // Bytes; a token file has about five hundred.
 	prefixSize  = 24      // Characters of the file's name in that of a temporary file, so that the longest one fits.
 	leftover    = time.Hour
 )

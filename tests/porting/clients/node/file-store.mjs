@@ -14,7 +14,7 @@ import { parseTokenText } from "./state.mjs";
 
 const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_NONBLOCK = 0, O_NOCTTY = 0 } = fs.constants;
 // Bytes; a token file has about five hundred.
-const LARGEST_FILE = 2 ** 20;
+const LARGEST_FILE = 2 ** 21;
 // A FIFO must not block us, nor a terminal become our controlling terminal.
 const OPEN_FLAGS = O_NONBLOCK | O_NOCTTY;
 const NO_RENAME = new Set(["EACCES", "EPERM", "EROFS", "EBUSY", "EXDEV"]);
