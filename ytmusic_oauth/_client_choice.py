@@ -69,6 +69,8 @@ def choose_client(
     parameters = validate("parameters", dict(map(_parameter, options.parameter)), extra_parameters)
     if options.scope:
         validate("scope", options.scope, printable)
+    # given: the client of --client-secrets. stated: the server of --endpoints or, failing that, of that client's file.
+    # kept: what `login` has saved, or None if an option contradicts it.
     given = _read_client(options.client_secrets) if options.client_secrets else None
     stated = _stated(options) or (given and given.endpoints)
     kept = _kept(options, given, stated, sends_token=token is not None)
@@ -76,8 +78,8 @@ def choose_client(
         raise UnknownClient(f"The server that the token in {options.file} came from is unknown: pass --endpoints")
     # --endpoints gives URLs only: take the other fields from `kept`, which has the same URLs. The endpoints of a client
     # file are complete, so they win.
-    remembered = kept.endpoints if kept and (options.endpoints or stated is None) else None
-    server = _adjusted(options, remembered or stated or YOUTUBE)
+    kept_server = kept.endpoints if kept and (options.endpoints or stated is None) else None
+    server = _adjusted(options, kept_server or stated or YOUTUBE)
     if revokes and server.revoke_url is None:  # before anything is asked
         raise ValueError("These endpoints have no revoke_url, so the token cannot be revoked")
     is_sent = server.authenticate_everywhere or not revokes
@@ -114,6 +116,10 @@ def _dialect(options: Options) -> Mapping[str, object]:
 
 
 def _kept(options: Options, given: Client | None, stated: Endpoints | None, *, sends_token: bool) -> Client | None:
+    """Return what `login` has saved beside the token file, or None if an option names another client or server.
+
+    Raises `UnknownClient` if it cannot be used, or if the environment contradicts it.
+    """
     store = FileStore(options.file).client()
     try:
         document = store.read()

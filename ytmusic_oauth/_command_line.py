@@ -29,14 +29,14 @@ _COMMANDS: Final[Mapping[Callable[[Options], None], str]] = {
     login: "log in with a code that you confirm in a browser",
     token: "print the access token, refreshed first if it is due",
     header: "print the Authorization header, for curl -H @-",
-    status: "say whether you are logged in (exit status 0 if so), without a network unless --check",
+    status: "say whether you are logged in (exit status 0 if so); --check asks the server",
     refresh: "get a new access token now, even if the old one is fresh",
     revoke: "end the login, for every program that uses it, and remove its files",
 }
 _CLIENT_HELP: Final = (
     "`login` saves the client and the server in FILE.client. A client that is neither given nor saved is read from the "
     "environment variables YTMUSIC_OAUTH_CLIENT_ID and YTMUSIC_OAUTH_CLIENT_SECRET, or asked for. "
-    "The defaults below are those of a server that is given by its URLs."
+    "The options after --endpoints default to RFC 8628; youtube and google have values of their own."
 )
 _CHOICES: Final = {"yes|no": ("yes", "no"), "METHOD": ("post", "basic", "none")}
 # Field of `Endpoints` -> what its option takes, and its help.
@@ -89,7 +89,7 @@ def _parsed(words: Sequence[str], program: str, arguments: Options) -> None:
     parser, of_command = _parser(program, command if command in commands else None)
     _, unknown = parser.parse_known_args(words, arguments)
     if unknown:
-        problem, option = "There is a word that belongs to no option. ", unknown[0].partition("=")[0]
+        problem, option = "There is a word too many. ", unknown[0].partition("=")[0]
         if re.fullmatch(r"--[a-z-]+|-[a-z]", option):
             problem = f"There is no option {option}. {_hint(option, re.findall('--[a-z-]+', of_command.format_help()))}"
         raise ValueError(f"{problem}See `{program} {command} --help`")

@@ -121,7 +121,7 @@ def _refreshed(options: Options, values: RefreshableTokenDict) -> RefreshingToke
 
 
 def revoke(options: Options) -> None:
-    """End the login, for every program that uses it, and remove its file."""
+    """End the login, for every program that uses it, and remove its files."""
     from ._client_choice import choose_client
     from ._cycle import LOCK_WAIT, taken
     from ._terminal import ask, can_ask

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 #: Seconds in which a connection must be established, to whichever address.
 CONNECT_TIMEOUT: Final = 10.0
-#: Responses at most: the interim ones (RFC 9110 15.2; there is rarely one) and the answer.
+#: The most responses to one request: interim ones (RFC 9110 15.2; rarely any) and the final one.
 MAX_INTERIM: Final = 20
 METHOD: Final = "POST"
 
@@ -133,6 +133,7 @@ class _Connection(HTTPConnection):
         self._server, self._proxy, self._context = server, proxy, context
         host, port = server.hostname or "", server.port or (443 if context else 80)
         super().__init__(*(proxy[:2] if proxy else (host, port)))
+        # Below, `vars`: the type stubs do not know these attributes.
         if proxy:
             self.set_tunnel(host, port, dict(proxy.headers))
             vars(self)["_tunnel_host"] = f"[{host}]" if ":" in host else host  # Python 3.11 forgets the brackets

@@ -43,7 +43,7 @@ def login(options: Options) -> None:
     client = choose_client(options)
     kept = Client(client.client_id, client.client_secret, client.endpoints, client.scope, client.parameters)
     document = client_document(kept) if options.remember else ""
-    confirmed: list[RefreshingToken] = []
+    confirmed: list[RefreshingToken] = []  # a list, so that `finally` knows whether there is a token
     is_kept = False
     with stoppable(), closing(StatusLine(wanted=not options.json)) as line:
         try:
@@ -132,7 +132,7 @@ def _report(
     from shlex import quote
 
     file, ends_at = FileStore(options.file).absolute, client.login_ends_at
-    is_private = False  # on Windows, and for a file of another user written in place
+    is_private = False  # on Windows, and for a file of another user, which is written in place
     with suppress(OSError):  # it was moved or removed since
         is_private = not os.stat(file).st_mode & 0o077
     write_message(f"Logged in. The token is in {file}{', readable only by its owner' if is_private else ''}.")

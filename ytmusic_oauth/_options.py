@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The options of a command, as the parser sets them."""
+"""The options of a command, as the parser sets them, and the error for a client that they leave unknown."""
 
 from __future__ import annotations
 

@@ -144,7 +144,10 @@ def check_session(session: object) -> None:
 
 # ---- proxies -------------------------------------------------------------------------------------
 
-_PROXY: Final = r"(?ai)http://((?P<user>[^:/?#\ud800-\udfff]*)(:(?P<password>[^/?#\ud800-\udfff]*))?@)?(?P<host>[\w-]{1,63}(\.[\w-]{1,63})*|\[[0-9a-f:.]+\])(:(?P<port>\d{1,5}))?/*"
+_PROXY: Final = (
+    r"(?ai)http://((?P<user>[^:/?#\ud800-\udfff]*)(:(?P<password>[^/?#\ud800-\udfff]*))?@)?"
+    r"(?P<host>[\w-]{1,63}(\.[\w-]{1,63})*|\[[0-9a-f:.]+\])(:(?P<port>\d{1,5}))?/*"
+)
 
 
 class Proxy(NamedTuple):
