@@ -32,7 +32,7 @@ from ytmusic_oauth._client_file import Client, client_document
 from ytmusic_oauth._file_owner import follow_links, may_be_planted
 from ytmusic_oauth._file_store import FileStore
 from ytmusic_oauth._file_write import temporary_name
-from ytmusic_oauth._store_access import load_token
+from ytmusic_oauth._store_access import cause, load_token
 from ytmusic_oauth._token_text import token_text
 from ytmusic_oauth.models import RefreshableTokenDict
 
@@ -253,6 +253,18 @@ def test_a_relative_path_that_leads_nowhere_is_told_with_its_folder(
     told = f"{FileStore(path).failed('It failed', error)} "
     assert told.startswith(f"{path}: It failed: {shown.format(folder=os.getcwd())}. ")
     assert "Expand the path" not in told, "it does not begin with ~"
+
+
+@pytest.mark.parametrize(
+    ("problem", "reason"),
+    [
+        ("The token file cannot be read: No such file, in /a: b", "No such file, in /a: b"),
+        ("Too large to be a token file", "Too large to be a token file"),
+    ],
+)
+def test_the_reason_in_an_error_may_have_a_colon(problem: str, reason: str) -> None:
+    """As in the name of a folder."""
+    assert cause(TokenFileError(problem)) == reason
 
 
 def make_fifo(path: Path) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is there instead of a token, and what to do next. Pure; loaded only when an error is made.
+"""What is there instead of a token, why a system call failed, and what to do next. Pure; loaded only for an error.
 
 People have many credential files. An error that names the kind saves them a search.
 """

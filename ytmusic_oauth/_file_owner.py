@@ -2,11 +2,13 @@
 """Whose file a login is stored in: the owner is kept, and another user's trap is refused. Opens no file.
 
 In a folder that others can write to, such as /tmp, another user can put a file or a link where the login of this user
-is going to be stored. That user then receives the login, or has it written over a file of this user. The mode of a
-folder says whether others can write to it. Members of its group count as others for a file that belongs neither to us
-nor to the owner of the folder. The owner of a folder can always write to it, and so counts as another user. Two owners
-do not: root, and the unknown owner. If we are root, no owner does: root may log in for a service, in a folder of that
-service. Access control lists are not looked at.
+is going to be stored. That user then receives the login, or has it written over a file of this user. Who can put a file
+into a folder (access control lists are not looked at):
+
+- all users, if its mode lets others write;
+- its group, if that may write: but a file of the folder's owner is not the group's;
+- its owner, unless that is root or the unknown owner. If we are root, its owner is trusted: root may log in for a
+  service, in a folder of that service.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ _CHECK_WAIT: Final = 2.0
 
 
 class FileStore:
-    """A token file, as a `TokenStore`. Follows symbolic links. Methods raise `TokenFileError`."""
+    """A token file, as a `TokenStore`. Follows symbolic links. Methods raise `TokenFileError`; see also `lock`."""
 
     __slots__ = ("_is_client", "_is_detached", "_is_for_login", "absolute", "path")
 
@@ -45,10 +45,10 @@ class FileStore:
         self._is_detached: bool | None = False
         self._is_for_login = self._is_client = False
         self.absolute: str = self.path
-        """That, below the folder that was the working directory then. `link/..` is left to the system."""
+        """The same path, absolute: a later `chdir` changes nothing. Only the system resolves `link/..` rightly."""
         # A token as JSON; Google's tokens and client secrets. `pathlib` makes 1/ of 1//.
         if re.match(r"""(?i)\s*\{\s*"|(\s|["']|\.[/\\]|bearer\s)*(1//|1[/\\]0[\w-]{30}|GOCSPX-|ya29\.)""", self.path):
-            advice = "from_json_text reads a token's text."
+            advice = "Pass the path of the token file; in Python, RefreshingToken.from_json_text reads a token's text."
             raise TokenFileError("This is a secret, not the path of a file", advice=advice)
         try:
             if "\0" in os.fsdecode(os.fsencode(self.path)):
@@ -100,7 +100,7 @@ class FileStore:
         return True
 
     def client(self) -> FileStore:
-        """Return the file in which `login` keeps the OAuth client: beside this one, which is where links lead."""
+        """Return `<token file>.client`, in which `login` keeps the OAuth client. It is where links to the file lead."""
         store = FileStore(f"{os.path.realpath(self.absolute)}.client").for_login()
         store._is_client = True
         return store
@@ -111,9 +111,9 @@ class FileStore:
             self.client().remove(document)
 
     def _kept_client(self) -> str:
-        """Return what `login` keeps beside this file, if anything. Raises `TokenFileError` if it cannot be opened.
+        """Return what `login` keeps beside this file, if anything. Raises `TokenFileError` if we cannot open it.
 
-        Another user, who can open it, would send a new token to its server.
+        Beside a new login, it would make a user who can open it send the new token to the old server.
         """
         from ._client_file import parse_remembered
 
@@ -128,14 +128,14 @@ class FileStore:
         return document
 
     def lock(self, timeout: float) -> AbstractContextManager[float]:
-        """Hold the file's lock, a kernel lock that is released when its holder dies."""
+        """Hold the file's lock, a kernel lock that is released when its holder dies. May raise `TimeoutError`."""
         problem = "The token file cannot be locked"
         return FileLock(self.absolute, timeout, self.remove_leftovers, lambda error: self.failed(problem, error))
 
     def for_login(self) -> FileStore:
         """Return a copy for a new login: it refuses another user's file or link where others can write.
 
-        It does not read them either: the client that `login` keeps says to which server a token is sent.
+        Nor does it read such a file: the client that `login` keeps says to which server a token is sent.
         """
         store = copy(self)
         store._is_for_login = True

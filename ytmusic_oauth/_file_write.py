@@ -3,7 +3,7 @@
 
 A new file is made private before its first byte, synced, and renamed over the old one by the caller, so that a crash at
 any moment leaves the old file or the new one. Where a file system has no modes, or does not sync, the file is written
-without them.
+without that.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from ._retries import TIMEOUT
 from ._single_flight import CHANGES, SingleFlight, caller
 from ._state import State
 from ._steps import FRESH, Ask, Event, Goal, Lock, Read, Step, Steps, Wait, Warn
-from ._store_access import located, translated, warn, warn_of_file
+from ._store_access import located, text_in, translated, warn, warn_of_file
 from ._token_text import parse_token_text
 from ._validation import is_object
 from .credentials import Credentials, OAuthCredentials
@@ -225,9 +225,7 @@ class Refresher(SingleFlight):
                     return self._lock(store, step.timeout, held)
                 # The event has the time after the step: a store may be slow, and the machine may sleep.
                 if isinstance(step, Read):
-                    text: object = store.read()
-                    if text is not None and not isinstance(text, str):
-                        raise TokenStoreError(f"{type(store).__name__}.read must return str or None")
+                    text = text_in(store)
                     return _now()._replace(text=text)
                 swapped = self._replace(store, step.before, step.after)
                 return _now()._replace(swapped=swapped)

@@ -17,23 +17,31 @@ from .store import TokenStore
 
 
 def load_token(store: TokenStore) -> RefreshableTokenDict:
-    """Return the token in a store. Raises `TokenStoreError`; for a file that does not exist, `TokenFileNotFound`."""
+    """Return the token in a store. Raises `TokenStoreError`; for a missing or empty file, `TokenFileNotFound`."""
     give_up_at, token = time.monotonic() + READ_PATIENCE, None
     while token is None:
         with translated(store):
-            text = store.read()
+            text = text_in(store)
             try:
                 if text is None:
                     empty = TokenStoreError("There is no token in the store")
                     raise store.not_found() if isinstance(store, FileStore) else empty
                 token = parse_token_text(text)
-            except TokenStoreError:  # another program may be writing it: many empty a file first
-                is_file = isinstance(store, FileStore) and store._content() is not None
-                if time.monotonic() >= give_up_at or (text is None and not is_file):
+            except TokenStoreError:  # another program may be writing it: many empty a file first, but do not remove it
+                exists = isinstance(store, FileStore) and store._content() is not None
+                if time.monotonic() >= give_up_at or (text is None and not exists):
                     raise
                 time.sleep(READ_INTERVAL)
     warn_of_file(store)
     return token
+
+
+def text_in(store: TokenStore) -> str | None:
+    """Return the text in a store. Raises `TokenStoreError` for anything else, such as the bytes of a driver."""
+    text: object = store.read()
+    if text is None or isinstance(text, str):
+        return text
+    raise TokenStoreError(f"{type(store).__name__}.read must return str or None")
 
 
 @contextmanager
@@ -58,7 +66,7 @@ def located(store: TokenStore | None, error: OAuthError) -> OAuthError:
 
 def cause(error: TokenStoreError) -> str:
     """Return the reason in an error of `FileStore`, without the beginning, which speaks of a token file."""
-    return error.problem.rpartition(": ")[2]
+    return error.problem.partition(": ")[2] or error.problem
 
 
 def warn_of_file(store: TokenStore | None) -> None:
