@@ -67,8 +67,7 @@ This module decides, and `_refresher` carries it out. A `Cycle` yields a `Step`,
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from enum import Enum
-from typing import Final
+from typing import Final, Literal
 
 from ._retries import TIMEOUT, TRIES
 from ._snapshot import Snapshot, no_refresh_token
@@ -91,31 +90,26 @@ SWAPS: Final = 5
 # ---- decisions -----------------------------------------------------------------------------------
 
 
-class Task(Enum):
-    """What to do before the token is returned."""
-
-    RETURN = "return the token"
-    SAVE = "save the token"
-    LOOK = "read the store for a newer token"
-    RAISE = "raise the last error again"
-    REFRESH = "refresh the token"
+#: What to do before the token is returned: return it at once; save it; read the store for a newer one; raise the last
+#: error again; or refresh it.
+Task = Literal["return", "save", "look", "raise", "refresh"]
 
 
 def decide(state: State, goal: Goal, now: Event, *, has_store: bool) -> Task:
     """Decide, without I/O, what a caller that wants the token does first."""
     if goal.is_met(state.snapshot, now):
         must_save = has_store and state.is_dirty and now.monotonic >= state.store_backoff.until
-        return Task.SAVE if must_save else Task.RETURN
+        return "save" if must_save else "return"
     if goal.rejected is not None:
-        return Task.REFRESH
+        return "refresh"
     is_valid = state.snapshot.valid.covers(now.wall, now.monotonic)
     is_refused = state.refused == state.snapshot.refresh_token
     is_blocked = now.monotonic < state.server_backoff.until and (is_valid or state.error is not None)
     if not is_blocked and not is_refused:
-        return Task.REFRESH
+        return "refresh"
     if is_valid and not is_refused:
-        return Task.RETURN
-    return Task.LOOK if has_store and now.monotonic >= state.looked_at + LOOK_INTERVAL else Task.RAISE
+        return "return"
+    return "look" if has_store and now.monotonic >= state.looked_at + LOOK_INTERVAL else "raise"
 
 
 class Cycle:

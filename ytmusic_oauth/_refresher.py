@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, ExitStack, suppress
 from copy import deepcopy
 from typing import Callable, Final
 
-from ._cycle import Cycle, Task, decide
+from ._cycle import Cycle, decide
 from ._file_store import FileStore
 from ._log import Log
 from ._retries import TIMEOUT
@@ -68,14 +68,14 @@ class Refresher(SingleFlight):
         while True:
             before, now, seen = self.state.snapshot, _now(), self.generation
             task = decide(self.state, goal, now, has_store=self.store is not None)
-            if task is Task.RETURN or self._is_nested(now):
+            if task == "return" or self._is_nested(now):
                 return
-            if task is Task.SAVE:
+            if task == "save":
                 self._run_shared(seen, Cycle.save, credentials, wait=False)
-            elif task is Task.REFRESH:
+            elif task == "refresh":
                 self._run_shared(seen, Cycle.refresh, credentials, goal, wait=not self._is_valid(now))
             else:
-                if task is Task.LOOK:
+                if task == "look":
                     self._run_shared(seen, Cycle.look, credentials, wait=False)
                 if self.state.snapshot is before:
                     raise located(self.store, (self.state.error or OAuthError(retryable=True)).copy())
@@ -89,7 +89,7 @@ class Refresher(SingleFlight):
         goal = Goal(rejected=self.state.snapshot.access_token if rejected is None else rejected.split(" ")[-1])
         while self.state.responses == responses:
             now, seen = _now(), self.generation
-            if decide(self.state, goal, now, has_store=False) is Task.RETURN or self._is_nested(now):
+            if decide(self.state, goal, now, has_store=False) == "return" or self._is_nested(now):
                 return
             if self._run_shared(seen, Cycle.refresh, credentials, goal, wait=True):
                 return

@@ -157,4 +157,4 @@ def cycle_result(given: Object) -> object:
 def decide_result(given: Object) -> object:
     now, has_store = _event(given.get("now", CLOCKS)), bool(given.get("store", True))
     state = _state(as_object(given.get("remembered", {})), now, has_store=has_store)
-    return decide(state, _goal(given), now, has_store=has_store).name.lower()
+    return decide(state, _goal(given), now, has_store=has_store)

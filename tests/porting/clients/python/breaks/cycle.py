@@ -37,26 +37,26 @@ def _(state: State, goal: Goal, now: Event, *, has_store: bool) -> Task:
 @replaces(decide, "a loop of reads reads the store as often as it likes", caught_by="decide/*")
 def _(state: State, goal: Goal, now: Event, *, has_store: bool) -> Task:
     task = decide(state, goal, now, has_store=has_store)
-    return Task.LOOK if task is Task.RAISE and has_store else task
+    return "look" if task == "raise" and has_store else task
 
 
 @replaces(decide, "a service has to be restarted after a new login", caught_by="decide/*")
 def _(state: State, goal: Goal, now: Event, *, has_store: bool) -> Task:
     task = decide(state, goal, now, has_store=has_store)
-    return Task.RAISE if task is Task.LOOK else task
+    return "raise" if task == "look" else task
 
 
 @replaces(decide, "after a 401, the rejected token is returned because an earlier refresh failed", caught_by="decide/*")
 def _(state: State, goal: Goal, now: Event, *, has_store: bool) -> Task:
     is_blocked = now.monotonic < state.server_backoff.until
-    return Task.RETURN if is_blocked else decide(state, goal, now, has_store=has_store)
+    return "return" if is_blocked else decide(state, goal, now, has_store=has_store)
 
 
 @replaces(decide, "a timer refreshes at every tick", caught_by="decide/*")
 def _(state: State, goal: Goal, now: Event, *, has_store: bool) -> Task:
     task = decide(state, goal, now, has_store=has_store)
     left = state.snapshot.valid.seconds_left(now.wall, now.monotonic)
-    return Task.REFRESH if task is Task.RETURN and left < goal.ahead else task
+    return "refresh" if task == "return" and left < goal.ahead else task
 
 
 @replaces(decide, "a refusal of the old login holds for the new one", caught_by="decide/*")
