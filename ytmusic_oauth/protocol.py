@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final, TypeVar
 
@@ -110,17 +110,6 @@ class Endpoints:
         return {YOUTUBE: "YOUTUBE", GOOGLE: "GOOGLE"}.get(self, f"{type(self).__name__}({values})")
 
 
-YOUTUBE: Final = Endpoints(
-    "https://www.youtube.com/o/oauth2/device/code",
-    "https://oauth2.googleapis.com/token",
-    "https://oauth2.googleapis.com/revoke",
-    device_grant="http://oauth.net/grant_type/device/1.0",
-    device_code_parameter="code",
-    authenticate_everywhere=False,
-    rotates_refresh_tokens=False,
-    is_google=True,
-)
-"""The endpoints that ytmusicapi uses, proven with YouTube Music."""
 GOOGLE: Final = Endpoints(
     "https://oauth2.googleapis.com/device/code",
     "https://oauth2.googleapis.com/token",
@@ -130,6 +119,13 @@ GOOGLE: Final = Endpoints(
     is_google=True,
 )
 """The endpoints that Google documents for "TVs and Limited Input devices"."""
+YOUTUBE: Final = replace(
+    GOOGLE,
+    device_code_url="https://www.youtube.com/o/oauth2/device/code",
+    device_grant="http://oauth.net/grant_type/device/1.0",
+    device_code_parameter="code",
+)
+"""The endpoints that ytmusicapi uses, proven with YouTube Music."""
 
 
 # ---- device authorization: RFC 8628 3.1, 3.2 -----------------------------------------------------
