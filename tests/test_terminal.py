@@ -36,7 +36,7 @@ assert sys.platform != "win32"  # the same, for mypy
 
 BASH: Final = ("bash", "--norc", "--noprofile", "-i")
 # Marks the terminal's own echo, and what is left of a countdown.
-SMEARS: Final = re.compile(r"\^[CZ]|Waiting: |\d left|Asking ")
+SMEARS: Final = re.compile(r"\^C|Waiting: |\d left|Asking ")
 
 
 # ---- the conversation ----------------------------------------------------------------------------
@@ -170,14 +170,12 @@ def test_ctrl_z_and_back(tmp_path: Path) -> None:
             terminal.see(" left")
             terminal.type("\x1a")
             terminal.see("Stopped")
-            assert SMEARS.findall(terminal.screen.text) == []
             terminal.type("fg\n")
             terminal.see(" left")
             desk.server.approve(desk.server.user_codes()[0])
             terminal.see("To print a header")
             terminal.type("exit\n")
             terminal.end()
-        assert SMEARS.findall(terminal.screen.text) == []
 
     at_once(tmp_path, person)
 
@@ -486,33 +484,3 @@ def test_a_kill_at_a_hidden_question_leaves_the_terminal_as_it_was(monkeypatch: 
     finally:
         signal.signal(number, before)
     assert (is_shown, killed) == (True, [number]), "later, it kills again"
-
-
-@pytest.mark.usefixtures("clock")
-def test_a_thread_that_gets_no_signals_has_a_status_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stderr", screen := Tty())
-    with ThreadPoolExecutor(1) as another, closing(another.submit(StatusLine, wanted=True).result()) as line:
-        another.submit(line.show, "1 left").result()
-        another.submit(line.close).result()
-    assert screen.getvalue() == f"\r1 left\r\r{' ' * 6}\r"
-
-
-def test_ctrl_z_erases_the_line_and_stops_unless_it_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stderr", screen := Tty())
-    stopped: list[tuple[int, int, object]] = []
-    before = signal.getsignal(signal.SIGTSTP)
-    try:
-        line = StatusLine(wanted=True)
-        line.show("1 left")
-        monkeypatch.setattr(os, "kill", lambda pid, number: stopped.append((pid, number, signal.getsignal(number))))
-        signal.raise_signal(signal.SIGTSTP)
-        assert stopped == [(os.getpid(), signal.SIGTSTP, signal.SIG_DFL)]
-        assert screen.getvalue().endswith(f"\r{' ' * 6}\r")
-        assert signal.getsignal(signal.SIGTSTP) != signal.SIG_DFL, "the next one, too"
-        line.close()
-        assert signal.getsignal(signal.SIGTSTP) == signal.SIG_DFL
-        signal.signal(signal.SIGTSTP, signal.SIG_IGN)
-        StatusLine(wanted=True).close()
-        assert signal.getsignal(signal.SIGTSTP) == signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGTSTP, before)

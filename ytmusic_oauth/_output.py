@@ -45,8 +45,7 @@ def write_message(text: str, *, end: str = "\n") -> None:
         from textwrap import wrap
 
         lines = wrap(text, width, break_long_words=False, break_on_hyphens=False)
-    # AttributeError: it is missing. ValueError: it is closed. RuntimeError: Ctrl-Z came while it was written to.
-    with suppress(AttributeError, OSError, ValueError, RuntimeError):
+    with suppress(AttributeError, OSError, ValueError):  # it is missing, or fails, or is closed
         for line in lines:
             write(line, sys.stderr, end)
 

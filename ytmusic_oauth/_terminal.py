@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from types import BuiltinFunctionType, FrameType
+from types import BuiltinFunctionType
 from typing import Final, TextIO
 
 from ._keyboard import keyboard
@@ -21,7 +21,7 @@ from .exceptions import OAuthError
 from .models import AuthCodeDict, RefreshableTokenDict
 from .protocol import verification_link
 
-# Seconds until a terminal has echoed ^C or ^Z: it sends the signal first.
+# Seconds until a terminal has echoed ^C: it sends the signal first.
 _ECHO: Final = 0.02
 
 
@@ -38,7 +38,6 @@ class StatusLine:
         #: whether it is shown at all
         self.is_shown = wanted and is_terminal(sys.stderr)
         self._length = 0
-        self._on_ctrl_z(self._stop)
 
     def show(self, text: str) -> None:
         """Show a text in place of the last one."""
@@ -69,21 +68,7 @@ class StatusLine:
         if self.is_shown and sys.exc_info()[0] is KeyboardInterrupt:
             time.sleep(_ECHO)
         self.erase()
-        self._on_ctrl_z(None)
         self.is_shown = False
-
-    def _on_ctrl_z(self, handler: Callable[[int, FrameType | None], None] | None) -> None:
-        # Where the parent process has no job control, the signal is ignored: it stays so.
-        if self.is_shown and hasattr(signal, "SIGTSTP") and signal.getsignal(signal.SIGTSTP) != signal.SIG_IGN:
-            with suppress(ValueError):  # not in the main thread
-                signal.signal(signal.SIGTSTP, handler or signal.SIG_DFL)
-
-    def _stop(self, number: int, _: FrameType | None) -> None:
-        time.sleep(_ECHO)
-        self.erase()
-        self._on_ctrl_z(None)
-        os.kill(os.getpid(), number)
-        self._on_ctrl_z(self._stop)  # now it is in the foreground again
 
 
 def _is_in_foreground() -> bool:
