@@ -164,16 +164,30 @@ func (s *FileStore) checkWritable() error {
 func (s *FileStore) prepare() error {
 	target, err := targetOf(s.absolute)
 	if err == nil {
+		status, missing := os.Stat(target)
 		blanks := []byte(strings.Repeat(" ", 4096))
-		err = withTemporaryFile(target, blanks, nil, func(string) error { return nil })
-		if cannotRename(err) {
-			var file *os.File
-			if file, err = os.OpenFile(target, os.O_RDWR|openFlags, 0); err == nil {
-				err = file.Close()
+		err = withTemporaryFile(target, blanks, status, func(temporary string) error {
+			if missing != nil || checkInPlace(target) == nil {
+				return nil
 			}
+			if err := os.Remove(temporary); err != nil {
+				return err
+			}
+			return os.Link(target, temporary) // fails for a file that is mounted by itself, or immutable
+		})
+		if missing == nil && cannotRename(err) {
+			err = checkInPlace(target)
 		}
 	}
 	return s.reported("written", err)
+}
+
+func checkInPlace(target string) error {
+	file, err := os.OpenFile(target, os.O_RDWR|openFlags, 0)
+	if err != nil {
+		return err
+	}
+	return file.Close()
 }
 
 func cannotRename(err error) bool {

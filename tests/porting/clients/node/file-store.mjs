@@ -112,11 +112,16 @@ export class FileStore {
   prepare() {
     this.#reporting("written", () => {
       const target = targetOf(this.#absolute);
+      const status = fs.statSync(target, { throwIfNoEntry: false });
       try {
-        withTemporaryFile(target, Buffer.alloc(4096, " "), undefined, () => {});
+        withTemporaryFile(target, Buffer.alloc(4096, " "), status, (temporary) => {
+          if (!status || canWriteInPlace(target)) return;
+          fs.unlinkSync(temporary);
+          fs.linkSync(target, temporary); // fails for a file that is mounted by itself, or immutable
+        });
       } catch (error) {
-        if (!NO_RENAME.has(error.code)) throw error;
-        fs.accessSync(target, fs.constants.W_OK);
+        if (!status || !NO_RENAME.has(error.code)) throw error;
+        fs.closeSync(openInPlace(target));
       }
     });
   }
@@ -173,8 +178,19 @@ function removeLeftovers(target) {
   }
 }
 
+const openInPlace = (target) => fs.openSync(target, O_RDWR | OPEN_FLAGS);
+
+function canWriteInPlace(target) {
+  try {
+    fs.closeSync(openInPlace(target));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function writeInPlace(target, content, size) {
-  const file = fs.openSync(target, O_RDWR | OPEN_FLAGS);
+  const file = openInPlace(target);
   try {
     const before = readUpTo(file, size);
     makePrivate(file);
