@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Sequence
@@ -153,6 +154,24 @@ def _(harness: Harness) -> None:
     harness.requests("token", 2)
 
 
+@scenario(
+    "concurrency/new-login-during-a-refresh",
+    "ytmusicapi takes no lock: the login that it has saved during the request must not be overwritten",
+    profile="rfc",
+)
+def _(harness: Harness) -> None:
+    harness.server.rotate = True
+    harness.write(harness.grant(valid_for=-1))
+    login = harness.grant()
+    with harness.server.hold("token"):
+        child = harness.start("token", file=True)
+        harness.wait_for_requests(1, "token")
+        harness.put(login)
+    token = harness.token_of(harness.finish(child))
+    expect(token == login, f"the new login: {as_text(login)}", token)
+    harness.unchanged()
+
+
 @scenario("concurrency/new-login-is-loaded", "the user has logged in again: a service must not need a restart")
 def _(harness: Harness) -> None:
     old = harness.grant(valid_for=-1)
@@ -246,7 +265,7 @@ def _(harness: Harness) -> None:
 
 @scenario(
     "concurrency/lock-taken-until-its-holder-has-saved",
-    "the file was replaced meanwhile, and the lock is on the old one: only a look into the new one shows its token",
+    "the file was replaced meanwhile: what was read before the wait counts for nothing",
     profile="rfc",
     needs="file locks",
     waits=2,
@@ -263,6 +282,36 @@ def _(harness: Harness) -> None:
         harness.put(new)
     token = harness.token_of(harness.finish(child))
     expect(token == new, f"the token that the holder has saved: {as_text(new)}", token)
+    harness.requests("token", 0)
+    harness.unchanged()
+
+
+@scenario(
+    "concurrency/lock-taken-in-the-new-file",
+    "the holder has replaced the file, and the next process has locked the new one: the lock of the old one is void",
+    profile="rfc",
+    needs="file locks",
+    waits=3,
+)
+def _(harness: Harness) -> None:
+    harness.server.rotate = True
+    old = harness.grant(valid_for=-1)
+    harness.write(old)
+    with contextlib.ExitStack() as first:
+        first.enter_context(harness.locked())
+        child = harness.start("token", file=True)
+        time.sleep(1.5)
+        due = harness.refreshed(old, valid_for=-1)
+        harness.put(due)
+        with harness.locked():
+            first.close()
+            time.sleep(1)
+            expect(not child.has_ended, "it waits for the lock of the new file", "it has ended")
+            harness.requests("token", 0)
+            new = harness.refreshed(due)
+            harness.put(new)
+    token = harness.token_of(harness.finish(child))
+    expect(token == new, f"the token that the second holder has saved: {as_text(new)}", token)
     harness.requests("token", 0)
     harness.unchanged()
 

@@ -66,6 +66,22 @@ def _(harness: Harness) -> None:
 
 
 @scenario(
+    "file/login-over-a-token-from-the-future",
+    "the clock was ahead when the old token was saved: what the user has just confirmed is saved nevertheless",
+    waits=2,
+)
+def _(harness: Harness) -> None:
+    old = harness.grant(valid_for=86400)  # with the code ABCD-0001
+    harness.write(old)
+    child = harness.start("login", file=True)
+    harness.wait_for_requests(1, "token")
+    harness.server.approve("ABCD-0002")
+    token = harness.token_of(harness.finish(child))
+    expect(token["refresh_token"] != old["refresh_token"], "the new login", token)
+    harness.saved(token)
+
+
+@scenario(
     "file/revocation",
     "the login that the file has is revoked; the file may be removed afterwards, but not be changed or be half a file",
 )

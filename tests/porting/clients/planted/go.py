@@ -194,4 +194,46 @@ BREAKS: Final = (
         "transport.go", "post", "case status == 408 || status >= 500:", "case !isTimeout(err) && status >= 500:",
         "a 503 whose body does not come looks like a lost response", "hostile/stalled-body-of-a-503",
     ),
+    Planted(
+        "messages.go", "errorIn", "case known:", "case known && status != 408:",
+        "a wrong client is tried again for ever", "error-responses/known-error-with-408",
+    ),
+    Planted(
+        "messages.go", "codeIn", '"error", "error_code", "message"} {', '"message", "error", "error_code"} {',
+        "a message hides the error that it explains", "error-responses/known-message-*",
+    ),
+    Planted(
+        "device.go", "delay", "deadline+late", "deadline+0.15",
+        "a login ends unconfirmed because a sleep ended late", "polling-times/poll-a-fifth-*",
+    ),
+    Planted(
+        "device.go", "delay", "now <= p.deadline+late", "now <= p.deadline+0.4",
+        "a code that has expired is sent", "polling-times/poll-a-third-*",
+    ),
+    Planted(
+        "snapshot.go", "changed",
+        "return &Snapshot{token, old.valid, old.valid.freshness(token.ExpiresIn)}, nil",
+        "return snapshotOf(token, 0, 0), nil",
+        "hours after boot, a valid token is thrown away with a malformed response", "cycle-asking/rotated-hours-*",
+    ),
+    Planted(
+        "cycle.go", "refresh", "c.state.storeBackoff.failures = 0", "_ = 0",
+        "the user never hears that the token cannot be saved", "cycle-saving/save-fails-and-*",
+    ),
+    Planted(
+        "filestore.go", "tryReplace",
+        "func(temporary string) error {",
+        "func(temporary string) error { if isSwapped = true; true { return os.Rename(temporary, target) }",
+        "a login that ytmusicapi has saved during a refresh is lost", "concurrency/new-login-during-a-refresh",
+    ),
+    Planted(
+        "filelock.go", "lockFile",
+        "file, taken, err = tryLock(path)",
+        "if file, err = openForLock(path); err == nil { syscall.Flock(int(file.Fd()), syscall.LOCK_EX) }",
+        "the lock of a file that was replaced is taken for that of the new one", "concurrency/lock-taken-in-*",
+    ),
+    Planted(
+        "refresher.go", "keepIn", "nil, true", "nil, false",
+        "the login that the user has just confirmed is lost", "file/login-over-*",
+    ),
 )  # fmt: skip

@@ -232,4 +232,48 @@ BREAKS: Final = (
         "refresher.mjs", "async ensureValid", "wait: !isValid", "wait: true",
         "a task with a valid token waits for a slow server", "concurrency/valid-token-*",
     ),
+    Planted(
+        "messages.mjs", "raiseForError",
+        "if (ERROR_NAMES.has(name) && (",
+        "if (status !== 503 && ERROR_NAMES.has(name) && (",
+        "a login that has ended is tried again for ever", "error-responses/known-error-with-503",
+    ),
+    Planted(
+        "messages.mjs", "withoutCode", "status === 400 && isEmpty &&", "status === 400 &&",
+        "a proxy's page ends a login", "error-responses/bad-request-page-*",
+    ),
+    Planted(
+        "validation.mjs", "optionalSecret", "/^[ -~]*$/", "/^[ -~]*\\n?$/",
+        "a line break in a refresh token is sent, and the login is lost", "invalid-fields/refresh-token-with-a-final-*",
+    ),
+    Planted(
+        "state.mjs", "reconcile", "this.alternative = alternative;", "",
+        "the other login is forgotten at the next refresh", "cycle-adopting/other-is-kept-*",
+    ),
+    Planted(
+        "state.mjs", "reconcile", "!covers(ours.fresh, wall, monotonic)", "!covers(ours.valid, wall, monotonic)",
+        "a token that another process has refreshed is refreshed again", "cycle-adopting/older-access-*",
+    ),
+    Planted(
+        "state.mjs", "issuedAt", " || 3600", " || 0",
+        "of two logins, the older one wins if its lifetime is unknown", "cycle-adopting/made-by-hand-and-the-store-s-*",
+    ),
+    Planted(
+        "state.mjs", "savedAs", "&&= token.refresh_token !== this.snapshot.token.refresh_token", "= false",
+        "a login that was set during a save is lost", "cycle-saving/login-set-by-hand-*",
+    ),
+    Planted(
+        "state.mjs", "supersede", "= old && snapshot", "= snapshot",
+        "a file without a refresh token is never adopted again", "cycle-asking/no-refresh-token-*",
+    ),
+    Planted(
+        "file-store.mjs", "replace",
+        "(temporary) => {",
+        "(temporary) => { if (true) return fs.renameSync(temporary, target) ?? true;",
+        "a login that ytmusicapi has saved during a refresh is lost", "concurrency/new-login-during-a-refresh",
+    ),
+    Planted(
+        "refresher.mjs", "async keepIn", "isNewLogin: true", "isNewLogin: false",
+        "the login that the user has just confirmed is lost", "file/login-over-*",
+    ),
 )  # fmt: skip
