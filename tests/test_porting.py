@@ -29,9 +29,9 @@ from tests.porting.clients.planted.__main__ import caught as planted_caught
 from tests.porting.clients.python.bites import caught, command_of
 from tests.porting.clients.python.breaks import BREAKS, Break
 from tests.porting.report import declaration, is_passed, text_report
-from tests.porting.runner import Result, certify, levels
+from tests.porting.runner import Result, certify, levels, skips_of
 from tests.porting.scenarios import LEVELS, SCENARIOS, Scenario
-from tests.porting.vector import Vector, read_vectors, same
+from tests.porting.vector import Vector, difference, read_vectors, same
 from tests.porting.version import VERSION, hash_of
 from tests.tools.release.kit import kit
 
@@ -208,6 +208,47 @@ def test_report_says_what_was_expected_what_happened_and_why_it_matters(
     assert re.search(r"wire +failed +0 +\d+ +0\n", report)
 
 
+@pytest.mark.parametrize(
+    ("expected", "actual", "where"),
+    [
+        ({"b": 1, "a": {"c": []}}, {"a": {}, "b": 1}, "at a.c: missing"),
+        ({"a": 1}, {"b": 2, "a": 1.0}, "at b: not expected"),
+        ({"a": [["ask", 1], ["read"]]}, {"a": [["ask", True], ["read"]]}, "at a[0][1]: 1 expected, true found"),
+        ({"a": [1]}, {"a": [1, 2]}, "at a: 1 items expected, 2 found"),
+        ({"a": {}}, {"a": None}, "at a: {} expected, null found"),
+        ([1, 2], [1], "at the top: 2 items expected, 1 found"),
+        ({}, None, ""),
+        ("return", "save", ""),
+    ],
+)
+def test_report_says_where_a_result_differs(expected: object, actual: object, where: str) -> None:
+    assert difference(expected, actual) == where
+
+
+def test_report_sorts_what_is_expected_and_what_came(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With keys in two orders, a reader does not find the one that is missing."""
+    chosen = next(each.id for each in read_vectors() if each.kind == "cycle-asking")
+    body = (
+        'if command == "skips": print("{}")\n'
+        "for line in sys.stdin: print(json.dumps("
+        '{"id": json.loads(line)["id"], "result": {"steps": [], "outcome": 1, "remembered": {}}}), flush=True)'
+    )
+    assert command.main(["--client", driver(tmp_path, body), "--only", chosen]) == command.FAILED
+    report = capsys.readouterr().out
+    assert re.search(r'expected +\{"outcome": .*\n?.*"remembered": ', report)
+    assert re.search(r'actual +\{"outcome": 1, "remembered": \{\}, "steps": \[\]\}', report)
+    assert re.search(r"differs +at outcome: \"success\" expected, 1 found", report)
+
+
+def test_beginning_and_end_of_what_a_driver_printed_are_shown(tmp_path: Path) -> None:
+    """Perl prints the cause first, and Python last."""
+    body = "sys.exit('the cause\\n' + 'a line\\n' * 500 + 'the end')"
+    with pytest.raises(harness.Failure) as raised:
+        skips_of(shlex.split(driver(tmp_path, body)))
+    assert re.search(r'"the cause.* \.\.\. .*the end\\n"$', raised.value.actual)
+    assert len(raised.value.actual) < 700
+
+
 def test_json_report_has_the_same_content(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--client", driver(tmp_path, NO_VECTORS), "--only", "wire/unknown-client", "--json"]
     assert command.main(arguments) == command.FAILED
@@ -302,6 +343,12 @@ def test_wrong_usage_is_reported(wrong: list[str], capsys: pytest.CaptureFixture
     assert ("'no-such-*'" in message) is ("no-such-*" in wrong)
 
 
+def test_pattern_without_an_asterisk_is_completed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        command.main(["--list", "--only", "decide"])
+    assert "no id matches --only decide; perhaps 'decide/*'; --list shows all ids" in capsys.readouterr().err
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no broken pipes of this kind")
 @pytest.mark.parametrize("arguments", [["--list"], ["--client", shlex.join(OURS), "--only", "decide/*", "--json"]])
 def test_reader_that_ends_early_is_no_error(arguments: list[str]) -> None:
@@ -315,9 +362,11 @@ def test_reader_that_ends_early_is_no_error(arguments: list[str]) -> None:
 
 
 def test_part_that_passes_is_reported_as_passed(capsys: pytest.CaptureFixture[str]) -> None:
-    """The levels are `not run` then, which reads like a failure."""
     assert command.main(["--client", shlex.join(OURS), "--only", "verification-links/*"]) == command.PASSED
-    assert re.search(r": passed, \d+ vectors and scenarios", capsys.readouterr().out)
+    report = capsys.readouterr().out
+    assert re.search(r": passed, \d+ vectors and scenarios", report)
+    assert re.search(r"wire +not all run +[1-9]\d* +0 +0\n", report), "`not run` reads like a failure"
+    assert re.search(r"file +not run +0 +0 +0\n", report)
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs make")

@@ -105,7 +105,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     whys = {**{each.id: each.why for each in read_vectors()}, **{each.id: each.why for each in SCENARIOS}}
     for pattern in only:
         if not any(is_chosen(name, [pattern]) for name in whys):
-            parser.error(f"no id matches --only {shlex.quote(pattern)}; --list shows all ids")
+            group = f"{pattern}/*"
+            meant = f"; perhaps {shlex.quote(group)}" if any(is_chosen(name, [group]) for name in whys) else ""
+            parser.error(f"no id matches --only {shlex.quote(pattern)}{meant}; --list shows all ids")
     if arguments.list:
         _show("\n".join(f"{name}\n    {why}" for name, why in whys.items() if is_chosen(name, only)))
         return PASSED

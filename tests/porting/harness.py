@@ -66,10 +66,11 @@ _LOG_IN_AGAIN: Final = {"invalid_grant", "access_denied", "expired_token", "toke
 class Failure(Exception):
     """The driver did not do what was expected."""
 
-    def __init__(self, expected: str, actual: object) -> None:
+    def __init__(self, expected: str, actual: object, differs: str = "") -> None:
         super().__init__(expected)
         self.expected = expected
         self.actual = actual if isinstance(actual, str) else as_text(actual)
+        self.differs = differs
 
 
 def expect(condition: bool, expected: str, actual: object) -> None:
@@ -79,9 +80,15 @@ def expect(condition: bool, expected: str, actual: object) -> None:
 
 
 def as_text(value: object) -> str:
-    """Return a value as JSON of limited length; bytes as a string."""
-    text = json.dumps(value.decode(errors="backslashreplace") if isinstance(value, bytes) else value, default=str)
+    """Return a value as JSON of limited length, its keys sorted; bytes as a string."""
+    plain = value.decode(errors="backslashreplace") if isinstance(value, bytes) else value
+    text = json.dumps(plain, default=str, sort_keys=True)
     return text if len(text) <= 600 else f"{text[:600]} ..."
+
+
+def ends_of(text: str) -> str:
+    """Return a text without its middle, if it is long. Some languages print the cause first, and others last."""
+    return text if len(text) <= 500 else f"{text[:250]} ... {text[-250:]}"
 
 
 @dataclass(frozen=True)
@@ -111,8 +118,8 @@ class DriverRun:
         """How it ended, in words."""
         killed = f"it had to be killed after {self.seconds:.0f} s"
         ending = killed if self.status is None else f"exit status {self.status}"
-        streams = ((self.stdout[-300:], "output"), (self.stderr[-500:], "error"))
-        printed = [f"on standard {name}: {as_text(text)}" for text, name in streams if text]
+        streams = ((self.stdout, "output"), (self.stderr, "error"))
+        printed = [f"on standard {name}: {as_text(ends_of(text))}" for text, name in streams if text]
         return "; ".join([ending, *(printed or ["it printed nothing"])])
 
 

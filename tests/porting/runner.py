@@ -38,6 +38,7 @@ class Result:
     given: str = ""  # of a vector
     expected: str = ""
     actual: str = ""
+    differs: str = ""  # where a vector's result does, if it is deep
     steps: Sequence[str] = ()  # of a scenario, up to its failure
     file: str = ""  # what was in the token file of a scenario then
     folder: str = ""  # where the folder of a failed scenario is kept
@@ -152,9 +153,16 @@ def _vectors(argv: Sequence[str], vectors: Iterable[Vector], skips: Mapping[str,
     for outcome in run_vectors(argv, sent):
         vector, failure = outcome.vector, outcome.failure
         verdict: Verdict = "failed" if failure is not None else "skipped" if outcome.skip else "passed"
-        expected, actual = ("", "") if failure is None else (failure.expected, failure.actual)
-        given = "" if failure is None else as_text(vector.given)
-        yield Result(vector.id, vector.level, vector.why, verdict, given, expected, actual, reason=outcome.skip)
+        result = Result(vector.id, vector.level, vector.why, verdict, reason=outcome.skip)
+        if failure is not None:
+            result = replace(
+                result,
+                given=as_text(vector.given),
+                expected=failure.expected,
+                actual=failure.actual,
+                differs=failure.differs,
+            )
+        yield result
 
 
 def _scenario(

@@ -16,7 +16,7 @@ from zipfile import Path as ZipPath
 
 from .harness import DriverProcess, Failure, Object, as_text
 
-__all__ = ["Outcome", "Vector", "read_vectors", "run_vectors", "same"]
+__all__ = ["Outcome", "Vector", "difference", "read_vectors", "run_vectors", "same"]
 
 FOLDER: Final = Path(__file__).parent / "vectors"
 # Vectors that no port may skip: they are about what may be sent where, and what may be shown.
@@ -89,6 +89,24 @@ def same(one: object, other: object) -> bool:
     return isinstance(one, bool) == isinstance(other, bool) and one == other
 
 
+def difference(expected: object, actual: object, path: str = "") -> str:
+    """Say where the first difference is, if it is inside two objects or lists; "" if it is not."""
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        at = {key: f"{path}.{key}" if path else str(key) for key in (*expected, *actual)}
+        missing, extra = expected.keys() - actual.keys(), actual.keys() - expected.keys()
+        for key in sorted(at):
+            if key in missing or key in extra:
+                return f"at {at[key]}: {'missing' if key in missing else 'not expected'}"
+            if not same(expected[key], actual[key]):
+                return difference(expected[key], actual[key], at[key])
+    if isinstance(expected, list) and isinstance(actual, list):
+        for n, (one, other) in enumerate(zip(expected, actual, strict=False)):
+            if not same(one, other):
+                return difference(one, other, f"{path}[{n}]")
+        return f"at {path or 'the top'}: {len(expected)} items expected, {len(actual)} found"
+    return f"at {path}: {as_text(expected)} expected, {as_text(actual)} found" if path else ""
+
+
 def run_vectors(argv: Sequence[str], vectors: Sequence[Vector]) -> Iterator[Outcome]:
     """Send vectors to the driver, one after the other.
 
@@ -154,4 +172,5 @@ def _compared(vector: Vector, reply: Object) -> Outcome:
     # A reply without a result is no result, also where null is expected.
     if "result" in reply and same(reply["result"], vector.expected):
         return Outcome(vector)
-    return Outcome(vector, Failure(as_text(vector.expected), reply.get("result", reply)))
+    differs = difference(vector.expected, reply.get("result"))
+    return Outcome(vector, Failure(as_text(vector.expected), reply.get("result", reply), differs))
