@@ -261,6 +261,13 @@ def test_after_an_interrupt_only_a_new_login_replaces_what_is_not_a_token() -> N
     assert play(cycle(new_login(), EXPIRED).rescue(is_locked=True), failed) is None
 
 
+def test_after_an_interrupt_a_new_login_is_saved_even_without_the_lock() -> None:
+    """The process that has the lock will find it when it compares and swaps."""
+    script = [found(3602, OURS), saved(3602, OURS, token("a9", "r9"))]
+    assert play(cycle(new_login(token("a9", "r9")), EXPIRED).rescue(is_locked=False), script) is None
+    assert play(cycle(loaded(), EXPIRED).rescue(is_locked=False), []) is None
+
+
 def test_a_step_shows_no_token() -> None:
     assert repr(Replace("before", "after")) == "Replace()"
 

@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from copy import copy
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Final
 
 import pytest
@@ -29,6 +30,7 @@ from ytmusic_oauth import (
     TokenFileError,
     UrllibSession,
     _cycle,
+    _file_lock,
     _single_flight,
 )
 from ytmusic_oauth._file_lock import FileLock
@@ -205,6 +207,25 @@ def test_a_token_of_the_constructor_is_stored_over_an_older_one(
     token = RefreshingToken(new.credentials, path, **new.as_dict())
     store(token, path)
     assert OAuthToken.from_json(path).as_dict() == token.as_dict() == new.as_dict()
+
+
+@pytest.mark.parametrize("store", [by_name, by_keeping])
+def test_an_interrupt_while_a_new_login_waits_for_the_lock_saves_it(
+    server: FakeGoogle,
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    store: Callable[[RefreshingToken, Path], None],
+) -> None:
+    """The user has confirmed it, and the program may end."""
+
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    new = logged_in(server, rotates=True)
+    monkeypatch.setattr(_file_lock, "time", SimpleNamespace(monotonic=time.monotonic, sleep=interrupt))
+    with locked_elsewhere(path), pytest.raises(KeyboardInterrupt):
+        store(new, path)
+    assert in_file(path) == new.as_dict()["access_token"]
 
 
 def test_a_field_that_was_set_is_stored_over_another_edit_of_the_same_token(server: FakeGoogle, path: Path) -> None:

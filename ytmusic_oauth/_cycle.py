@@ -192,7 +192,8 @@ class Cycle:
         if self.response is not None:
             self._now = self._now._replace(response=self.response)
             state.keep_rotated(self._sent[1], self._remember(*self._sent))
-        if is_locked and state.is_dirty:
+        # A new login is saved even without the lock: the process that has it will find it when it compares and swaps.
+        if state.is_dirty and (is_locked or state.is_new_login):
             problem = yield from self._reload()
             if self._state.is_dirty and (problem is None or (state.is_new_login and self._now.error is None)):
                 yield from self._swap()
