@@ -10,11 +10,10 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from types import BuiltinFunctionType
 from typing import Final, TextIO
 
 from ._keyboard import keyboard
-from ._output import columns, duration, write, write_message
+from ._output import columns, write, write_message
 from ._redaction import contains
 from .credentials import OAuthCredentials
 from .exceptions import OAuthError
@@ -201,9 +200,8 @@ def wait(
 
 
 def prompt(credentials: OAuthCredentials, *, browser: bool) -> RefreshableTokenDict:
-    """Show the link and the code, and poll. Enter polls sooner.
+    """Show the link and the code, and poll. Enter polls sooner, where the keyboard can be watched.
 
-    Where the keyboard cannot be watched, or `input` was replaced, as in a notebook, waits for `input` first.
     Raises what `get_code` and `wait_for_token` raise.
     """
     if not sys.stdout:  # as with pythonw
@@ -214,32 +212,12 @@ def prompt(credentials: OAuthCredentials, *, browser: bool) -> RefreshableTokenD
     write(f"and confirm there that the code is {code['user_code']}", sys.stdout)
     if browser:
         open_browser(link, code["device_code"])
-    keys = keyboard() if isinstance(input, BuiltinFunctionType) else None
-    question = "Press Enter when done, or Ctrl-C to abort. "
-    has_entered, is_told = keys is None, False
-
-    def sleep(seconds: float, _: float) -> bool:
-        nonlocal has_entered
-        is_pressed = keys is not None and keys.pressed(seconds)
-        has_entered = has_entered or is_pressed
-        return is_pressed
-
-    def on_wait(seconds_left: float, _: OAuthError | None = None) -> None:
-        nonlocal is_told
-        if has_entered and not is_told:
-            write(f"Not confirmed yet; waiting. The code expires in {duration(seconds_left)}.", sys.stdout)
-            is_told = True
-
+    keys = keyboard()
+    hint = "Press Enter when done, or Ctrl-C to abort." if keys else "Waiting for your confirmation. Ctrl-C aborts."
+    write(hint, sys.stdout)
     try:
         if keys is None:
-            with suppress(EOFError, OSError, RuntimeError, ValueError):  # standard input is closed or missing
-                input(question)
-            return credentials.wait_for_token(code, on_wait=on_wait)
-        write(question, sys.stdout, end="")
-        return wait(credentials, code, sleep, on_wait)
+            return credentials.wait_for_token(code)
+        return wait(credentials, code, lambda seconds, _: keys.pressed(seconds), lambda *_: None)
     except KeyboardInterrupt as interrupt:
         raise interrupt.with_traceback(None) from None  # without the frames in which we waited
-    finally:
-        if not has_entered:
-            with suppress(AttributeError, OSError, ValueError):  # it must not cost the token
-                write("", sys.stdout)

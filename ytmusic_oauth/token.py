@@ -268,8 +268,7 @@ class RefreshingToken(OAuthToken):
     ) -> RefreshingToken:
         """Log in at the terminal: show the link and the code, and poll. Enter polls sooner.
 
-        Where the keyboard cannot be watched, polls only after Enter. `open_browser` also opens the link. `to_file`
-        stores the token there and keeps it fresh.
+        `open_browser` also opens the link. `to_file` stores the token there and keeps it fresh.
         Raises what `get_code` and `wait_for_token` raise; before that, `TokenFileError` if the file is not a token file
         or cannot be written, and `RuntimeError` if there is no standard output.
         """

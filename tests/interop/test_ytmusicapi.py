@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import builtins
 import importlib
 import inspect
 import json
@@ -177,15 +176,10 @@ def swapped(server: FakeGoogle, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def confirm(server: FakeGoogle, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Simulate a user who confirms the code and presses Enter. Returns the links that are opened."""
+    """Simulate a user who confirms the code. Returns the links that are opened."""
     opened: list[str] = []
-
-    def enter(prompt: str) -> str:
-        server.approve(server.user_codes()[0])
-        return ""
-
-    monkeypatch.setattr("ytmusic_oauth._terminal.open_browser", opened.append)
-    monkeypatch.setattr(builtins, "input", enter)
+    server.approve_after = 0
+    monkeypatch.setattr("ytmusic_oauth._terminal.open_browser", lambda link, _: opened.append(link))
     return opened
 
 
