@@ -14,28 +14,11 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final, TypeVar
 
+from . import _validation as valid
 from ._expiry import ASSUMED_LIFETIME
 from ._messages import MAX_INTERVAL, HttpResponse, Kind, Request, malformed, raise_for_error
 from ._redaction import contains
-from ._validation import (
-    FieldError,
-    bearer,
-    client_authentication,
-    extra_parameters,
-    field,
-    is_object,
-    optional,
-    printable,
-    safe_url,
-    secret,
-    text,
-    user_code,
-    validate,
-    visible_ascii,
-    web_link,
-    wire_scope,
-    wire_seconds,
-)
+from ._validation import FieldError, field, is_object, optional, validate
 from .models import AuthCodeDict, BaseTokenDict, ClientAuthentication, LinkedAuthCodeDict, RefreshableTokenDict
 
 if sys.version_info >= (3, 10):
@@ -96,13 +79,13 @@ class Endpoints:
     """Whether it is Google's server. Then errors come with Google's advice, and YouTube's scope is the default."""
 
     def __post_init__(self) -> None:
-        validate("device_code_url", self.device_code_url, safe_url)
-        validate("token_url", self.token_url, safe_url)
+        validate("device_code_url", self.device_code_url, valid.safe_url)
+        validate("token_url", self.token_url, valid.safe_url)
         if self.revoke_url is not None:
-            validate("revoke_url", self.revoke_url, safe_url)
-        validate("client_authentication", self.client_authentication, client_authentication)
-        validate("device_grant", self.device_grant, printable)
-        validate("device_code_parameter", self.device_code_parameter, printable)
+            validate("revoke_url", self.revoke_url, valid.safe_url)
+        validate("client_authentication", self.client_authentication, valid.client_authentication)
+        validate("device_grant", self.device_grant, valid.printable)
+        validate("device_code_parameter", self.device_code_parameter, valid.printable)
 
     def __repr__(self) -> str:
         # `help()` shows defaults by `repr`; all the values would bury the other parameters.
@@ -139,7 +122,7 @@ def device_authorization_request(
     parameters: Mapping[str, str] = MappingProxyType({}),
 ) -> Request:
     """Build a device authorization request. `parameters` are the server's own; they replace no standard one."""
-    validate("parameters", parameters, extra_parameters)
+    validate("parameters", parameters, valid.extra_parameters)
     form = {**parameters, "client_id": client_id, **({"scope": scope} if scope else {})}
     return _request(endpoints, "device code", endpoints.device_code_url, form, (client_id, client_secret))
 
@@ -152,18 +135,18 @@ def parse_device_authorization(request: Request, response: HttpResponse) -> Auth
 def _codes(body: Mapping[str, object]) -> AuthCodeDict:
     # RFC 8628 says verification_uri, Google verification_url. The first valid one counts.
     sent = [name for name in ("verification_url", "verification_uri") if body.get(name) is not None]
-    link = next((name for name in sent if optional(body, name, web_link, "")), ["verification_uri", *sent][-1])
-    expires_in = optional(body, "expires_in", wire_seconds, _ASSUMED_CODE_LIFETIME)
-    interval = optional(body, "interval", wire_seconds, _INTERVAL)
+    link = next((name for name in sent if optional(body, name, valid.web_link, "")), ["verification_uri", *sent][-1])
+    expires_in = optional(body, "expires_in", valid.wire_seconds, _ASSUMED_CODE_LIFETIME)
+    interval = optional(body, "interval", valid.wire_seconds, _INTERVAL)
     code: AuthCodeDict = {
-        "device_code": field(body, "device_code", secret),
-        "user_code": field(body, "user_code", user_code),
+        "device_code": field(body, "device_code", valid.secret),
+        "user_code": field(body, "user_code", valid.user_code),
         "expires_in": expires_in,
         "interval": interval if interval <= min(MAX_INTERVAL, expires_in / 2) else _INTERVAL,
-        "verification_url": field(body, link, web_link),
+        "verification_url": field(body, link, valid.web_link),
     }
     # A link with the device code is not used: it becomes part of a browser's command line, which `ps` shows to all.
-    complete = optional(body, "verification_uri_complete", web_link, "")
+    complete = optional(body, "verification_uri_complete", valid.web_link, "")
     if complete and not contains(complete, code["device_code"]):
         linked: LinkedAuthCodeDict = {**code, "verification_uri_complete": complete}
         return linked
@@ -177,9 +160,9 @@ def verification_link(code: AuthCodeDict) -> str:
     """
     from urllib.parse import quote, urlencode
 
-    page = field(code, "verification_url", web_link)
-    if complete := field(code, "verification_uri_complete", text, default=""):
-        return validate("verification_uri_complete", complete, web_link)
+    page = field(code, "verification_url", valid.web_link)
+    if complete := field(code, "verification_uri_complete", valid.text, default=""):
+        return validate("verification_uri_complete", complete, valid.web_link)
     page, hash_sign, fragment = page.partition("#")
     separator = "&" if "?" in page else "?"
     query = urlencode({"user_code": code["user_code"]}, quote_via=quote)  # a space as %20
@@ -193,7 +176,7 @@ def token_request(endpoints: Endpoints, client_id: str, client_secret: str, devi
     """Build a device access token request: the poll."""
     form = {
         "grant_type": endpoints.device_grant,
-        endpoints.device_code_parameter: validate("device_code", device_code, secret),
+        endpoints.device_code_parameter: validate("device_code", device_code, valid.secret),
     }
     return _request(endpoints, "device grant", endpoints.token_url, form, (client_id, client_secret))
 
@@ -207,7 +190,7 @@ def parse_token(request: Request, response: HttpResponse, *, sent: float, scope:
 
     def build(body: Mapping[str, object]) -> RefreshableTokenDict:
         has_one = body.get("refresh_token") not in (None, "")
-        return _token(body, scope, sent, field(body, "refresh_token", secret) if has_one else "")
+        return _token(body, scope, sent, field(body, "refresh_token", valid.secret) if has_one else "")
 
     return _parse(request, response, build)
 
@@ -218,7 +201,7 @@ def parse_login_end(response: HttpResponse, *, sent: float) -> int | None:
     Google's `refresh_token_expires_in` says so while the consent screen of the OAuth app is in "Testing".
     """
     body: Mapping[str, object] = response.body if is_object(response.body) else {}
-    seconds = optional(body, "refresh_token_expires_in", wire_seconds, 0)
+    seconds = optional(body, "refresh_token_expires_in", valid.wire_seconds, 0)
     return int(sent) + seconds if seconds else None
 
 
@@ -227,7 +210,7 @@ def parse_login_end(response: HttpResponse, *, sent: float) -> int | None:
 
 def refresh_request(endpoints: Endpoints, client_id: str, client_secret: str, refresh_token: str) -> Request:
     """Build a refresh request."""
-    form = {"grant_type": "refresh_token", "refresh_token": validate("refresh_token", refresh_token, secret)}
+    form = {"grant_type": "refresh_token", "refresh_token": validate("refresh_token", refresh_token, valid.secret)}
     return _request(endpoints, "refresh", endpoints.token_url, form, (client_id, client_secret))
 
 
@@ -240,7 +223,7 @@ def parse_refresh(request: Request, response: HttpResponse, *, sent: float) -> B
 
     def build(body: Mapping[str, object]) -> BaseTokenDict:
         # RFC 6749 6: "if omitted is treated as equal to the scope originally granted", which only the token knows.
-        refresh_token = optional(body, "refresh_token", secret, "")
+        refresh_token = optional(body, "refresh_token", valid.secret, "")
         return _token(body, "", sent, refresh_token) if refresh_token else _access(body, "")
 
     return _parse(request, response, build)
@@ -248,12 +231,12 @@ def parse_refresh(request: Request, response: HttpResponse, *, sent: float) -> B
 
 def _access(body: Mapping[str, object], scope: str) -> BaseTokenDict:
     return {
-        "access_token": field(body, "access_token", visible_ascii),
-        "expires_in": optional(body, "expires_in", wire_seconds, ASSUMED_LIFETIME),
+        "access_token": field(body, "access_token", valid.visible_ascii),
+        "expires_in": optional(body, "expires_in", valid.wire_seconds, ASSUMED_LIFETIME),
         # RFC 6749 5.1: "OPTIONAL, if identical to the scope requested by the client".
-        "scope": optional(body, "scope", wire_scope, scope),
+        "scope": optional(body, "scope", valid.wire_scope, scope),
         # RFC 6749 7.1: "The client MUST NOT use an access token if it does not understand the token type."
-        "token_type": field(body, "token_type", bearer, default="Bearer"),
+        "token_type": field(body, "token_type", valid.bearer, default="Bearer"),
     }
 
 
@@ -270,7 +253,7 @@ def revocation_request(endpoints: Endpoints, client_id: str, client_secret: str,
     if endpoints.revoke_url is None:
         raise ValueError("these endpoints have no revoke_url, so the token cannot be revoked")
     # No token_type_hint: some servers revoke nothing, with 200, if it is wrong.
-    form = {"token": validate("token", token, secret)}
+    form = {"token": validate("token", token, valid.secret)}
     return _request(endpoints, "revocation", endpoints.revoke_url, form, (client_id, client_secret))
 
 
@@ -295,7 +278,7 @@ def _request(endpoints: Endpoints, kind: Kind, url: str, form: Mapping[str, str]
 
 def _without_secrets(request: Request, body: Mapping[str, object]) -> Mapping[str, object]:
     """Omit a scope that has a secret in it: a scope is shown."""
-    scope = optional(body, "scope", wire_scope, "")
+    scope = optional(body, "scope", valid.wire_scope, "")
     return {**body, "scope": None} if request.is_secret_in(scope, body) else body
 
 
@@ -313,5 +296,5 @@ def _parse(request: Request, response: HttpResponse, build: Callable[[Mapping[st
     kind = str(body.get(invalid.key)) if invalid.key == "token_type" else ""
     shown = request.redacted(kind, body) if kind.isalpha() else None  # otherwise, it may be a token
     problem = malformed(response, f"is invalid: {invalid}" + (f', but "{shown}"' if shown else ""), invalid.key)
-    problem.refresh_token = optional(body, "refresh_token", secret, "") or None
+    problem.refresh_token = optional(body, "refresh_token", valid.secret, "") or None
     raise problem
