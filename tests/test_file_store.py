@@ -1227,6 +1227,7 @@ def test_the_check_finds_a_file_that_may_not_be_changed(file: Path, attribute: s
         pytest.param(errno.EXDEV, 0, 0, False, id="mounted by itself"),
         pytest.param(errno.EPERM, 0, errno.EPERM, True, id="immutable"),
         pytest.param(errno.EPERM, 0, 0, False, id="no hard links"),
+        pytest.param(errno.EMLINK, 0, 0, False, id="no hard links in WebAssembly"),
         pytest.param(0, errno.EACCES, errno.EACCES, True, id="read-only on Windows"),
         pytest.param(0, 0, errno.EACCES, False, id="mode 0400"),
     ],
@@ -1581,6 +1582,9 @@ def test_root_keeps_the_client_for_the_owner_of_the_token(
     assert store.replace(None, "{}")
     status = Path(store.path).stat()
     assert (status.st_uid, status.st_gid, mode(Path(store.path))) == (gets, gets, 0o600)
+    chown(Path(store.path), user, user)
+    assert store.replace("{}", "{ }")
+    assert Path(store.path).stat().st_uid == user, "a client that is there keeps its owner"
 
 
 @needs_root
