@@ -13,12 +13,14 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import pytest
 
 from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FakeGoogle
+from ytmusic_oauth import Endpoints, _client_choice
 from ytmusic_oauth._command_line import DONE, main
 
 ID: Final = "YTMUSIC_OAUTH_CLIENT_ID"
@@ -53,7 +55,7 @@ class Shell:
         self._patch = patch
         self.hidden_questions: list[str] = []
         self.endpoints = ["--endpoints", server.device_code_url, server.token_url, server.revoke_url]
-        self.endpoints += ["--is-google", "yes"]
+        self.is_known_as(is_google=True)
         self.know_client()
         patch.setattr(sys, "stdin", None)
 
@@ -63,6 +65,13 @@ class Shell:
         if outcome.status != DONE and outcome.err:
             assert re.search(r"[^.]\.\n\Z", outcome.err), "an error ends with one full stop"
         return outcome
+
+    def is_known_as(self, *, is_google: bool = False, rotates: bool = True, authenticates: bool = True) -> None:
+        """Say what kind of server the URLs of --endpoints are: such a server has no option."""
+        made = partial(
+            Endpoints, is_google=is_google, rotates_refresh_tokens=rotates, authenticate_everywhere=authenticates
+        )
+        self._patch.setattr(_client_choice, "Endpoints", made)
 
     def know_client(self) -> None:
         self._patch.setenv(ID, CLIENT_ID)

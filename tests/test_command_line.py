@@ -217,12 +217,9 @@ def test_a_second_login_says_what_becomes_of_the_first(shell: Shell, server: Fak
     server.approve_after = 0
     done = shell("login", "--client-secrets", str(client_file(file.parent)), "--no-remember")
     assert "before may still be valid at Google.\n`revoke` ends every grant that you gave" in done.err
-    options = f"--client-secrets {file.parent / 'client.json'} {' '.join(shell.endpoints)}\n"
-    assert f"    {PROGRAM} header --file {file} {options}" in done.err, "nothing was kept"
-    shell.endpoints[-1] = "no"
-    done = shell("login", "--no-remember", "--scope", "a")
-    assert "valid at Google" not in done.err
-    assert f"    {PROGRAM} header --file {file} --endpoints " in done.err
+    assert f"run this with the same client options:\n    {PROGRAM} header --file {file}\n" in done.err
+    shell.is_known_as()
+    assert "valid at Google" not in shell("login", "--scope", "a").err
 
 
 def client_file(folder: Path) -> Path:
@@ -295,7 +292,7 @@ def test_login_says_when_and_why_the_server_will_end_it(shell: Shell, server: Fa
 
 def test_googles_words_are_for_googles_endpoints_only(shell: Shell, server: FakeGoogle, file: Path) -> None:
     server.approve_after, server.refresh_token_lifetime = 0, 604799
-    shell.endpoints[-1] = "no"
+    shell.is_known_as()
     done = shell("login", "--scope", "a")
     assert (done.status, "ends this login on" in done.err) == (DONE, True)
     shell.type("no")
@@ -462,7 +459,8 @@ def test_a_token_that_is_due_is_printed_while_it_is_valid_though_the_server_is_s
     monkeypatch.setattr(OAuthCredentials, "refresh_within", no_response)
     token = OAuthToken.from_json(file)
     clock.advance(token.expires_at - 20 - clock.wall)
-    done = shell("token", "--rotates-refresh-tokens", "no")
+    shell.is_known_as(rotates=False)
+    done = shell("token")
     assert (done.out, asked) == (f"{token.access_token}\n", [(1, 18.0)])
 
 
@@ -550,7 +548,7 @@ def test_status_shows_the_expiry(shell: Shell, file: Path, clock: Clock) -> None
 
 @pytest.mark.parametrize(
     "options",
-    [["--endpoints", "nonsense"], ["--json", "--client-secrets", "oauth.json"], ["--device-grant", ""]],
+    [["--endpoints", "nonsense"], ["--json", "--client-secrets", "oauth.json"], ["--client-authentication", ""]],
 )
 def test_status_fails_for_wrong_usage_even_if_the_token_is_fresh(shell: Shell, file: Path, options: list[str]) -> None:
     done = shell("status", *options)
@@ -694,7 +692,8 @@ def test_a_login_that_has_ended_already_can_be_revoked(shell: Shell, server: Fak
 def test_revoke_needs_no_client_where_none_is_sent(shell: Shell, server: FakeGoogle, file: Path) -> None:
     shell.forget_client()
     assert shell("revoke", "--yes").status == FIX_FIRST
-    assert shell("revoke", "--yes", "--authenticate-everywhere", "no").status == DONE
+    shell.is_known_as(authenticates=False)
+    assert shell("revoke", "--yes").status == DONE
     assert server.requests_to("revoke")[0].form.keys() == {"token"}
 
 
@@ -823,7 +822,7 @@ def test_revoke_fails_without_a_revocation_endpoint_before_it_asks(
 ) -> None:
     shell.endpoints.remove(server.revoke_url)
     shell.type("never", "asked")
-    for options in ([], ["--yes"], ["--authenticate-everywhere", "yes"]):
+    for options in ([], ["--yes"]):
         done = shell("revoke", *options)
         assert (done.status, done.err.count("\n")) == (FIX_FIRST, 1)
         assert "ytmusic_oauth: These endpoints have no revoke_url" in done.err
@@ -875,8 +874,6 @@ def test_a_client_file_can_have_the_server_and_what_to_ask_for(
     }
     (tmp_path / "client.json").write_text(json.dumps(client))
     shell.endpoints = []
-    hint = f"    {PROGRAM} header --file {tmp_path / 'oauth.json'} --client-secrets {tmp_path / 'client.json'}\n"
-    assert hint in shell("login", "--client-secrets", "client.json", "--no-remember").err
     for command in ("login", "refresh", "header"):
         assert shell(command, "--client-secrets", "client.json").status == DONE
     form = server.requests_to("code")[0].form
@@ -900,36 +897,39 @@ def test_a_client_file_can_name_the_server(
     assert [url for url, _ in requested] == [GOOGLE.device_code_url, YOUTUBE.device_code_url], "an option wins"
 
 
-def test_every_field_of_the_endpoints_has_an_option(shell: Shell, server: FakeGoogle, file: Path) -> None:
-    shell.endpoints = ["--endpoints", server.device_code_url, server.token_url, server.revoke_url]
-    options = {
-        "--client-authentication": "basic",
-        "--device-grant": "urn:x",
-        "--device-code-parameter": "x_code",
-        "--authenticate-everywhere": "no",
-        "--rotates-refresh-tokens": "no",
-        "--is-google": "yes",
+def test_a_client_file_can_have_every_field_of_the_endpoints(shell: Shell, server: FakeGoogle, tmp_path: Path) -> None:
+    endpoints = {
+        "device_code_url": server.device_code_url,
+        "token_url": server.token_url,
+        "revoke_url": server.revoke_url,
+        "client_authentication": "post",
+        "device_grant": "urn:x",
+        "device_code_parameter": "x_code",
+        "authenticate_everywhere": False,
+        "rotates_refresh_tokens": False,
+        "is_google": True,
     }
-    names = {name[2:].replace("-", "_") for name in options} | {"device_code_url", "token_url", "revoke_url"}
-    assert {each.name for each in fields(Endpoints)} == names
+    assert {each.name for each in fields(Endpoints)} == endpoints.keys()
+    (tmp_path / "client.json").write_text(json.dumps({**FLAT, "endpoints": endpoints}))
+    shell.endpoints = ["--client-authentication", "basic"]
     server.script("token", Reply(400, {"error": "slow_down"}), Reply(400, {"error": "invalid_client"}))
-    done = shell("login", *[word for option in options.items() for word in option])
+    done = shell("login", "--client-secrets", "client.json")
     assert (done.status, "YouTube Data API" in done.err) == (FIX_FIRST, True)
     code, poll = server.transcript[-3:-1]
     assert code.form == {"client_id": CLIENT_ID, "scope": "https://www.googleapis.com/auth/youtube"}
     assert "authorization" not in code.headers
     assert poll.form.keys() == {"grant_type", "x_code"}
     assert poll.form["grant_type"] == "urn:x"
-    assert poll.headers["authorization"].startswith("Basic ")
+    assert poll.headers["authorization"].startswith("Basic "), "an option wins"
 
 
-@pytest.mark.parametrize("rotates", ["yes", "no"])
-def test_a_refresh_whose_response_is_lost_is_retried_if_the_option_says_so(
-    shell: Shell, server: FakeGoogle, file: Path, rotates: str
+@pytest.mark.parametrize("rotates", [True, False])
+def test_a_refresh_whose_response_is_lost_is_retried_if_the_server_does_not_rotate(
+    shell: Shell, server: FakeGoogle, file: Path, rotates: bool
 ) -> None:
     server.script("token", FAULTS["answer-lost"])
-    status = shell("refresh", "--rotates-refresh-tokens", rotates).status
-    assert status == (TRY_LATER if rotates == "yes" else DONE)
+    shell.is_known_as(rotates=rotates)
+    assert shell("refresh").status == (TRY_LATER if rotates else DONE)
 
 
 @pytest.mark.parametrize("where", ["environment", "file", "nowhere"])
@@ -990,12 +990,9 @@ def test_a_parameter_without_name_or_value_is_refused(shell: Shell, server: Fake
     assert server.transcript == []
 
 
-@pytest.mark.parametrize("option", ["scope", "device_grant", "device_code_parameter"])
-def test_an_argument_that_is_not_utf_8_is_neither_sent_nor_quoted(
-    shell: Shell, server: FakeGoogle, option: str
-) -> None:
-    done = shell("login", f"--{option.replace('_', '-')}", "a\udcff")
-    assert (done.status, done.err) == (FIX_FIRST, f"ytmusic_oauth: {option} is not printable text.\n")
+def test_an_argument_that_is_not_utf_8_is_neither_sent_nor_quoted(shell: Shell, server: FakeGoogle) -> None:
+    done = shell("login", "--scope", "a\udcff")
+    assert (done.status, done.err) == (FIX_FIRST, "ytmusic_oauth: scope is not printable text.\n")
     assert server.transcript == []
 
 
@@ -1191,6 +1188,7 @@ def test_googles_endpoints_have_names(
 def test_no_scope_is_the_default_for_other_servers(
     shell: Shell, requested: list[tuple[str, Mapping[str, str]]]
 ) -> None:
+    shell.is_known_as()
     shell.endpoints = ["--endpoints", *URLS.values()]
     for options in ([], ["--scope", ""], ["--scope", "a b"]):
         assert shell("login", *options).status == INTERRUPTED
@@ -1217,7 +1215,7 @@ def test_no_scope_is_the_default_for_other_servers(
         ("token ya29.secret", "There is a word too many. See"),
         ("login -ssecret", "There is a word too many. See"),
         ("token --ya29.secret", "There is a word too many. See"),
-        ("token --is-google ya29.secret'(", "--is-google: it takes one of: yes, no. See"),
+        ("token --client-authentication ya29.secret'(", "--client-authentication: it takes one of: post, basic, none"),
         ("login --json=ya29.secret", "--json: it takes no value. See"),
         ("login --parameter scope=ya29.secret", "ytmusic_oauth: parameters must not set scope"),
         ("login --file", "--file: expected one argument. See"),
@@ -1325,15 +1323,8 @@ def test_the_help_describes_every_command_and_option(
         assert (keys in own) is (command == "status")
         assert own.endswith(exit_status)
         assert " OAuth client and server: " in own
-        for option in (
-            "--client-authentication METHOD post (default), ",
-            "--device-grant TEXT the grant_type ",
-            "--device-code-parameter NAME the name ",
-            "--authenticate-everywhere yes|no whether ",
-            "--rotates-refresh-tokens yes|no whether ",
-            "--is-google yes|no whether ",
-        ):
-            assert f" {option}" in own
+        assert " --client-authentication METHOD how the client " in own
+        assert [name for name in vars(YOUTUBE) if name not in own] == [], "a client file can have them all"
     assert "--scope SCOPE the scope to request " in output("login", "--help")
     assert "--parameter NAME=VALUE another parameter " in output("login", "--help")
     assert "--open-browser open the link " in output("login", "--help")
@@ -1352,8 +1343,7 @@ def test_the_help_is_not_colored() -> None:
 ALL_OPTIONS: Final = frozenset(
     [
         *("--help", "--file", "--client-secrets", "--endpoints", "--scope", "--open-browser", "--json", "--yes"),
-        *("--client-authentication", "--device-grant", "--device-code-parameter", "--authenticate-everywhere"),
-        *("--rotates-refresh-tokens", "--is-google", "--parameter", "--no-remember", "--check"),
+        *("--client-authentication", "--parameter", "--no-remember", "--check"),
     ]
 )
 

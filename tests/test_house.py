@@ -76,7 +76,7 @@ PLAN: Final[Mapping[str, Imports]] = {
         "credentials exceptions store",
         "atexit time",
     ),
-    "_options": Imports(),
+    "_options": Imports("models"),
     "_output": Imports("", "os sys time"),
     "_keyboard": Imports("", "os sys time"),
     "_terminal": Imports(
@@ -230,7 +230,7 @@ def test_a_module_starts_with_its_license_and_a_docstring(name: str) -> None:
 
 
 # Of the whole package. A larger number needs a reason in the commit that changes it.
-MOST_LINES_OF_CODE: Final = 4338
+MOST_LINES_OF_CODE: Final = 4321
 
 
 def test_the_package_stays_small() -> None:

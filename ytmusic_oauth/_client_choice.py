@@ -10,10 +10,10 @@ is sent to a server other than the one in that file only if `--endpoints` says s
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
-from ._client_file import SERVERS, Client, endpoints_of, parse_client, parse_remembered
+from ._client_file import SERVERS, Client, parse_client, parse_remembered
 from ._file_store import FileStore
 from ._options import Options, UnknownClient
 from ._retries import TIMEOUT, TRIES
@@ -76,10 +76,12 @@ def choose_client(
     kept = _kept(options, given, stated, sends_token=token is not None)
     if token and not (stated or kept or token["refresh_token"].startswith("1/") or "googleapis.com/" in token["scope"]):
         raise UnknownClient(f"The server that the token in {options.file} came from is unknown: pass --endpoints")
-    # --endpoints gives URLs only: take the other fields from `kept`, which has the same URLs. The endpoints of a client
+    # --endpoints gives URLs: take the other fields from `kept`, which has the same URLs. The endpoints of a client
     # file are complete, so they win.
     kept_server = kept.endpoints if kept and (options.endpoints or stated is None) else None
-    server = _adjusted(options, kept_server or stated or YOUTUBE)
+    server = kept_server or stated or YOUTUBE
+    if options.client_authentication:
+        server = replace(server, client_authentication=options.client_authentication)
     if revokes and server.revoke_url is None:  # before anything is asked
         raise ValueError("These endpoints have no revoke_url, so the token cannot be revoked")
     is_sent = server.authenticate_everywhere or not revokes
@@ -100,19 +102,6 @@ def choose_client(
         raise
     credentials.only = (token["refresh_token"] or token["access_token"], options.file) if token else None
     return credentials
-
-
-def words_of(options: Options) -> Sequence[str]:
-    """Return the options of the client and the server, as they were given."""
-    words = ["--client-secrets", FileStore(options.client_secrets).absolute] if options.client_secrets else []
-    words += ["--endpoints", *options.endpoints] if options.endpoints else []
-    given = _dialect(options).items()
-    return words + [word for name, value in given for word in (f"--{name.replace('_', '-')}", f"{value}")]
-
-
-def _dialect(options: Options) -> Mapping[str, object]:
-    """Return the options that are fields of `Endpoints`."""
-    return {name: validate(name, value, printable) for name, value in vars(options).items() if name in vars(YOUTUBE)}
 
 
 def _kept(options: Options, given: Client | None, stated: Endpoints | None, *, sends_token: bool) -> Client | None:
@@ -154,12 +143,6 @@ def _stated(options: Options) -> Endpoints | None:
     if names:
         raise ValueError("--endpoints takes youtube, google, or DEVICE_CODE_URL TOKEN_URL [REVOKE_URL]")
     return None
-
-
-def _adjusted(options: Options, server: Endpoints) -> Endpoints:
-    fields: Mapping[str, object] = vars(server)
-    changed = {k: v == "yes" if isinstance(fields[k], bool) else v for k, v in _dialect(options).items()}
-    return endpoints_of({**fields, **changed})
 
 
 def _read_client(path: str) -> Client:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The OAuth client and the server of a command as values, parsed from a client file or from options. Pure.
+"""The OAuth client and the server of a command as values, parsed from a client file. Pure.
 
 A client file is a JSON object of one of these forms:
 
@@ -68,19 +68,14 @@ def client_document(client: Client) -> str:
 
 
 def _server(value: object) -> Endpoints:
-    if is_object(value):
-        return endpoints_of(value)
     if isinstance(value, str) and value in SERVERS:
         return SERVERS[value]
-    raise ValueError(f"has endpoints that are neither an object nor one of {', '.join(SERVERS)}")
-
-
-def endpoints_of(raw: Mapping[str, object]) -> Endpoints:
-    """Return the endpoints with these fields. Raises `ValueError`."""
+    if not is_object(value):
+        raise ValueError(f"has endpoints that are neither an object nor one of {', '.join(SERVERS)}")
     known = vars(YOUTUBE)
-    if not raw.keys() <= known.keys():
+    if not value.keys() <= known.keys():
         raise ValueError(f"has an unknown field in its endpoints; known are {', '.join(known)}")
-    values: Mapping[str, object] = {**vars(Endpoints), **{k: v for k, v in raw.items() if v is not None}}  # defaults
+    values: Mapping[str, object] = {**vars(Endpoints), **{k: v for k, v in value.items() if v is not None}}  # defaults
     return Endpoints(
         field(values, "device_code_url", text),
         field(values, "token_url", text),

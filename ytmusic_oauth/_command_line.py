@@ -35,19 +35,11 @@ _COMMANDS: Final[Mapping[Callable[[Options], None], str]] = {
 }
 _CLIENT_HELP: Final = (
     "`login` saves the client and the server in FILE.client. A client that is neither given nor saved is read from the "
-    "environment variables YTMUSIC_OAUTH_CLIENT_ID and YTMUSIC_OAUTH_CLIENT_SECRET, or asked for. "
-    "The options after --endpoints default to RFC 8628; youtube and google have values of their own."
+    "environment variables YTMUSIC_OAUTH_CLIENT_ID and YTMUSIC_OAUTH_CLIENT_SECRET, or asked for. The JSON file may "
+    'also have "scope", "parameters", and "endpoints": "youtube", "google", or an object with device_code_url, '
+    "token_url and, if needed, revoke_url, client_authentication, device_grant, device_code_parameter, "
+    "authenticate_everywhere, rotates_refresh_tokens, is_google."
 )
-_CHOICES: Final = {"yes|no": ("yes", "no"), "METHOD": ("post", "basic", "none")}
-# Field of `Endpoints` -> what its option takes, and its help.
-_SERVER_OPTIONS: Final[Mapping[str, tuple[str, str]]] = {
-    "client_authentication": ("METHOD", "post (default), basic or none (no secret)"),
-    "device_grant": ("TEXT", "the grant_type of a token request (default: that of RFC 8628)"),
-    "device_code_parameter": ("NAME", "the name of the device code in a token request (default: device_code)"),
-    "authenticate_everywhere": ("yes|no", "whether the client authenticates at every endpoint (default: yes)"),
-    "rotates_refresh_tokens": ("yes|no", "whether a refresh may return a new refresh token (default: yes)"),
-    "is_google": ("yes|no", "whether it is Google's server (default: no)"),
-}
 _ABOUT: Final = "OAuth for YouTube Music: log in once, then pass the token to other programs."
 _EPILOG: Final = "Exit status: 0 done; 1 log in again; 2 fix something first; 3 try later;\n130 interrupted."
 _EXAMPLES: Final = "examples:\n  {0} login --client-secrets client.json\n  {0} header | curl -H @- https://...\n\n"
@@ -144,9 +136,8 @@ def _add_options(command: _Parser, run: Callable[[Options], None]) -> None:
     client.add_argument("--client-secrets", metavar="FILE", type=_path, help=secrets_help)
     endpoints_help = "youtube (default), google, or DEVICE_CODE_URL TOKEN_URL [REVOKE_URL] of any RFC 8628 server"
     client.add_argument("--endpoints", nargs="+", metavar="NAME", help=endpoints_help)
-    for name, (metavar, purpose) in _SERVER_OPTIONS.items():
-        option = f"--{name.replace('_', '-')}"
-        client.add_argument(option, metavar=metavar, choices=_CHOICES.get(metavar), help=purpose)
+    ways = "how the client authenticates: post (default), basic or none (no secret)"
+    client.add_argument("--client-authentication", metavar="METHOD", choices=("post", "basic", "none"), help=ways)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from typing import Final
 
-from ._client_choice import choose_client, words_of
+from ._client_choice import choose_client
 from ._client_file import Client, client_document
 from ._cycle import LOCK_WAIT
 from ._file_owner import can_others_rename
@@ -149,9 +149,9 @@ def _report(
     if client.endpoints.is_google and replaced:
         write_message("The login that was in this file before may still be valid at Google.")
         write_message("`revoke` ends every grant that you gave to the Cloud project, including this login.")
-    words = ["header", "--file", file, *(() if is_kept else words_of(options))]
-    write_message("To print a header for curl -H @-, run:")
-    write_message(f"    {options.program} {' '.join(map(quote, words))}")
+    how = "run" if is_kept else "run this with the same client options"
+    write_message(f"To print a header for curl -H @-, {how}:")
+    write_message(f"    {options.program} header --file {quote(file)}")
 
 
 # ---- a confirmed login is never thrown away ------------------------------------------------------

@@ -5,16 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from .models import ClientAuthentication
+
 
 class UnknownClient(ValueError):
     """The OAuth client or the server is unknown, or two sources disagree about it. The options are valid."""
 
 
 class Options:
-    """The options of one command. Those of the server, such as `device_grant`, are set only if they were given.
-
-    `_client_choice` reads them.
-    """
+    """The options of one command."""
 
     #: the function of the command
     run: Callable[[Options], None]
@@ -26,6 +25,8 @@ class Options:
     client_secrets: str | None = None
     #: the name or the URLs of the server
     endpoints: Sequence[str] = ()
+    #: how the client authenticates; None for what the server's endpoints say
+    client_authentication: ClientAuthentication | None = None
     #: the scope to request; None for the default
     scope: str | None = None
     #: the server's own parameters of the request for a code
