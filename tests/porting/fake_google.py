@@ -231,6 +231,12 @@ FAULTS: Final[Mapping[str, HttpResponse]] = {
     "not-an-object": Reply(200, b"[" + _TOKEN + b"]"),
     "nested": Reply(200, b"[" * 500_000),
     "huge": Raw([_head(200, {}), *[b" " * 2**20] * 64, _TOKEN]),
+    # After 64 MiB, nothing more comes. A client that reads all of it before it looks at the length waits for ever.
+    "endless": Raw([_head(200, {}), *[b" " * 2**20] * 64, math.inf]),
+    "endless-length": Raw([_head(200, {"Content-Length": str(2**27)}), *[b" " * 2**20] * 64, math.inf]),
+    "endless-chunks": Raw(
+        [_head(200, {"Transfer-Encoding": "chunked"}), *[b"100000\r\n%b\r\n" % (b" " * 2**20)] * 64, math.inf]
+    ),
     "gzip-unasked": Reply(200, gzip.compress(_TOKEN), {"Content-Encoding": "gzip"}),
     "many-headers": Reply(200, _TOKEN, {f"X-Fake-{n}": "x" for n in range(1000)}),
     "token-in-500": Reply(500, _TOKEN),

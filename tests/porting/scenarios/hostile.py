@@ -97,11 +97,25 @@ def _(harness: Harness) -> None:
     harness.requests("token", 1)
 
 
-@scenario("hostile/huge-body", "1 MiB is a thousand times too much, and more can exhaust a router's memory", waits=1)
-def _(harness: Harness) -> None:
-    harness.server.script("token", *[FAULTS["huge"]] * 5)
+def _endless(harness: Harness, fault: str) -> None:
+    harness.server.script("token", *[FAULTS[fault]] * 5)
     harness.error_of(harness.finish(harness.start("refresh", harness.grant(), limit=20)), "malformed")
     harness.requests("token", 1)
+
+
+@scenario("hostile/huge-body", "1 MiB is a thousand times too much, and more can exhaust a router's memory", waits=1)
+def _(harness: Harness) -> None:
+    _endless(harness, "endless")
+
+
+@scenario("hostile/huge-body-of-a-known-length", "128 MiB, as the server says itself: reserve no memory", waits=1)
+def _(harness: Harness) -> None:
+    _endless(harness, "endless-length")
+
+
+@scenario("hostile/huge-body-in-chunks", "each chunk is within the limit, and all of them together are not", waits=1)
+def _(harness: Harness) -> None:
+    _endless(harness, "endless-chunks")
 
 
 @scenario(

@@ -85,7 +85,7 @@ func (p *DevicePoll) failed(err *OAuthError, now float64) *OAuthError {
 
 // isStrange says whether the response probably did not come from the server.
 func isStrange(err *OAuthError) bool {
-	return err.Name == "malformed" && !err.HasToken && !wrongURL[err.Status]
+	return err.isUntrusted || err.Name == "malformed" && !err.HasToken && !wrongURL[err.Status]
 }
 
 // poll calls `ask` on schedule until it returns a token. The first success ends the loop: some servers revoke the login

@@ -26,6 +26,7 @@ type OAuthError struct {
 	Key         string // malformed, token_store, token_file: what is missing or invalid
 	Path        string // token_file
 	HasToken    bool   // malformed: a token came with it
+	isUntrusted bool   // transport: whether the certificate is not trusted
 	isLost      bool   // whether the server may have acted on the request although its response did not arrive
 	// malformed: the new refresh token of a response that is malformed otherwise. A function does not print it.
 	refreshToken func() string

@@ -8,6 +8,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -97,6 +98,11 @@ func post(address string, form, headers map[string]string, seconds float64, dial
 // noResponse returns the error for a request without a response. Go's message may quote what the server sent.
 func noResponse(host string, err error, sent bool) *OAuthError {
 	problem := host + " cannot be reached"
+	if isUntrusted, isRefused := certificateProblem(err); isRefused {
+		refused := failure("transport", OAuthError{Problem: problem + ": " + err.Error(), isUntrusted: isUntrusted})
+		refused.Retryable = false
+		return refused
+	}
 	var operation *net.OpError
 	switch {
 	case isTimeout(err):
@@ -109,6 +115,17 @@ func noResponse(host string, err error, sent bool) *OAuthError {
 		return failure("malformed", OAuthError{Problem: "The response is not HTTP"})
 	}
 	return failure("transport", OAuthError{Problem: problem, isLost: sent})
+}
+
+// certificateProblem says whether a certificate is not trusted, and whether it was refused at all: one that has expired
+// is a mistake of a clock.
+func certificateProblem(err error) (isUntrusted, isRefused bool) {
+	var authority x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	isInvalid := errors.As(err, &invalid)
+	isUntrusted = errors.As(err, &authority) || errors.As(err, &host) || isInvalid && invalid.Reason != x509.Expired
+	return isUntrusted, isUntrusted || isInvalid
 }
 
 func isTimeout(err error) bool {

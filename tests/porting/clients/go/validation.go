@@ -21,6 +21,8 @@ import (
 const (
 	longest = 10 * 365 * 24 * 3600 // Ten years, in seconds: longer is a mistake of the server.
 	latest  = 1e11                 // The year 5138, in UNIX time: catches timestamps in milliseconds.
+	// Characters; what is longer could not be loaded again, or would not fit into a header.
+	longestText = 1 << 16
 )
 
 // A FieldError says that a value is invalid. Key is its name, if it has one.
@@ -36,11 +38,16 @@ type validator[T any] func(value any) (T, *FieldError)
 
 // ---- validators
 
+// text is any text, short enough that a token file with several of them does not get too long to be read again.
 func text(value any) (string, *FieldError) {
-	if text, ok := value.(string); ok {
-		return text, nil
+	text, ok := value.(string)
+	switch {
+	case !ok:
+		return "", invalid("is not text")
+	case utf8.RuneCountInString(text) > longestText:
+		return "", invalid("is too long")
 	}
-	return "", invalid("is not text")
+	return text, nil
 }
 
 // matching makes a validator for text that has a property.

@@ -11,6 +11,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -185,9 +186,13 @@ func (w *world) connect(response responseGiven) (net.Conn, error) {
 		w.advance(response.Duration)
 		w.wall += response.ClockChange
 	}
-	if response.Failure == "unreachable" {
+	switch response.Failure {
+	case "unreachable":
 		moveClocks()
 		return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+	case "untrusted":
+		moveClocks()
+		return nil, x509.UnknownAuthorityError{}
 	}
 	ours, theirs := net.Pipe()
 	go func() {

@@ -73,8 +73,8 @@ export class DevicePoll {
 }
 
 /** Whether the response probably did not come from the server. */
-function isStrange({ type, status, hasToken }) {
-  return type === "malformed" && !hasToken && !WRONG_URL.has(status);
+function isStrange({ type, status, hasToken, isUntrusted }) {
+  return isUntrusted || (type === "malformed" && !hasToken && !WRONG_URL.has(status));
 }
 
 /**

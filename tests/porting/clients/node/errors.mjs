@@ -103,6 +103,7 @@ export class OAuthError extends Error {
    * @param {?number} [details.status] of the HTTP response
    * @param {?number} [details.retryAfter] the seconds that the server asked to wait
    * @param {?boolean} [details.retryable] whether the same call may succeed later with nothing changed
+   * @param {boolean} [details.isUntrusted] transport: whether the certificate is not trusted
    * @param {boolean} [details.sent] transport: whether the request may have reached the server
    * @param {boolean} [details.isLost] server_error: whether the server may have acted on the request all the same
    * @param {boolean} [details.hasToken] malformed: whether a token came with it
@@ -132,6 +133,7 @@ export class OAuthError extends Error {
     Object.defineProperty(this, "refreshToken", { value: details.refreshToken ?? null, writable: true });
     this.errorUri = details.errorUri ?? null;
     this.hasToken = details.hasToken ?? false;
+    this.isUntrusted = details.isUntrusted ?? false;
     // Whether the server may have acted on the request although its response did not arrive.
     this.isLost = type === "transport" ? this.sent : details.isLost ?? false;
 

@@ -68,7 +68,7 @@ export function post(url, form, headers, { timeout = TIMEOUT, createConnection }
     request.on("error", (/** @type {NodeJS.ErrnoException} */ error) => {
       // From Node's parser; the message may quote the response.
       if (String(error.code).startsWith("HPE_")) complete(`not HTTP (${error.code})`);
-      else if (!isCutShort()) finish(reject, new OAuthError("transport", { problem: reason(host, error), sent }));
+      else if (!isCutShort()) finish(reject, unreachable(host, error, sent));
     });
     request.on("response", (response) => {
       const { statusCode: status, headers } = response;
@@ -109,8 +109,12 @@ export function post(url, form, headers, { timeout = TIMEOUT, createConnection }
 }
 
 // Node's messages can be empty, or quote an address; its codes are clear enough: ECONNREFUSED, CERT_HAS_EXPIRED.
-function reason(host, error) {
+function unreachable(host, error, sent) {
   const year = new Date().getUTCFullYear();
   const clock = /CERT/.test(error.code) && year < 2020 ? `. This machine's clock says ${year}: set it` : "";
-  return `${host} cannot be reached: ${error.code ?? error.name}${clock}`;
+  const problem = `${host} cannot be reached: ${error.code ?? error.name}${clock}`;
+  const isRefused = /CERT|^UNABLE_TO_(?:GET|VERIFY)|^HOSTNAME_MISMATCH/.test(error.code);
+  if (!isRefused) return new OAuthError("transport", { problem, sent });
+  const isUntrusted = !/^CERT_(?:NOT_YET_VALID|HAS_EXPIRED)/.test(error.code); // those are mistakes of a clock
+  return new OAuthError("transport", { problem, sent: false, retryable: false, isUntrusted });
 }

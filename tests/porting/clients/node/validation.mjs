@@ -11,6 +11,8 @@ import { isIPv6 } from "node:net";
 const LONGEST = 10 * 365 * 24 * 3600;
 // The year 5138, in UNIX time: catches timestamps in milliseconds.
 const LATEST = 1e11;
+// Characters; what is longer could not be loaded again, or would not fit into a header.
+const LONGEST_TEXT = 2 ** 16;
 
 /** A value is invalid; `key` is its name, if it has one. */
 export class FieldError extends Error {
@@ -23,9 +25,10 @@ export class FieldError extends Error {
 
 // ---- validators
 
-/** Any text. */
+/** Any text, short enough that a token file with several of them does not get too long to be read again. */
 export function text(value) {
   if (typeof value !== "string") throw new FieldError("is not text");
+  if (value.length > LONGEST_TEXT && Array.from(value).length > LONGEST_TEXT) throw new FieldError("is too long");
   return value;
 }
 

@@ -101,11 +101,12 @@ class FakeSystem {
       this.#wall += response.clock_change ?? 0;
     };
     const createConnection = (_, done) => {
-      if (response.failure !== "unreachable") {
+      const code = { unreachable: "ECONNREFUSED", untrusted: "SELF_SIGNED_CERT_IN_CHAIN" }[response.failure];
+      if (!code) {
         return new FakeSocket(response, moveClocks, (request) => this.requests.push({ url, ...request }));
       }
       moveClocks();
-      return done(Object.assign(new Error(), { code: "ECONNREFUSED" }));
+      return done(Object.assign(new Error(), { code }));
     };
     return post(url, form, headers, { createConnection });
   };

@@ -236,4 +236,8 @@ BREAKS: Final = (
         "refresher.go", "keepIn", "nil, true", "nil, false",
         "the login that the user has just confirmed is lost", "file/login-over-*",
     ),
+    Planted(
+        "transport.go", "post", "io.LimitReader(response.Body, largestBody+1)", "response.Body",
+        "a server fills the memory", "hostile/huge-body*",
+    ),
 )  # fmt: skip

@@ -276,4 +276,24 @@ BREAKS: Final = (
         "refresher.mjs", "async keepIn", "isNewLogin: true", "isNewLogin: false",
         "the login that the user has just confirmed is lost", "file/login-over-*",
     ),
+    Planted(
+        "transport.mjs", "unreachable", "retryable: false, isUntrusted", "retryable: false",
+        "a captive portal ends a login", "polling-times/untrusted-certificate-*",
+    ),
+    Planted(
+        "transport.mjs", "unreachable", "retryable: false", "retryable: true",
+        "a certificate that is not trusted is asked for again and again", "retries/untrusted-certificate-*",
+    ),
+    Planted(
+        "validation.mjs", "text", "value.length > LONGEST_TEXT &&", "false &&",
+        "a token is saved that cannot be read again", "invalid-fields/access-token-too-long",
+    ),
+    Planted(
+        "state.mjs", "supersede", ".slice(-MOST_SUPERSEDED)", ".slice(0, MOST_SUPERSEDED)",
+        "after years, a used refresh token is adopted from the file", "cycle-asking/a-hundred-*",
+    ),
+    Planted(
+        "messages.mjs", "NOT_DONE", "500, 501, 503", "500, 503",
+        "a refresh that the server did not act on is not tried again", "retries/not-implemented-*",
+    ),
 )  # fmt: skip

@@ -139,6 +139,10 @@ class _World:
         self._given = given
         if given.get("failure") == "unreachable":
             raise ConnectionRefusedError
+        if given.get("failure") == "untrusted":
+            error = ssl.SSLCertVerificationError()
+            error.verify_code, error.verify_message = 19, "self-signed certificate in certificate chain"
+            raise _http._untrusted(error, server.netloc)
 
     def receive(self) -> HTTPResponse:
         given = self._given
