@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The keyboard, watched while something else is waited for. No thread."""
+"""Watching the keyboard during a wait, without a thread."""
 
 from __future__ import annotations
 

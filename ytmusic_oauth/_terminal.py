@@ -132,13 +132,12 @@ sys.exit(name in {"www-browser", "w3m", "lynx", "links", "elinks"} or not browse
 
 
 def open_browser(link: str, device_code: str) -> Callable[[], bool]:
-    """Open a link in a browser, if possible. Returns a function that says whether that has failed by now.
+    """Open a link in a browser, if possible. Returns a function that returns whether this has failed so far.
 
-    A link with the device code is not opened: `ps` would show it to all, in the command line of the browser.
-
-    The browser gets a process of its own, so that it neither blocks the login nor writes to our output.
+    The browser gets a process of its own, so that it neither blocks the login nor writes to our output. A link with the
+    device code is not opened: in the command line of the browser, `ps` would show it to every user.
     """
-    # "frozen" by PyInstaller, say, or embedded: `sys.executable` is the program, which would start again.
+    # In a program that PyInstaller made ("frozen"), or that embeds Python, `sys.executable` would start it again.
     python = sys.executable or "python3"
     is_python = re.match("python|pypy|graalpy", os.path.basename(python), re.IGNORECASE) and not hasattr(sys, "frozen")
     if not is_python or contains(link, device_code):

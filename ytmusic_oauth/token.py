@@ -266,7 +266,7 @@ class RefreshingToken(OAuthToken):
     def prompt_for_token(
         cls, credentials: OAuthCredentials, open_browser: bool = False, to_file: str | None = None
     ) -> RefreshingToken:
-        """Log in at the terminal: show the link and the code, and poll. Enter polls sooner.
+        """Log in: show the link and the code, and poll. At a terminal, Enter polls sooner.
 
         `open_browser` also opens the link. `to_file` stores the token there and keeps it fresh.
         Raises what `get_code` and `wait_for_token` raise; before that, `TokenFileError` if the file is not a token file
