@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from typing import TypeAlias  # Python 3.10
 
 __all__ = [
-    "KEYS", "SCOPE", "SECRET", "TIME_LIMIT", "DriverProcess", "DriverRun", "Failure", "Harness", "Object", "Profile",
-    "as_text", "check_error", "check_said", "expect",
+    "KEYS", "SCOPE", "SECRET", "TIME_LIMIT", "TOLERANCE", "DriverProcess", "DriverRun", "Failure", "Harness", "Object",
+    "Profile", "as_text", "check_error", "check_said", "expect",
 ]  # fmt: skip
 
 Object: TypeAlias = "Mapping[str, object]"

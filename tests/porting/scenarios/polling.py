@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import socket
+import time
 from typing import Final
 
 from ..fake_google import FAULTS, PENDING_AS_200_DIALECT, Reply
-from ..harness import Harness, expect
+from ..harness import TOLERANCE, Harness, expect
 from .registry import scenario
 
 __all__: list[str] = []
@@ -20,6 +21,33 @@ def _(harness: Harness) -> None:
     harness.server.script("token", Reply(403, {"error": "slow_down"}), PENDING)
     harness.token_of(harness.approved_login())
     harness.requests("token", 3)
+
+
+@scenario(
+    "polling/slow-server",
+    "the first interval begins with the response, and a token expires relative to its request: both responses take 2 s",
+    waits=6,
+)
+def _(harness: Harness) -> None:
+    with harness.server.hold("code"):
+        child = harness.start("login")
+        harness.wait_for_requests(1, "code")
+        time.sleep(2)
+        came = time.monotonic()
+    with harness.server.hold("token"):
+        harness.wait_for_requests(1, "token")
+        [poll] = harness.requests("token", 1)
+        expect(
+            poll.at >= came + 1 - TOLERANCE,
+            "the first poll 1 s after the code has come",
+            f"after {poll.at - came:.2f} s",
+        )
+        harness.server.approve("ABCD-0001")
+        latest = int(time.time()) + 3599
+        time.sleep(2)
+    token = harness.token_of(harness.finish(child))
+    at = int(str(token["expires_at"]))
+    expect(at <= latest, f"expires_at relative to the request: at most {latest}", at)
 
 
 @scenario("polling/login-denied", "the user has denied access: report it, and stop", waits=2)

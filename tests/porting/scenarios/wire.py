@@ -193,6 +193,21 @@ def _(harness: Harness) -> None:
         expect(right, f"the access token of a response that comes {framing}", token)
 
 
+@scenario(
+    "wire/interim-responses",
+    "RFC 9110 15.2: any number of them may come before the final one; none of them is the response",
+    profile="rfc",
+)
+def _(harness: Harness) -> None:
+    body = json.dumps(harness.refresh_reply().body).encode()
+    interim = [b"HTTP/1.1 %b\r\n\r\n" % line for line in (b"102 Processing", b"103 Early Hints\r\nLink: </x>")]
+    final = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    harness.server.script("token", Raw([*interim, final]))
+    token = harness.token_of(harness.run("refresh", harness.grant()))
+    expect(token["access_token"] == "ya29.fake-scripted", "the access token of the final response", token)
+    harness.requests("token", 1)
+
+
 def _in_pieces(body: bytes) -> Iterator[bytes | float]:
     size = len(body) // 100 + 1
     for start in range(0, len(body), size):

@@ -296,4 +296,14 @@ BREAKS: Final = (
         "messages.mjs", "NOT_DONE", "500, 501, 503", "500, 503",
         "a refresh that the server did not act on is not tried again", "retries/not-implemented-*",
     ),
+    Planted(
+        "credentials.mjs", "async waitForToken", "new DevicePoll(code, sent, received)", "new DevicePoll(code, sent)",
+        "the first poll comes too soon, because the server is slow", "polling/slow-server",
+    ),
+    Planted(
+        "credentials.mjs", "async tokenFromCode",
+        "this.#send(request), sent,",
+        "this.#send(request), this.#system.now(),",
+        "after a login at a slow server, a token is used that has expired", "polling/slow-server",
+    ),
 )  # fmt: skip

@@ -106,3 +106,12 @@ constant(
 )
 def _(status: int) -> bool:
     return False
+
+
+@replaces(
+    _http._Response.begin,
+    "a server that sends hints before its response ends the program",
+    caught_by="wire/interim-responses",
+)
+def _(response: HTTPResponse) -> None:
+    HTTPResponse.begin(response)
