@@ -55,7 +55,7 @@ def _path(value: str) -> str:
 
 
 class _Parser(argparse.ArgumentParser):
-    color = property(lambda _: False, lambda *_: None)  # Python 3.14 adds color codes, which would be printed as text
+    color = property(lambda _: False, lambda _, __: None)  # Python 3.14 adds color codes, printed as text
 
     def error(self, message: str) -> NoReturn:
         """Raise the error as one sentence that omits the value, which may be a secret."""

@@ -17,7 +17,7 @@ from ._retries import TIMEOUT
 from ._single_flight import CHANGES, SingleFlight, caller
 from ._state import State
 from ._steps import FRESH, Ask, Event, Goal, Lock, Read, Step, Steps, Wait, Warn
-from ._store_access import located, text_in, translated, warn, warn_of_file
+from ._store_access import has_type, located, text_in, translated, warn, warn_of_file
 from ._token_text import parse_token_text
 from ._validation import is_object
 from .credentials import Credentials, OAuthCredentials
@@ -249,7 +249,7 @@ class Refresher(SingleFlight):
         lock: AbstractContextManager[float] | None = None
         try:
             lock = store.lock(timeout)
-            until: object = held.enter_context(lock)
+            until = held.enter_context(lock)
         except TimeoutError:
             return _now()._replace(taken=True)
         except BaseException as error:
@@ -258,7 +258,7 @@ class Refresher(SingleFlight):
                 with suppress(Exception):
                     lock.__exit__(type(error), error, None)
             raise
-        if not isinstance(until, (int, float)) or isinstance(until, bool):
+        if not has_type(until, int, float):
             raise TokenStoreError(f"{type(store).__name__}.lock must yield when the lease ends (math.inf: never)")
         _locked[held] = me, store
         return _now()._replace(until=until)

@@ -38,10 +38,15 @@ def load_token(store: TokenStore) -> RefreshableTokenDict:
 
 def text_in(store: TokenStore) -> str | None:
     """Return the text in a store. Raises `TokenStoreError` for anything else, such as the bytes of a driver."""
-    text: object = store.read()
-    if text is None or isinstance(text, str):
+    text = store.read()
+    if text is None or has_type(text, str):
         return text
     raise TokenStoreError(f"{type(store).__name__}.read must return str or None")
+
+
+def has_type(value: object, *types: type[object]) -> bool:
+    """Whether a value from a store has one of these types, whatever its annotation promises. A bool is not an int."""
+    return isinstance(value, types) and not isinstance(value, bool)
 
 
 @contextmanager

@@ -217,6 +217,6 @@ def prompt(credentials: OAuthCredentials, *, browser: bool) -> RefreshableTokenD
     try:
         if keys is None:
             return credentials.wait_for_token(code)
-        return wait(credentials, code, lambda seconds, _: keys.pressed(seconds), lambda *_: None)
+        return wait(credentials, code, lambda seconds, _: keys.pressed(seconds), lambda _, __: None)
     except KeyboardInterrupt as interrupt:
         raise interrupt.with_traceback(None) from None  # without the frames in which we waited
