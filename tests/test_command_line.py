@@ -100,10 +100,10 @@ def test_login_shows_link_and_code_polls_and_writes_the_token_file(
 def test_login_opens_the_link_only_with_open_browser(
     shell: Shell, server: FakeGoogle, monkeypatch: pytest.MonkeyPatch, fails: bool
 ) -> None:
-    opened: list[str] = []
+    opened: list[tuple[str, str]] = []
 
-    def open_browser(link: str, _: str) -> Callable[[], bool]:
-        opened.append(link)
+    def open_browser(link: str, device_code: str) -> Callable[[], bool]:
+        opened.append((link, device_code))
         return lambda: fails
 
     monkeypatch.setattr("ytmusic_oauth._login.open_browser", open_browser)
@@ -111,8 +111,9 @@ def test_login_opens_the_link_only_with_open_browser(
     shell("login")
     assert opened == []
     done = shell("login", "--open-browser")
-    [link] = opened
+    [(link, device_code)] = opened
     assert f"\n{link}\n" in done.err
+    assert device_code == server.requests_to("token")[-1].form["device_code"], "a link that has it is not opened"
     assert done.err.count("No browser could be opened on this machine") == fails
 
 
@@ -137,10 +138,10 @@ def test_enter_opens_the_browser_and_the_next_one_asks_the_server(
             clock.sleep(seconds / 2)
             return len(clock.slept) > 1
 
-    opened: list[str] = []
+    opened: list[tuple[str, str]] = []
 
-    def open_browser(link: str, _: str) -> Callable[[], bool]:
-        opened.append(link)
+    def open_browser(link: str, device_code: str) -> Callable[[], bool]:
+        opened.append((link, device_code))
         return lambda: True
 
     monkeypatch.setattr("ytmusic_oauth._login.open_browser", open_browser)
@@ -148,10 +149,10 @@ def test_enter_opens_the_browser_and_the_next_one_asks_the_server(
     monkeypatch.setattr(sys, "stderr", screen := Terminal())
     server.approve_after = 0
     assert shell("login").status == DONE
-    assert opened == [f"{server.verification_url}?user_code=ABCD-0001"]
     assert "Press Enter to open the link in a browser on this machine, or Ctrl-C to stop.\n" in screen.getvalue()
     assert screen.getvalue().count("No browser could be opened on this machine: open the link yourself.\n") == 1
     [poll] = server.requests_to("token")
+    assert opened == [(f"{server.verification_url}?user_code=ABCD-0001", poll.form["device_code"])]
     assert poll.at - server.requests_to("code")[0].at == 1.5, "not 5"
 
 
@@ -1086,12 +1087,15 @@ def test_an_invalid_client_file_is_named_and_not_quoted(
     assert server.transcript == []
 
 
-@pytest.mark.parametrize("where", ["missing.json", "."])
-def test_an_unreadable_client_file_is_named(shell: Shell, where: str) -> None:
+@pytest.mark.parametrize(
+    ("where", "reason"),
+    [("missing.json", errno.ENOENT), (".", errno.EACCES if os.name == "nt" else errno.EISDIR)],
+)
+def test_an_unreadable_client_file_is_named(shell: Shell, where: str, reason: int) -> None:
     done = shell("login", "--client-secrets", where)
     assert done.status == FIX_FIRST
-    assert "Pass the JSON file of an OAuth client, such as" in done.err
-    assert done.err.startswith(f"ytmusic_oauth: {os.path.join(os.getcwd(), where)}: ")
+    problem = f"{os.path.join(os.getcwd(), where)}: {os.strerror(reason)}"
+    assert done.err.startswith(f"ytmusic_oauth: {problem}. Pass the JSON file of an OAuth client, such as")
 
 
 def test_a_user_at_a_terminal_is_asked_for_the_client(shell: Shell, server: FakeGoogle) -> None:
@@ -1457,6 +1461,7 @@ def test_a_full_pipe_that_does_not_block_gets_the_whole_line(monkeypatch: pytest
     received: list[bytes] = []
 
     def pause(seconds: float) -> None:
+        assert seconds, "it would take a processor"
         received.append(os.read(reader, 2**20))
 
     monkeypatch.setattr("ytmusic_oauth._output.time.sleep", pause)
@@ -1465,7 +1470,7 @@ def test_a_full_pipe_that_does_not_block_gets_the_whole_line(monkeypatch: pytest
         for name in ("stdout", "__stdout__"):
             monkeypatch.setattr(sys, name, stream)
         write_result(line)
-        pause(0)
+        pause(1)
         monkeypatch.undo()
     os.close(reader)
     assert b"".join(received) == f"{line}\n".encode()
@@ -1549,8 +1554,11 @@ def test_a_login_whose_reader_has_gone_says_whether_it_is_saved(
     problem: str,
     after: str,
 ) -> None:
+    told: list[object] = []
+
     def broken(name: str, **parts: object) -> None:
         if name in {after, "error"}:
+            told.append(parts.get("error"))
             raise error
 
     for module in ("_login", "_command_line"):
@@ -1562,6 +1570,7 @@ def test_a_login_whose_reader_has_gone_says_whether_it_is_saved(
     assert done.err.startswith(f"ytmusic_oauth: {problem}")
     assert done.err.endswith(f".{saved}\n")
     assert (tmp_path / "oauth.json").exists() is bool(saved)
+    assert told[-1] == type(error).__name__, "the program may have room for this event"
 
 
 def test_without_its_folder_a_token_file_cannot_be_made_by_a_login(shell: Shell) -> None:

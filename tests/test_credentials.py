@@ -406,7 +406,7 @@ def test_every_error_quotes_the_servers_description(server: FakeGoogle) -> None:
 @pytest.mark.parametrize("scope", ["{access} a", ["a", "{refresh}"], f"%{ord(CLIENT_SECRET[0]):x}{CLIENT_SECRET[1:]}"])
 def test_a_scope_with_a_secret_in_it_is_not_used(server: FakeGoogle, scope: str | list[str]) -> None:
     """It would be shown."""
-    body = {"access_token": "ya29.of-this-response", "refresh_token": "1//of-this-response", "expires_in": 3600}
+    body = {"access_token": "ya29.of-this-response", "refresh_token": "1//short", "expires_in": 3600}
     text = json.dumps(scope).format(access=body["access_token"], refresh=body["refresh_token"])
     credentials = client(server)
     for _ in range(2):

@@ -426,11 +426,11 @@ def test_without_any_place_the_error_is_told(
 def test_the_places_are_the_home_folder_and_temporary_folders(monkeypatch: pytest.MonkeyPatch) -> None:
     from ytmusic_oauth._login import _places
 
-    monkeypatch.setenv("XDG_RUNTIME_DIR", "")
-    monkeypatch.setenv("TMPDIR", "/scratch")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/7")
+    monkeypatch.setenv("TMPDIR", "")
     monkeypatch.setenv("TEMP", "/windows")
     assert list(_places()) == [
-        *(os.path.expanduser("~"), "/scratch", "/windows"),
+        *(os.path.expanduser("~"), "/run/user/7", "/windows"),
         *("/var/tmp", "/tmp", "/dev/shm"),
     ]
 

@@ -15,7 +15,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -1149,16 +1149,24 @@ def test_a_child_does_not_wait_for_a_thread_that_it_did_not_inherit(
 
 
 def test_a_child_neither_waits_for_a_lock_of_its_parent_nor_releases_it() -> None:
+    """Nor does the child of a child."""
     mutex, parent = Mutex(), _single_flight._process[0]
-    with mutex.lock():
+
+    def attempt() -> bool:
+        lock = mutex.lock()
+        if is_free := lock.acquire(blocking=False):
+            lock.release()
+        return is_free
+
+    with ThreadPoolExecutor(1) as another, ExitStack() as held:
         try:
-            _single_flight._after_fork_in_child()
-            with ThreadPoolExecutor(1) as another:
-                assert another.submit(mutex.lock().acquire, blocking=False).result()
+            for _ in range(2):
+                held.enter_context(mutex.lock())
+                _single_flight._after_fork_in_child()
+                assert another.submit(attempt).result()
         finally:
             _single_flight._process[0] = parent
-        with ThreadPoolExecutor(1) as another:
-            assert not another.submit(mutex.lock().acquire, blocking=False).result()
+        assert not another.submit(attempt).result()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="only POSIX systems fork")

@@ -38,6 +38,7 @@ from ytmusic_oauth import (
     UnauthorizedOAuthClient,
 )
 from ytmusic_oauth.models import BaseTokenDict, RefreshableTokenDict
+from ytmusic_oauth.token import _Field
 
 ROOT: Final = Path(__file__).parents[1]
 SCOPE: Final = "https://www.googleapis.com/auth/youtube"
@@ -216,6 +217,17 @@ def test_a_field_can_be_set() -> None:
         setattr(token, key, value)
         assert dict(token.as_dict())[key] == getattr(token, key) == value
     assert token.access_token == "ya29.fake-other"
+
+
+def test_a_class_of_tokens_can_have_a_field_of_its_own() -> None:
+    class Loud(OAuthToken):
+        scope: _Field[str] = _Field(lambda token: token.as_dict()["scope"].upper())
+        expires_in: _Field[int] = _Field(lambda token: token.as_dict()["expires_in"] * 1000, 3600)
+
+    token = Loud(**VALUES)
+    token.scope, token.expires_in = "a", 60
+    assert (token.scope, token.expires_in, Loud.expires_in) == ("A", 60_000, 3600)
+    assert token.as_dict().items() >= {"scope": "a", "expires_in": 60}.items()
 
 
 def test_an_expiry_that_was_set_counts_at_once(clock: Clock) -> None:

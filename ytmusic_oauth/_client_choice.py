@@ -151,7 +151,7 @@ def _read_client(path: str) -> Client:
         with open(file, encoding="utf-8-sig", errors="replace") as stream:
             return parse_client(stream.read(_LARGEST_FILE))
     except OSError as error:
-        raise ValueError(f"{file}: {error.strerror or type(error).__name__}. {_CLIENT_FILE}") from None
+        raise ValueError(f"{file}: {error.strerror}. {_CLIENT_FILE}") from None
     except ValueError as error:
         raise _unusable(path, _reason(error)) from None
 

@@ -114,7 +114,7 @@ def _parser(program: str, only: str | None = None) -> tuple[_Parser, _Parser]:
 def _add_options(command: _Parser, run: Callable[[Options], None]) -> None:
     file = os.environ.get("YTMUSIC_OAUTH_FILE") or "oauth.json"
     file_help = "the token file (default: $YTMUSIC_OAUTH_FILE, or oauth.json)"
-    command.add_argument("--file", metavar="FILE", type=_path, default=file, help=file_help)
+    command.add_argument("--file", type=_path, default=file, help=file_help)
     if run in {login, status}:
         keys = "file, scope, token_type, expires_at (UNIX time), expires_in, seconds_left, is_expiring, is_usable"
         json_help = f"print JSON, one object per line{f': {keys}' if run is status else ''}"
