@@ -367,11 +367,12 @@ def test_characters_that_the_terminal_lacks_are_escaped(
 def test_the_browser_opens_the_link_only_with_open_browser(
     server: FakeGoogle, clock: Clock, until_enter: UserActions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened: list[str] = []
-    monkeypatch.setattr("ytmusic_oauth._terminal.open_browser", lambda link, _: opened.append(link))
+    opened: list[tuple[str, str]] = []
+    monkeypatch.setattr("ytmusic_oauth._terminal.open_browser", lambda *given: opened.append(given))
     until_enter(confirming(server, clock, 5))
     RefreshingToken.prompt_for_token(client(server), open_browser=True)
-    assert opened == [f"{server.verification_url}?user_code=ABCD-0001"]
+    device_code = server.requests_to("token")[0].form["code"]
+    assert opened == [(f"{server.verification_url}?user_code=ABCD-0001", device_code)], "a link that has it is refused"
     server.approve_after = 0
     RefreshingToken.prompt_for_token(client(server))
     assert len(opened) == 1

@@ -326,7 +326,7 @@ class Cycle:
             snapshot = current.refreshed(sent.wall, sent.monotonic, response)
         except FieldError as error:
             malformed = MalformedResponse(f"credentials.refresh_token did not return a token: {error}", key=error.key)
-            malformed.refresh_token = optional(response, "refresh_token", secret, "") or None
+            malformed.refresh_token = optional(response, "refresh_token", secret, None)
             malformed.advice = "Correct the class of the credentials."
             return malformed
         state.supersede(snapshot)

@@ -52,18 +52,18 @@ def with_retries(
     return ask(deadline - monotonic())
 
 
-def parse_retry_after(value: str, date: str, now: float) -> float | None:
+def parse_retry_after(value: str | None, date: str | None, now: float) -> float | None:
     """Return the seconds that a Retry-After header (RFC 9110 10.2.3) asks to wait.
 
     A date counts from `date`, the response's own Date header, or else from `now` (UNIX time), which may be wrong.
     """
-    if re.fullmatch(r"[0-9]{1,9}", value):
+    if value and re.fullmatch(r"[0-9]{1,9}", value):
         return float(value)
     until, since = _parse_date(value), _parse_date(date)
     return None if until is None else max(0.0, until - (now if since is None else since))
 
 
-def _parse_date(value: str) -> float | None:
+def _parse_date(value: str | None) -> float | None:
     if not value:
         return None
     from email.utils import mktime_tz, parsedate_tz

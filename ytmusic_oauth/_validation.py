@@ -122,7 +122,7 @@ def extra_parameters(value: object) -> Mapping[str, str]:
     if standard := {"client_id", "client_secret", "scope"} & value.keys():
         raise ValueError(f"must not set {min(standard)}: it is a standard parameter")
     parameters: dict[object, object] = {**value}
-    if not "".join(map(text, (*parameters, *parameters.values()))).isprintable():
+    if not all(text(each).isprintable() for each in (*parameters, *parameters.values())):
         raise ValueError("is not printable text")
     return {text(name): text(each) for name, each in parameters.items()}
 

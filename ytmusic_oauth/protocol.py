@@ -135,7 +135,7 @@ def parse_device_authorization(request: Request, response: HttpResponse) -> Auth
 def _codes(body: Mapping[str, object]) -> AuthCodeDict:
     # RFC 8628 says verification_uri, Google verification_url. The first valid one counts.
     sent = [name for name in ("verification_url", "verification_uri") if body.get(name) is not None]
-    link = next((name for name in sent if optional(body, name, valid.web_link, "")), ["verification_uri", *sent][-1])
+    link = next((name for name in sent if optional(body, name, valid.web_link, None)), ["verification_uri", *sent][-1])
     expires_in = optional(body, "expires_in", valid.wire_seconds, _ASSUMED_CODE_LIFETIME)
     interval = optional(body, "interval", valid.wire_seconds, _INTERVAL)
     code: AuthCodeDict = {
@@ -146,7 +146,7 @@ def _codes(body: Mapping[str, object]) -> AuthCodeDict:
         "verification_url": field(body, link, valid.web_link),
     }
     # A link with the device code is not used: it becomes part of a browser's command line, which `ps` shows to all.
-    complete = optional(body, "verification_uri_complete", valid.web_link, "")
+    complete = optional(body, "verification_uri_complete", valid.web_link, None)
     if complete and not contains(complete, code["device_code"]):
         linked: LinkedAuthCodeDict = {**code, "verification_uri_complete": complete}
         return linked
@@ -201,7 +201,7 @@ def parse_login_end(response: HttpResponse, *, sent: float) -> int | None:
     Google's `refresh_token_expires_in` says so while the consent screen of the OAuth app is in "Testing".
     """
     body: Mapping[str, object] = response.body if is_object(response.body) else {}
-    seconds = optional(body, "refresh_token_expires_in", valid.wire_seconds, 0)
+    seconds = optional(body, "refresh_token_expires_in", valid.wire_seconds, None)
     return int(sent) + seconds if seconds else None
 
 
@@ -223,7 +223,7 @@ def parse_refresh(request: Request, response: HttpResponse, *, sent: float) -> B
 
     def build(body: Mapping[str, object]) -> BaseTokenDict:
         # RFC 6749 6: "if omitted is treated as equal to the scope originally granted", which only the token knows.
-        refresh_token = optional(body, "refresh_token", valid.secret, "")
+        refresh_token = optional(body, "refresh_token", valid.secret, None)
         return _token(body, "", sent, refresh_token) if refresh_token else _access(body, "")
 
     return _parse(request, response, build)
@@ -296,5 +296,5 @@ def _parse(request: Request, response: HttpResponse, build: Callable[[Mapping[st
     kind = str(body.get(invalid.key)) if invalid.key == "token_type" else ""
     shown = request.redacted(kind, body) if kind.isalpha() else None  # otherwise, it may be a token
     problem = malformed(response, f"is invalid: {invalid}" + (f', but "{shown}"' if shown else ""), invalid.key)
-    problem.refresh_token = optional(body, "refresh_token", valid.secret, "") or None
+    problem.refresh_token = optional(body, "refresh_token", valid.secret, None)
     raise problem

@@ -233,13 +233,13 @@ def send(session: Session, request: Request, timeout: float = TIMEOUT) -> HttpRe
             body = json_value(content.decode("utf-8-sig"))  # some servers send a byte order mark
         except ValueError as error:
             problem = "is not UTF-8" if isinstance(error, UnicodeError) else str(error)
-    kind = headers.get("content-type", "")
+    kind = headers.get("content-type")
     is_empty = content == b"" or (content is None and headers.get("content-length") == "0")
     return HttpResponse(
         status=status,
         body=body,
         content_type=kind if kind in _USUAL else request.redacted(kind, body) or "no content type",
-        retry_after=parse_retry_after(headers.get("retry-after", ""), headers.get("date", ""), time.time()),
+        retry_after=parse_retry_after(headers.get("retry-after"), headers.get("date"), time.time()),
         is_empty=body is None and is_empty,
         has_challenge="www-authenticate" in headers,
         location=request.redacted(headers.get("location"), body),
