@@ -100,7 +100,7 @@ def test_a_login_a_refresh_and_a_revocation(
 
 
 def test_failures_raise_the_same_errors(client: OAuthCredentials, server: FakeGoogle, clock: Clock) -> None:
-    token = logged_in(client, server).refresh_token
+    token, send = logged_in(client, server).refresh_token, client._send
     for responses, expected in (
         ([Reply(401, {"error": "invalid_client"})], BadOAuthClient),
         ([FAULTS["html"]], MalformedResponse),
@@ -110,7 +110,7 @@ def test_failures_raise_the_same_errors(client: OAuthCredentials, server: FakeGo
         ([FAULTS["stall"]] * 3, TransportError),
     ):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(session, "TIMEOUT", 0.2)
+            patch.setattr(client, "_send", lambda request, seconds: send(request, 1.0))
             server.script("token", *responses)
             with pytest.raises(expected) as error:
                 client.refresh_token(token)
