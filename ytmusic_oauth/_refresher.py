@@ -218,7 +218,7 @@ class Refresher(SingleFlight):
             time.sleep(step.seconds if isinstance(step, Wait) else 0.0)
             return _now()
         try:
-            with translated(store):
+            with translated():
                 if isinstance(step, Lock):
                     held.close()
                     _locked.pop(held, None)
@@ -265,18 +265,18 @@ class Refresher(SingleFlight):
 
 
 def _is_same(store: TokenStore, other: TokenStore | None) -> bool:
-    with translated(store):
+    with translated():
         return store is other or (other is not None and store == other)
 
 
 def _for_login(store: TokenStore) -> TokenStore:
-    with translated(store):
+    with translated():
         for_login: Callable[[], TokenStore] | None = getattr(store, "for_login", None)
         return store if for_login is None else for_login()
 
 
 def _check_room(store: TokenStore) -> None:
-    with translated(store):
+    with translated():
         check_room: Callable[[], object] | None = getattr(store, "check_room", None)
         if check_room is not None:
             check_room()

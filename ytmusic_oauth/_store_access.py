@@ -50,8 +50,8 @@ def has_type(value: object, *types: type[object]) -> bool:
 
 
 @contextmanager
-def translated(store: TokenStore) -> Generator[None, None, None]:
-    """Turn what a store raises into a `TokenStoreError`, with the path if the store is a file."""
+def translated(store: TokenStore | None = None) -> Generator[None, None, None]:
+    """Turn what a store raises into a `TokenStoreError`; if `store` is a file, with its path."""
     try:
         yield
     except TokenStoreError as error:
