@@ -361,6 +361,7 @@ UNUSUAL: Final = Endpoints(
 )
 def test_the_next_command_reads_all_that_a_login_has_kept(client: ClientFile) -> None:
     assert parse_remembered(client_document(client)) == client
+    assert '{\n "kept_by": ' in client_document(client), "a user can read it, too"
 
 
 @pytest.mark.parametrize(

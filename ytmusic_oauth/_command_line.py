@@ -59,9 +59,9 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise the error as one sentence that omits the value, which may be a secret."""
-        message = re.sub(r"invalid choice: .* \(choose from (.*)\)", r"it takes one of: \1", message, flags=re.DOTALL)
-        message = re.sub(r"ignored explicit argument .*", "it takes no value", message, flags=re.DOTALL)
-        message = message.replace("argument ", "", 1).replace("'", "")
+        message = re.sub(r"invalid choice: .* \(choose from (.*)\)", r"it takes one of: \1", message)
+        message = re.sub(r"ignored explicit argument .*", "it takes no value", message)
+        message = message.replace("argument ", "").replace("'", "")
         raise ValueError(f"{message}. See `{self.prog} --help`")
 
     def _print_message(self, message: str, file: object = None) -> None:

@@ -298,9 +298,9 @@ def _proxy_failed(error: Exception, proxy: Proxy, server: str) -> TransportError
 
 
 def _untrusted(error: Exception, name: str) -> TransportError:
-    if not (words := getattr(error, "verify_message", "")):
+    if not (words := getattr(error, "verify_message", None)):
         return _unreachable(error, name, reason="tls")
-    code, today = getattr(error, "verify_code", 0), time.strftime("%Y-%m-%d", time.gmtime())
+    code, today = getattr(error, "verify_code", None), time.strftime("%Y-%m-%d", time.gmtime())
     problem, reason, advice = f"{name} cannot be reached: {sanitized(words)}", "tls", _CA_ADVICE
     if code in {9, 10}:  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED
         problem, reason = f"{problem}. The date of this machine is {today}", "clock"
