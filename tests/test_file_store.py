@@ -448,6 +448,8 @@ def test_two_stores_are_equal_if_they_are_one_file(file: Path, tmp_path: Path) -
     assert FileStore(file) != FileStore(tmp_path / "other.json")
     assert FileStore(tmp_path / "other.json") == FileStore(tmp_path / "other.json")
     assert FileStore(file) != str(file)
+    os.link(file, tmp_path / "backup.json")
+    assert FileStore(file) != FileStore(tmp_path / "backup.json"), "a save separates hard links"
 
 
 @posix

@@ -68,7 +68,9 @@ PLAN: Final[Mapping[str, Imports]] = {
     "_file_owner": Imports("", "os stat sys"),
     "_file_write": Imports("_file_owner", "os stat sys time"),
     "_client_file": Imports("_validation protocol"),
-    "_file_store": Imports("_client_file _file_kinds _file_lock _file_owner _file_write exceptions", "os stat"),
+    "_file_store": Imports(
+        "_client_file _file_kinds _file_lock _file_owner _file_write _single_flight exceptions", "os stat"
+    ),
     "_store_access": Imports("_file_store _token_text exceptions models store", "sys time warnings"),
     "_log": Imports("_state _steps _token_text exceptions", "sys"),
     "_refresher": Imports(
@@ -230,7 +232,7 @@ def test_a_module_starts_with_its_license_and_a_docstring(name: str) -> None:
 
 
 # Of the whole package. A larger number needs a reason in the commit that changes it.
-MOST_LINES_OF_CODE: Final = 4324
+MOST_LINES_OF_CODE: Final = 4336
 
 
 def test_the_package_stays_small() -> None:

@@ -24,7 +24,7 @@ from typing import Final
 
 import pytest
 
-from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FAULTS, FakeGoogle
+from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, FAULTS, FakeGoogle, Reply
 from tests.support import Clock, logged_in
 from ytmusic_oauth import OAuthToken
 
@@ -291,6 +291,7 @@ def test_a_child_forked_while_a_refresh_imports_a_module_can_import_it(server: F
     """Such a child would wait for ever, and keep the lock of the token file from all other processes."""
     path = tmp_path / "oauth.json"
     logged_in(server).store_token(str(path))
+    server.script("token", Reply(400, {"error": "invalid_request", "error_description": "of HTML: &amp;"}))
     done = subprocess.run(
         [sys.executable, "-c", FORK_AT_IMPORTS, str(path), server.url],
         cwd=ROOT,

@@ -400,7 +400,7 @@ def test_an_httpx_client_keeps_its_own_timeout() -> None:
 
 
 @STREAMING
-@pytest.mark.parametrize(("coding", "bits"), [("gzip", 31), ("deflate", 15)])
+@pytest.mark.parametrize(("coding", "bits"), [("gzip", 31), ("deflate", 15), ("X-GZip", 31)])
 def test_a_body_is_decompressed_within_the_limit(
     make: Callable[[Unread], Requests | Httpx], coding: str, bits: int
 ) -> None:

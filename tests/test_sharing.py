@@ -228,6 +228,23 @@ def test_an_interrupt_while_a_new_login_waits_for_the_lock_saves_it(
     assert in_file(path) == new.as_dict()["access_token"]
 
 
+def test_an_interrupt_while_a_new_login_looks_for_room_saves_it(
+    server: FakeGoogle, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check, interrupts = FileStore.check_room, [KeyboardInterrupt]
+
+    def check_room(self: FileStore) -> None:
+        check(self)
+        if interrupts:
+            raise interrupts.pop()
+
+    new = logged_in(server, rotates=True)
+    monkeypatch.setattr(FileStore, "check_room", check_room)
+    with pytest.raises(KeyboardInterrupt):
+        new.keep_in(path)
+    assert in_file(path) == new.as_dict()["access_token"]
+
+
 def test_a_field_that_was_set_is_stored_over_another_edit_of_the_same_token(server: FakeGoogle, path: Path) -> None:
     mine, theirs = load(server, path), load(server, path)
     mine.scope = "mine"

@@ -146,6 +146,7 @@ EXPECTED: Final[Mapping[str, type[OAuthError]]] = {
     **dict.fromkeys(("truncated", "truncated-chunks"), TransportError),
     **dict.fromkeys(("not-http", "empty", "html", "not-utf-8"), MalformedResponse),
     **dict.fromkeys(("not-an-object", "nested", "huge", "gzip-unasked", "many-headers"), MalformedResponse),
+    **dict.fromkeys(("endless", "endless-length", "endless-chunks"), MalformedResponse),
 }
 MORE_FAULTS: Final[Mapping[str, tuple[HttpResponse, type[OAuthError]]]] = {
     "10000-headers": (Reply(200, GOOD.body, {f"X-{n}": "x" for n in range(10_000)}), MalformedResponse),

@@ -21,6 +21,7 @@ from . import _file_write
 from ._file_lock import FileLock
 from ._file_owner import follow_links, may_be_planted, token_of_client
 from ._file_write import NO_RENAME, temporary_file, temporary_name
+from ._single_flight import IMPORTS
 from .exceptions import TokenFileError, TokenFileNotFound
 
 # Bytes; a token file has about five hundred. With the longest scope and tokens, it has a bit more than half of this: in
@@ -70,7 +71,10 @@ class FileStore:
         with suppress(OSError):  # no such file yet
             # By the folder first: between two looks at the file, another process may replace it.
             (folder, name), (their_folder, their_name) = os.path.split(here), os.path.split(there)
-            return (name == their_name and os.path.samefile(folder, their_folder)) or os.path.samefile(here, there)
+            if name == their_name and os.path.samefile(folder, their_folder):
+                return True
+            # One file may be mounted at two paths. Hard links are two files after a save.
+            return os.path.samefile(here, there) and os.stat(here).st_nlink == 1
         return here == there
 
     def read(self) -> str | None:
@@ -115,8 +119,8 @@ class FileStore:
 
         Beside a new login, it would make a user who can open it send the new token to the old server.
         """
-        from ._client_file import parse_remembered
-
+        with IMPORTS:
+            from ._client_file import parse_remembered
         store = self.client()
         try:
             document = store.read() or ""
@@ -144,7 +148,7 @@ class FileStore:
     def check_room(self) -> None:
         """Raise `TokenFileError` if a new token could neither replace the token file nor be written over it.
 
-        Does not change the file: it replaces a hard link to it if a write in place is not possible.
+        Does not change the file. If it cannot be opened for writing, tries the rename on a hard link to it.
         """
         target, status = self._target()
         removal = "The OAuth client of the last login cannot be removed"

@@ -101,8 +101,6 @@ class Refresher(SingleFlight):
         """
         if self.store is None or self.is_own():
             return
-        if self.state.is_new_login:
-            _check_room(_for_login(self.store))
         self._run_shared(None, Cycle.store, credentials, wait=True)
 
     def move(self, credentials: Credentials, store: TokenStore | None, *, must_save: bool) -> None:
@@ -165,6 +163,8 @@ class Refresher(SingleFlight):
         cycle = Cycle(self.state, _now(), rotates=_rotates(credentials), has_store=self.store is not None, goal=goal)
         held, warning = ExitStack(), None
         try:
+            if way is Cycle.store and self.store is not None and self.state.is_new_login:
+                _check_room(_for_login(self.store))
             warning = self._follow(cycle, way(cycle), held, credentials, log)
         except OAuthError as error:
             raise located(self.store, error) from error.__cause__
@@ -239,7 +239,10 @@ class Refresher(SingleFlight):
             with suppress(TokenStoreError):
                 there = parse_token_text(before)["refresh_token"]
                 is_ours = there != "" and there in {state.snapshot.refresh_token, *state.superseded}
-        return (store if is_ours else _for_login(store)).replace(before, after)
+        if not is_ours:
+            store = _for_login(store)
+            _check_room(store)  # a file removes the client of the last login before it writes
+        return store.replace(before, after)
 
     def _lock(self, store: TokenStore, timeout: float, held: ExitStack) -> Event:
         me = caller()

@@ -196,7 +196,9 @@ class OAuthCredentials(Credentials):
 
         def ask(seconds: float) -> BaseTokenDict:
             sent = time.time()
-            return protocol.parse_refresh(request, self._send(request, seconds), sent=sent)
+            response = self._send(request, seconds)
+            with IMPORTS:  # showing what a server says needs modules
+                return protocol.parse_refresh(request, response, sent=sent)
 
         repeatable = not self.endpoints.rotates_refresh_tokens
         return self._retried(ask, repeatable=repeatable, tries=tries, seconds=seconds)

@@ -228,23 +228,24 @@ def send(session: Session, request: Request, timeout: float = TIMEOUT) -> HttpRe
             body = response.json()
         with suppress(Exception):
             content = getattr(response, "content", None)
-    if body is None and isinstance(content, bytes):
-        try:
-            body = json_value(content.decode("utf-8-sig"))  # some servers send a byte order mark
-        except ValueError as error:
-            problem = "is not UTF-8" if isinstance(error, UnicodeError) else str(error)
-    kind = headers.get("content-type")
-    is_empty = content == b"" or (content is None and headers.get("content-length") == "0")
-    return HttpResponse(
-        status=status,
-        body=body,
-        content_type=kind if kind in _USUAL else request.redacted(kind, body) or "no content type",
-        retry_after=parse_retry_after(headers.get("retry-after"), headers.get("date"), time.time()),
-        is_empty=body is None and is_empty,
-        has_challenge="www-authenticate" in headers,
-        location=request.redacted(headers.get("location"), body),
-        problem=problem,
-    )
+    with IMPORTS:  # of decoders, and of what showing a text needs
+        if body is None and isinstance(content, bytes):
+            try:
+                body = json_value(content.decode("utf-8-sig"))  # some servers send a byte order mark
+            except ValueError as error:
+                problem = "is not UTF-8" if isinstance(error, UnicodeError) else str(error)
+        kind = headers.get("content-type")
+        is_empty = content == b"" or (content is None and headers.get("content-length") == "0")
+        return HttpResponse(
+            status=status,
+            body=body,
+            content_type=kind if kind in _USUAL else request.redacted(kind, body) or "no content type",
+            retry_after=parse_retry_after(headers.get("retry-after"), headers.get("date"), time.time()),
+            is_empty=body is None and is_empty,
+            has_challenge="www-authenticate" in headers,
+            location=request.redacted(headers.get("location"), body),
+            problem=problem,
+        )
 
 
 def _post(session: Session, request: Request, timeout: float) -> tuple[Response, bytes | None]:
@@ -291,10 +292,10 @@ def _pieces(raw: _Raw) -> Iterable[bytes]:
 
 def _inflated(response: _Unread, pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Decompress the body. requests and httpx know no limit: 64 KiB may become 64 MiB, or nothing for ever."""
-    from zlib import decompressobj
-
+    with IMPORTS:
+        from zlib import decompressobj
     inflate = decompressobj(47)  # 47: gzip or zlib
-    is_deflated = _headers(response).get("content-encoding") in {"gzip", "deflate"}
+    is_deflated = _headers(response).get("content-encoding", "").lower() in {"gzip", "x-gzip", "deflate"}
     for piece in pieces:
         yield inflate.decompress(piece, LARGEST_BODY + 1) if is_deflated else piece
 

@@ -16,8 +16,8 @@ class TokenStore(Protocol):
     """The place where one token is kept, as text that the package writes and parses. Must be thread-safe.
 
     A store may have two more methods, as a file has. `check_room()` is called before a refresh token that rotates is
-    sent: it raises if there is no room for a new token. `for_login()` returns the store to use for a new login.
-    Stores that are equal count as one.
+    sent, and before a new login is saved: it raises if there is no room for a new token. `for_login()` returns the
+    store to use for a new login. Stores that are equal count as one.
 
     Methods may raise `TokenStoreError`. Any other exception, except `TimeoutError` from `lock`, is replaced by a
     `TokenStoreError` that names only its type, because its message may contain the token.

@@ -33,7 +33,8 @@ class UrllibResponse:
 
     def json(self) -> object:
         """Return the decoded body. Raises `ValueError` on anything but JSON in UTF-8."""
-        return json_value(self.content.decode("utf-8-sig"))  # some servers send a byte order mark
+        with IMPORTS:  # the decoder
+            return json_value(self.content.decode("utf-8-sig"))  # some servers send a byte order mark
 
 
 @dataclass(frozen=True)
