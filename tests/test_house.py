@@ -48,7 +48,7 @@ PLAN: Final[Mapping[str, Imports]] = {
     "_retries": Imports("exceptions"),
     "protocol": Imports("_expiry _messages _redaction _validation models", "sys"),
     "device": Imports("exceptions models"),
-    "_single_flight": Imports("exceptions", "itertools os threading"),
+    "_single_flight": Imports("exceptions", "os threading"),
     "session": Imports("_messages _retries _single_flight _validation exceptions", "time"),
     "_http": Imports(
         "_messages _redaction _single_flight _validation exceptions session",
@@ -232,7 +232,7 @@ def test_a_module_starts_with_its_license_and_a_docstring(name: str) -> None:
 
 
 # Of the whole package. A larger number needs a reason in the commit that changes it.
-MOST_LINES_OF_CODE: Final = 4336
+MOST_LINES_OF_CODE: Final = 4335
 
 
 def test_the_package_stays_small() -> None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from itertools import starmap
 from typing import Final
 
 from .exceptions import OAuthError
@@ -82,7 +81,7 @@ class SingleFlight(Mutex):
             # Acquire it once more by `with`, which always releases it, and give back the first acquisition. A `finally`
             # with `release` could be interrupted before the call.
             with lock:
-                held.extend(starmap(lock.release, [()]))
+                held.extend(map(lock.__exit__, (None,), (None,), (None,)))
                 return self._run(seen, work, wait)
         except BaseException:
             if held == [True]:  # an interrupt came before it was given back
