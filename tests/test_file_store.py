@@ -1045,6 +1045,8 @@ def test_a_file_system_that_ignores_a_new_owner_is_written_in_place(
     write(file)
     assert file.stat().st_uid == 4242
     assert file.read_bytes() == NEW_BYTES
+    with pytest.raises(TokenFileError, match=os.strerror(errno.EPERM)):
+        FileStore(file).client().replace(None, "for the same owner")
 
 
 @needs_root
