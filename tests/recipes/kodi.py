@@ -54,7 +54,7 @@ REASONS: Final[Mapping[str, int]] = {
     **dict.fromkeys(("access_denied", "cancelled"), 30011),
     "expired_token": 30012,
     **dict.fromkeys(("network", "dns", "timeout", "refused", "cut_short", "tls", "proxy", "redirect", "url"), 30013),
-    **dict.fromkeys(("rate_limited", "server_error", "malformed"), 30014),
+    **dict.fromkeys(("rate_limited", "server_error", "malformed", "no_valid_token"), 30014),
     **dict.fromkeys(("token_store", "token_file"), 30015),
     "invalid_client": 30016,
 }
