@@ -265,29 +265,6 @@ def test_a_file_that_was_open_during_a_fork_is_opened_again(path: str, monkeypat
     assert len(opened) == 2
 
 
-def test_a_file_is_opened_again_after_each_fork_of_another_thread(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = os.open
-    opened: list[int] = []
-
-    def forks() -> None:
-        _file_lock._before_fork()
-        _file_lock._after_fork_in_parent()
-
-    def opened_and_forked(path: str, flags: int) -> int:
-        opened.append(flags)
-        if len(opened) % 2 == 1:
-            forking = threading.Thread(target=forks)
-            forking.start()
-            forking.join(10)
-        return real(path, flags)
-
-    monkeypatch.setattr(os, "open", opened_and_forked)
-    for count in (2, 4):
-        with file_lock(path, 0) as exclusive:
-            assert exclusive
-        assert len(opened) == count
-
-
 def test_a_program_may_have_closed_every_file(path: str) -> None:
     lock = FileLock(path, 0, lambda: None, lambda error: error)
     with lock:

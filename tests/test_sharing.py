@@ -117,6 +117,24 @@ class Unlocked(FileStore):
         yield float("inf")
 
 
+@pytest.mark.parametrize("act", ["refresh", "keep_in"])
+def test_what_shows_a_warning_may_wait_for_another_thread_that_uses_the_token(
+    server: FakeGoogle, path: Path, monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    """As `logging.captureWarnings` does, if a handler sends the records with the token."""
+    token, shown = load(server, path), list[object]()
+
+    def show(*_: object) -> None:
+        with ThreadPoolExecutor(1) as another:
+            shown.append(another.submit(token.refresh).result(20))
+
+    with full_disk(), warnings.catch_warnings():
+        warnings.simplefilter("always")
+        monkeypatch.setattr(warnings, "showwarning", show)
+        token.refresh() if act == "refresh" else token.keep_in(path.with_name("elsewhere.json"))
+    assert set(shown) == {None}
+
+
 def refresh_without_saving(token: RefreshingToken) -> str:
     with full_disk(), pytest.warns(RuntimeWarning, match="The disk is full.*until it can be saved"):
         token.refresh()

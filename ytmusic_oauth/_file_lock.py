@@ -7,9 +7,9 @@ and leaves that behind.) Where locking is impossible, on a file system or platfo
 that cannot be opened, callers proceed without it. Any other failure is raised.
 
 A kernel lock belongs to an open file, which a forked child shares and would keep open as long as it runs. The child
-closes what was open for locking. A file opened while another thread forked is closed and opened again, because
-the child may not know about it. An interrupt (Ctrl-C) while the lock is being acquired releases it, even if the program
-keeps the traceback, whose frames keep the lock object alive.
+closes what was open for locking. A file that was opened while a signal handler of the same thread forked is closed and
+opened again, because the child does not know about it; forks of other threads wait. An interrupt (Ctrl-C) while the
+lock is being acquired releases it, even if the program keeps the traceback, whose frames keep the lock object alive.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from contextlib import suppress
 from typing import Final
 from weakref import WeakSet
 
-from ._single_flight import IMPORTS, caller
+from ._single_flight import NO_FORK
 
 # Seconds between two tries.
 _POLL: Final = 0.05
@@ -47,28 +47,21 @@ _NO_FILE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EP
 
 # What this process has open for locking.
 _open_locks: Final[WeakSet[FileLock]] = WeakSet()
-# The threads that are forking, and an object that each fork replaces.
-_forking: Final[set[int]] = set()
+# An object that each fork replaces.
 _last_fork: Final = [object()]
-
-
-def _before_fork() -> None:
-    _forking.add(caller()[1])
 
 
 def _after_fork_in_parent() -> None:
     _last_fork[0] = object()
-    _forking.discard(caller()[1])
 
 
 def _after_fork_in_child() -> None:
-    _forking.clear()
     while _open_locks:
         _open_locks.pop().forget()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
+    os.register_at_fork(after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
 
 
 # ---- the lock ------------------------------------------------------------------------------------
@@ -138,14 +131,13 @@ class FileLock:
                 raise
 
     def _open(self) -> None:
-        while True:
-            last_fork = _last_fork[0]
-            self._file = _open(self._path)
-            _open_locks.add(self)
-            if _last_fork[0] is last_fork and not _forking - {caller()[1]}:
-                return
+        last_fork = None
+        while last_fork is not _last_fork[0]:
             self._close()
-            time.sleep(0.001)
+            last_fork = _last_fork[0]
+            with NO_FORK:
+                self._file = _open(self._path)
+                _open_locks.add(self)
 
     def _close(self) -> None:
         if self._file < 0:
@@ -185,7 +177,7 @@ def _lock(file: int, *, release: bool = False) -> None:
 
         msvcrt.locking(file, msvcrt.LK_UNLCK if release else msvcrt.LK_NBLCK, 1)
     else:
-        with IMPORTS:
+        with NO_FORK:
             import fcntl
 
         fcntl.flock(file, fcntl.LOCK_UN if release else fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -21,7 +21,7 @@ from . import _file_write
 from ._file_lock import FileLock
 from ._file_owner import follow_links, may_be_planted, token_of_client
 from ._file_write import NO_RENAME, temporary_file, temporary_name
-from ._single_flight import IMPORTS
+from ._single_flight import NO_FORK
 from .exceptions import TokenFileError, TokenFileNotFound
 
 # Bytes; a token file has about five hundred. With the longest scope and tokens, it has a bit more than half of this: in
@@ -119,7 +119,7 @@ class FileStore:
 
         Beside a new login, it would make a user who can open it send the new token to the old server.
         """
-        with IMPORTS:
+        with NO_FORK:
             from ._client_file import parse_remembered
         store = self.client()
         try:

@@ -22,7 +22,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from ._messages import only_status_matters
 from ._redaction import sanitized
-from ._single_flight import IMPORTS
+from ._single_flight import NO_FORK
 from ._validation import safe_url
 from .exceptions import MalformedResponse, OAuthError, TransportError
 from .session import GRACE, LARGEST_BODY, Proxy, parse_proxy, proxy_for_https
@@ -38,7 +38,7 @@ CONNECT_TIMEOUT: Final = 10.0
 MAX_INTERIM: Final = 20
 METHOD: Final = "POST"
 
-# Loads what looking up a host needs: here, and not during a request, because of forks (see `IMPORTS`).
+# Loads what looking up a host needs: here, and not during a request, because of forks (see `NO_FORK`).
 "localhost".encode("idna")
 
 # Addresses that did not respond: tried last until they do.
@@ -110,7 +110,7 @@ def _proxy(host: str, proxies: Mapping[str, str] | None) -> Proxy | None:
 def _verifying_context() -> SSLContext:
     """Return a context that checks certificates. `ssl.create_default_context` may not: programs replace it."""
     try:
-        with IMPORTS:
+        with NO_FORK:
             import ssl
     except ImportError:
         raise _misconfigured("This Python was built without ssl, which https needs", reason="tls") from None

@@ -109,11 +109,11 @@ class Refresher(SingleFlight):
         In the current store, this is a `save`, which adopts a newer token. If saving fails, raises `TokenStoreError`
         with `must_save`; without, warns and saves later. Does nothing during this thread's own refresh.
         """
+        warnings: list[str] = []
 
         def work() -> None:
             stays, kept_in = store is not None and _is_same(store, self.store), store
             there = self.state if stays else State(self.state.snapshot, is_new_login=True)
-            problem: OAuthError | None = None
             try:
                 if store is not None:
                     Refresher(there, store).save(credentials)
@@ -121,20 +121,20 @@ class Refresher(SingleFlight):
                 if must_save:
                     stays, kept_in = True, self.store  # where it stays
                     raise
-                problem = error
+                warnings.append(f"{error} The token is in memory only until it can be saved.{there.outlook()}")
                 there.store_backoff = there.store_backoff.after_failure(time.monotonic())._replace(failures=0)
             finally:  # even after Ctrl-C: the token may be there already
                 with CHANGES.lock():
                     if not stays:
                         self.state.moved(there)
                     self.store = kept_in
-            if problem is not None:
-                with suppress(RuntimeWarning):  # with -W error; the login survives, and the next failed save warns
-                    warn(f"{problem} The token is in memory only until it can be saved.{there.outlook()}")
-                    self.state.store_backoff = self.state.store_backoff._replace(failures=1)
 
         if not self.is_own():
             self.run(None, work)
+        for warning in warnings:
+            with suppress(RuntimeWarning):  # with -W error; the login survives, and the next failed save warns
+                warn(warning)
+                self.state.store_backoff = self.state.store_backoff._replace(failures=1)
 
     # ---- threads ----
 
@@ -143,10 +143,15 @@ class Refresher(SingleFlight):
     ) -> bool:
         name = "memory" if self.store is None else type(self.store).__name__
         log = Log(self.state, self.store.path if isinstance(self.store, FileStore) else name)
+        warnings: list[str] = []
         try:
-            return self.run(seen, lambda: self._carry_out(way, goal, credentials, log), wait=wait)
+            has_run = self.run(seen, lambda: warnings.extend(self._carry_out(way, goal, credentials, log)), wait=wait)
         finally:
             log.emit()
+        for warning in warnings:  # after the work: what shows a warning may wait for a thread that uses the token
+            warn(warning)
+        warn_of_file(self.store)
+        return has_run
 
     def _is_valid(self, now: Event) -> bool:
         return self.state.snapshot.valid.covers(now.wall, now.monotonic)
@@ -159,7 +164,8 @@ class Refresher(SingleFlight):
 
     # ---- the steps of a cycle ----
 
-    def _carry_out(self, way: _Pass, goal: Goal, credentials: Credentials, log: Log) -> None:
+    def _carry_out(self, way: _Pass, goal: Goal, credentials: Credentials, log: Log) -> list[str]:
+        """Go through the cycle. Returns the warnings: one or none."""
         cycle = Cycle(self.state, _now(), rotates=_rotates(credentials), has_store=self.store is not None, goal=goal)
         held, warning = ExitStack(), None
         try:
@@ -181,9 +187,9 @@ class Refresher(SingleFlight):
                 _rotating.pop(held, None)
                 with suppress(Exception):
                     held.close()
-        if warning is not None:
-            warn(f"{located(self.store, warning.error)} {warning.consequence}{self.state.outlook()}")
-        warn_of_file(self.store)
+        if warning is None:
+            return []
+        return [f"{located(self.store, warning.error)} {warning.consequence}{self.state.outlook()}"]
 
     def _follow(self, cycle: Cycle, steps: Steps, held: ExitStack, credentials: Credentials, log: Log) -> Warn | None:
         try:

@@ -13,9 +13,9 @@ from .exceptions import OAuthError
 # Identifies this process. A pid does not: in different pid namespaces, parent and child may have the same one.
 _process: Final = [object()]
 
-#: Held while a refresh imports a module. Forks wait for it: in the child, an import that another thread of the parent
-#: had begun would never end.
-IMPORTS: Final = threading.RLock()
+#: Held where no fork of another thread may come: in an import during a refresh, which would never end in the child, and
+#: until a file that was opened for locking is noted.
+NO_FORK: Final = threading.RLock()
 
 
 def _after_fork_in_child() -> None:
@@ -24,7 +24,7 @@ def _after_fork_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
-    os.register_at_fork(before=IMPORTS.acquire, after_in_parent=IMPORTS.release, after_in_child=IMPORTS.release)
+    os.register_at_fork(before=NO_FORK.acquire, after_in_parent=NO_FORK.release, after_in_child=NO_FORK.release)
 
 
 class Mutex:

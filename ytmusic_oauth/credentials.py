@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from . import protocol
 from ._messages import HttpResponse, Request
 from ._retries import TIMEOUT, TRIES, with_retries
-from ._single_flight import IMPORTS
+from ._single_flight import NO_FORK
 from ._validation import client_name, credential, extra_parameters, printable, validate
 from .models import AuthCodeDict, BaseTokenDict, RefreshableTokenDict
 from .protocol import OAUTH_SCOPE, YOUTUBE, Endpoints
@@ -197,7 +197,7 @@ class OAuthCredentials(Credentials):
         def ask(seconds: float) -> BaseTokenDict:
             sent = time.time()
             response = self._send(request, seconds)
-            with IMPORTS:  # showing what a server says needs modules
+            with NO_FORK:  # showing what a server says needs modules
                 return protocol.parse_refresh(request, response, sent=sent)
 
         repeatable = not self.endpoints.rotates_refresh_tokens
@@ -215,7 +215,7 @@ class OAuthCredentials(Credentials):
 
     def _send(self, request: Request, seconds: float = TIMEOUT) -> HttpResponse:
         if self._session is None:
-            with IMPORTS:
+            with NO_FORK:
                 from .transport import UrllibSession
             self._session = UrllibSession(self._proxies)
         return send(self._session, request, seconds)
@@ -223,7 +223,7 @@ class OAuthCredentials(Credentials):
     def _retried(
         self, ask: Callable[[float], _T], *, repeatable: bool = False, tries: int = TRIES, seconds: float = TIMEOUT
     ) -> _T:
-        with IMPORTS:
+        with NO_FORK:
             from random import uniform
 
         return with_retries(ask, tries, seconds, repeatable, time.monotonic, time.sleep, lambda: uniform(0.9, 1.1))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from ._messages import HttpResponse, Request, only_status_matters, redirected
 from ._retries import TIMEOUT, parse_retry_after
-from ._single_flight import IMPORTS
+from ._single_flight import NO_FORK
 from ._validation import json_value
 from .exceptions import MalformedResponse, OAuthError, TransportError
 
@@ -228,7 +228,7 @@ def send(session: Session, request: Request, timeout: float = TIMEOUT) -> HttpRe
             body = response.json()
         with suppress(Exception):
             content = getattr(response, "content", None)
-    with IMPORTS:  # of decoders, and of what showing a text needs
+    with NO_FORK:  # of decoders, and of what showing a text needs
         if body is None and isinstance(content, bytes):
             try:
                 body = json_value(content.decode("utf-8-sig"))  # some servers send a byte order mark
@@ -251,7 +251,7 @@ def send(session: Session, request: Request, timeout: float = TIMEOUT) -> HttpRe
 def _post(session: Session, request: Request, timeout: float) -> tuple[Response, bytes | None]:
     """Return the response, and its body if it was read here."""
     deadline, own = time.monotonic() + timeout, getattr(session, "timeout", None)
-    with IMPORTS:  # those of HTTP Basic need modules
+    with NO_FORK:  # those of HTTP Basic need modules
         url, form, headers = request.url, request.form, {**_HEADERS, **request.headers}  # a copy, for the session
     options: dict[str, object] = {}
     if hasattr(session, "trust_env"):  # requests and httpx: neither ~/.netrc nor the session's own `auth` is used
@@ -292,7 +292,7 @@ def _pieces(raw: _Raw) -> Iterable[bytes]:
 
 def _inflated(response: _Unread, pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Decompress the body. requests and httpx know no limit: 64 KiB may become 64 MiB, or nothing for ever."""
-    with IMPORTS:
+    with NO_FORK:
         from zlib import decompressobj
     inflate = decompressobj(47)  # 47: gzip or zlib
     is_deflated = _headers(response).get("content-encoding", "").lower() in {"gzip", "x-gzip", "deflate"}

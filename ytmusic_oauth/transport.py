@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ._single_flight import IMPORTS
+from ._single_flight import NO_FORK
 from ._validation import json_value
 from .session import TIMEOUT, check_proxies
 
@@ -33,7 +33,7 @@ class UrllibResponse:
 
     def json(self) -> object:
         """Return the decoded body. Raises `ValueError` on anything but JSON in UTF-8."""
-        with IMPORTS:  # the decoder
+        with NO_FORK:  # the decoder
             return json_value(self.content.decode("utf-8-sig"))  # some servers send a byte order mark
 
 
@@ -68,7 +68,7 @@ class UrllibSession:
 
         Raises `TransportError` or `MalformedResponse`, and `ValueError` if a header field cannot be sent.
         """
-        with IMPORTS:
+        with NO_FORK:
             from ._http import post
 
         timeout = self.timeout if timeout is None else timeout
