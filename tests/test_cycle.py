@@ -817,7 +817,7 @@ def test_a_move_forgets_the_failures_of_the_old_store_and_keeps_those_of_the_ser
     state = unsaved()
     made_blind(state)
     state.moved(there)
-    assert (state.error, state.server_backoff, state.superseded, state.clean) == (None, Backoff(), (), OURS)
+    assert (state.error, state.server_backoff, state.superseded, state.clean) == (None, Backoff(), ("r1",), OURS)
     assert state.store_backoff == Backoff(1, BOOTED + 1)
     assert state.snapshot.access_token == "a2"  # changed during the move, and to be saved
     made_blocked(state)

@@ -53,12 +53,12 @@ the clocks of the machines that wrote them, so the other is kept, and tried if t
 `store_token(path)` and `keep_in` overwrite what is in another store, because the caller asks for that.
 
 **Guaranteed**, whatever the interleaving, crash or clock: a refresh token never replaces one that was obtained with it
-by the same token object for the same store; a refresh of an old login never overwrites a new login, except in the first
-comparison of a token that the constructor made; where refresh tokens rotate, none is sent before the store has been
-read; no token is returned that the wall clock shows as expired or, since it was loaded, the monotonic clock. **No
-client can prevent** the loss of a login where refresh tokens rotate: the new one is lost if its response is lost, or if
-the process is killed or outlives its lease between the request and the save. While saving fails, another process that
-uses the store may send the old one, too.
+by the same token object; a refresh of an old login never overwrites a new login, except in the first comparison of a
+token that the constructor made; where refresh tokens rotate, none is sent before the store has been read; no token is
+returned that the wall clock shows as expired or, since it was loaded, the monotonic clock. **No client can prevent**
+the loss of a login where refresh tokens rotate: the new one is lost if its response is lost, or if the process is
+killed or outlives its lease between the request and the save. While saving fails, another process that uses the store
+may send the old one, too.
 
 This module decides, and `_refresher` carries it out. A `Cycle` yields a `Step`, which says what to do, and is sent an
 `Event`, which says what happened and what both clocks show. Pure: no clock, no thread, no store, no server.

@@ -173,7 +173,7 @@ class State:
         """Note that the token has moved to another store, whose state is `there`. Our own snapshot may be newer."""
         self.last_read, self.clean, self.is_new_login = there.last_read, there.clean, there.is_new_login
         self.store_backoff = there.store_backoff
-        self.superseded, self.alternative = (), None
+        self.alternative = None
         if isinstance(self.error, TokenStoreError):
             self.error, self.server_backoff = None, _NO_BACKOFF
 
