@@ -130,6 +130,26 @@ def test_a_login_survives_a_kill_and_a_terminal_that_closes(
     assert server.is_live(rescued(home, done.err).access_token)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps a folder that is in use")
+def test_a_login_is_rescued_where_the_working_directory_was_removed(
+    shell: Shell, server: FakeGoogle, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    folder, sleep = tmp_path / "work", clock.sleep
+
+    def sleeping(seconds: float) -> None:
+        sleep(seconds)
+        if folder.exists():
+            folder.rmdir()
+
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(clock, "sleep", sleeping)
+    server.approve_after = 0
+    done = shell("login", "--file", "oauth.json")
+    assert done.status == FIX_FIRST
+    assert server.is_live(rescued(home, done.err).access_token)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGHUP")
 def test_a_signal_that_nohup_ignores_stays_ignored(shell: Shell, server: FakeGoogle, disk: Disk, clock: Clock) -> None:
     number: signal.Signals = signal.Signals["SIGHUP"]

@@ -95,7 +95,8 @@ def choose_client(
     except FieldError as error:
         variable = _VARIABLES.get(error.key, "")
         if given and variable:
-            why = (f"{error}",) if client.client_secret else ("it has no client_secret", _INCOMPLETE)
+            is_missing = error.key == "client_secret" and not client.client_secret
+            why = ("it has no client_secret", _INCOMPLETE) if is_missing else (f"{error}",)
             raise _unusable(options.client_secrets, *why) from None
         if os.environ.get(variable):
             raise UnknownClient(f"{variable}: {error}") from None

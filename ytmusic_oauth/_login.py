@@ -193,7 +193,9 @@ def _save_last(token: RefreshingToken, options: Options, document: str) -> None:
     """Save a login before the program ends. First where no lock is waited for: after SIGTERM, SIGKILL may follow."""
     from shutil import rmtree
 
-    file, path = FileStore(options.file).absolute, options.file
+    path = file = options.file
+    with suppress(TokenStoreError):  # the working directory was removed
+        file = FileStore(path).absolute
     try:
         if not options.saved_in:
             rescued = _rescue(token, options, document)

@@ -28,7 +28,7 @@ from .store import TokenStore
 _Pass = Callable[[Cycle], Steps]
 # Which thread holds the lock of which store: acquiring it again would deadlock.
 _locked: Final[dict[ExitStack, tuple[tuple[object, int], TokenStore]]] = {}
-# The refreshes under way, each in its process, after which the refresh token in the store may be invalid.
+# Refreshes under way that may replace the refresh token -> the process that sent them.
 _rotating: Final[dict[ExitStack, object]] = {}
 
 
@@ -122,7 +122,7 @@ class Refresher(SingleFlight):
                     stays, kept_in = True, self.store  # where it stays
                     raise
                 warnings.append(f"{error} The token is in memory only until it can be saved.{there.outlook()}")
-                there.store_backoff = there.store_backoff.after_failure(time.monotonic())._replace(failures=0)
+                there.store_backoff = there.store_backoff.after_failure(time.monotonic())
             finally:  # even after Ctrl-C: the token may be there already
                 with CHANGES.lock():
                     if not stays:
@@ -131,10 +131,11 @@ class Refresher(SingleFlight):
 
         if not self.is_own():
             self.run(None, work)
-        for warning in warnings:
-            with suppress(RuntimeWarning):  # with -W error; the login survives, and the next failed save warns
-                warn(warning)
-                self.state.store_backoff = self.state.store_backoff._replace(failures=1)
+        if warnings:
+            try:
+                warn(*warnings)
+            except RuntimeWarning:  # with -W error; the login survives, and the next failed save warns
+                self.state.store_backoff = self.state.store_backoff._replace(failures=0)
 
     # ---- threads ----
 
