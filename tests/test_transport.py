@@ -490,6 +490,7 @@ def test_an_address_family_that_this_machine_lacks_hides_no_other_address(
     assert raised.value.reason == reason, "the other error says nothing about the server"
 
 
+@pytest.mark.skipif(sys.platform == "emscripten", reason="it has no IPv6")
 def test_a_proxy_on_this_machine_is_not_looked_up(
     resolve_to: Callable[[Mapping[str, bool | None]], list[Dialled]],
 ) -> None:
@@ -889,6 +890,7 @@ def test_a_refusal_of_a_proxy_is_not_tried_again(proxy: Proxy, clock: Clock) -> 
     assert len(proxy.heads) == 1
 
 
+@pytest.mark.skipif(sys.platform == "emscripten", reason="it has no IPv6")
 def test_a_proxy_whose_address_is_ipv6_is_named_as_in_a_url() -> None:
     with pytest.raises(TransportError, match=r"^The proxy \[::1\]:1 cannot be reached"):
         post(UrllibSession({"https": "http://[::1]:1"}, timeout=20), "https://oauth.example/token")

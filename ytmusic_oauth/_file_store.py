@@ -156,6 +156,8 @@ class FileStore:
             try:
                 with temporary_file(target, b" " * _TRIAL_SIZE, status) as temporary, temporary_name(target) as trial:
                     if status is not None and not _file_write.can_write_in_place(target):
+                        if not hasattr(os, "link"):  # WebAssembly
+                            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
                         os.link(target, trial)  # fails for a file that is mounted by itself, or immutable
                     os.replace(temporary, trial)
             except OSError as error:
