@@ -1196,6 +1196,20 @@ def test_a_child_can_leave_a_refresh_in_which_it_was_forked(server: Server, cloc
     assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 0
 
 
+def test_the_end_of_the_program_waits_for_its_own_rotating_refreshes_and_not_for_ever(clock: Clock) -> None:
+    refresh = ExitStack()
+    try:
+        _refresher._rotating[refresh] = _single_flight.caller()[0]
+        _refresher._finish()
+        assert sum(clock.slept) == pytest.approx(30, abs=0.1)
+        _refresher._rotating[refresh] = "the parent of a fork"
+        _refresher._finish()
+    finally:
+        del _refresher._rotating[refresh]
+    _refresher._finish()
+    assert sum(clock.slept) == pytest.approx(30, abs=0.1)
+
+
 # ---- what a store may offer beyond the protocol ------------------------------------------------------
 
 
