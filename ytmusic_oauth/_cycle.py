@@ -27,7 +27,7 @@ explains why. A token is *dirty* while it must be saved.
           |                                           not rotating: refresh from memory, leave the store alone
     a newer token there? adopt it. Fresh now? done
           |
-    dirty? save it, then lock and read again: the save of a file releases its lock
+    dirty? save it. Saved, or was it missing at first? lock and read again: a new file has a new lock
           |
     ask the server ---- refused --------------------> another refresh token in the store? adopt it, ask once more
           |        \--- failed ---------------------> back off; return the token while it is valid, else raise
@@ -121,7 +121,8 @@ class Cycle:
         # The text last seen in the store; when the lock was acquired, and when its lease ends (monotonic).
         self._text: str | None = None
         self._locked_at, self._until = now.monotonic, float("inf")
-        # Why the last read gave no token.
+        # Whether the token had to be waited for, and why the last read gave none.
+        self._has_waited = False
         self._unreadable: OAuthError | None = None
         self._warning: Warn | None = None
         # The response of the last request, and when and with what that was sent.
@@ -218,14 +219,17 @@ class Cycle:
                 problem = problem.copy()
                 problem.retryable = True
                 raise problem
-            if not may_save or not state.is_dirty or problem is not None:
+            if not may_save or problem is not None or not (state.is_dirty or self._has_waited):
                 break
-            # Before the request, which may fail: the current refresh token may be in memory only.
-            is_saved = yield from self._save(None)
-            if self._goal.is_met(state.snapshot, self._now) or not (is_saved or self._unreadable):
+            if state.is_dirty:
+                # Before the request, which may fail: the current refresh token may be in memory only.
+                is_saved = yield from self._save(None)
+                if not (is_saved or self._unreadable):
+                    break
+            if self._goal.is_met(state.snapshot, self._now):
                 break
-            # The save may have released the lock, as that of a file does, or another program may be writing: lock and
-            # read once more.
+            # The save may have released the lock, as that of a file does. Or another program is writing, and what was
+            # locked is no longer there. Lock and read once more.
         failure = None
         if not self._goal.is_met(state.snapshot, self._now):
             failure = yield from self._ask(may_look=problem is None)
@@ -236,13 +240,13 @@ class Cycle:
 
     def _reload(self, patience: float = READ_PATIENCE) -> Generator[Step, Event, OAuthError | None]:
         """Read the store and adopt a newer token. Returns the problem, if there is one."""
-        give_up_at = self._now.monotonic + patience
+        give_up_at, self._has_waited = self._now.monotonic + patience, False
         while True:
             self._now = yield Read()
             self._unreadable = self._now.error or self._reconcile()
             if self._unreadable is None or self._now.monotonic >= give_up_at:
                 return self._unreadable
-            self._now = yield Wait(READ_INTERVAL)
+            self._now, self._has_waited = (yield Wait(READ_INTERVAL)), True
 
     def _reconcile(self) -> OAuthError | None:
         state, self._text = self._state, self._now.text

@@ -75,6 +75,7 @@ type Cycle struct {
 	text              *string // what was last read from the store
 	lockedAt, until   float64 // when the lock was taken, and until when it is held (monotonic)
 	warning           *warnStep
+	hasWaited         bool // whether the token had to be waited for
 }
 
 func newCycle(state *State, now event, rotates, hasStore bool, goal Goal, do func(step) event) *Cycle {
@@ -191,14 +192,18 @@ func (c *Cycle) refreshOnce() *OAuthError {
 			retryable.Retryable = true
 			return &retryable
 		}
-		if locks > 0 || problem != nil || !c.state.isUnsaved() {
+		if locks > 0 || problem != nil || !c.state.isUnsaved() && !c.hasWaited {
 			break
 		}
 		// Before the request, which may fail: the current refresh token may be in memory only.
-		if c.saveUnless(nil); c.state.isUnsaved() || isEnough(c.state.snapshot, c.goal, c.now) {
+		if c.state.isUnsaved() {
+			c.saveUnless(nil)
+		}
+		if c.state.isUnsaved() || isEnough(c.state.snapshot, c.goal, c.now) {
 			break
 		}
-		// The save may have released the lock, as that of a file does: lock and read once more.
+		// The save may have released the lock, as that of a file does; or another program is writing, and what was locked
+		// is no longer there: lock and read once more.
 	}
 	var failed *OAuthError
 	if !isEnough(c.state.snapshot, c.goal, c.now) {
@@ -216,6 +221,7 @@ func (c *Cycle) refreshOnce() *OAuthError {
 // reload reads the store and adopts what is newer. Returns what is wrong with the store, or nil.
 func (c *Cycle) reload(patience float64) *OAuthError {
 	giveUpAt := c.now.monotonic + patience
+	c.hasWaited = false
 	for {
 		c.now = c.do(readStep{})
 		problem := c.now.err
@@ -226,6 +232,7 @@ func (c *Cycle) reload(patience float64) *OAuthError {
 			return problem
 		}
 		c.now = c.do(waitStep{pause})
+		c.hasWaited = true
 	}
 }
 

@@ -71,6 +71,8 @@ export class Cycle {
   #lockedAt;
   #until = Infinity;
   #warning = null;
+  // Whether the token had to be waited for.
+  #hasWaited = false;
 
   /** @param {State} state @param {Event} now */
   constructor(state, now, { rotates, hasStore, goal = FRESH }) {
@@ -163,11 +165,12 @@ export class Cycle {
       problem = this.#now.error ?? (yield* this.#reload());
       // Another process may have used our refresh token.
       if (problem !== null && this.#rotates) throw problem.with({ retryable: true });
-      if (!maySave || !state.isDirty || problem !== null) break;
+      if (!maySave || problem !== null || !(state.isDirty || this.#hasWaited)) break;
       // Before the request, which may fail: the current refresh token may be in memory only.
-      yield* this.#save(null);
+      if (state.isDirty) yield* this.#save(null);
       if (state.isDirty || isEnough(state.snapshot, this.#goal, this.#now)) break;
-      // The save may have released the lock, as that of a file does: lock and read once more.
+      // The save may have released the lock, as that of a file does; or another program is writing, and what was locked
+      // is no longer there: lock and read once more.
     }
     let failure = null;
     if (!isEnough(this.#state.snapshot, this.#goal, this.#now)) failure = yield* this.#ask(problem === null);
@@ -178,11 +181,13 @@ export class Cycle {
   /** Read the store and adopt what is newer. Returns what is wrong with the store, or null. */
   *#reload(patience = READ_PATIENCE) {
     const giveUpAt = this.#now.monotonic + patience;
+    this.#hasWaited = false;
     for (;;) {
       this.#now = yield read();
       const problem = this.#now.error ?? this.#reconcile();
       if (problem === null || this.#now.monotonic >= giveUpAt) return problem;
       this.#now = yield wait(READ_INTERVAL);
+      this.#hasWaited = true;
     }
   }
 
