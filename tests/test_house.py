@@ -96,7 +96,7 @@ PLAN: Final[Mapping[str, Imports]] = {
     ),
     "_login": Imports(
         "_client_choice _client_file _cycle _file_owner _file_store _keyboard _options _output _store_access _terminal "
-        "credentials exceptions models protocol token",
+        "_token_text credentials exceptions models protocol token",
         "os time",
     ),
     "_commands": Imports(
@@ -232,7 +232,7 @@ def test_a_module_starts_with_its_license_and_a_docstring(name: str) -> None:
 
 
 # Of the whole package. A larger number needs a reason in the commit that changes it.
-MOST_LINES_OF_CODE: Final = 4344
+MOST_LINES_OF_CODE: Final = 4346
 
 
 def test_the_package_stays_small() -> None:

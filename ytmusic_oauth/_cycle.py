@@ -27,7 +27,7 @@ explains why. A token is *dirty* while it must be saved.
           |                                           not rotating: refresh from memory, leave the store alone
     a newer token there? adopt it. Fresh now? done
           |
-    dirty? save it. Saved, or was it missing at first? lock and read again: a new file has a new lock
+    dirty? save it. Saved, or missing at the first read? lock and read again: a new file has a new lock
           |
     ask the server ---- refused --------------------> another refresh token in the store? adopt it, ask once more
           |        \--- failed ---------------------> back off; return the token while it is valid, else raise
@@ -246,7 +246,8 @@ class Cycle:
             self._unreadable = self._now.error or self._reconcile()
             if self._unreadable is None or self._now.monotonic >= give_up_at:
                 return self._unreadable
-            self._now, self._has_waited = (yield Wait(READ_INTERVAL)), True
+            self._now = yield Wait(READ_INTERVAL)
+            self._has_waited = True
 
     def _reconcile(self) -> OAuthError | None:
         state, self._text = self._state, self._now.text

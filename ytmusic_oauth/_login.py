@@ -19,6 +19,7 @@ from ._options import Options
 from ._output import duration, local_time, write_event, write_message
 from ._store_access import cause, load_token
 from ._terminal import StatusLine, can_ask, open_browser, stoppable, wait
+from ._token_text import token_text
 from .credentials import OAuthCredentials
 from .exceptions import OAuthError, TokenFileError, TokenFileNotFound, TokenStoreError
 from .models import AuthCodeDict
@@ -266,7 +267,7 @@ def _rescue(token: RefreshingToken, options: Options, document: str) -> str:
                 continue
             os.mkdir(folder, 0o700)
             try:
-                FileStore(file).replace(None, token.as_json())
+                FileStore(file).replace(None, token_text(token.as_dict()))
             except TokenStoreError:
                 os.rmdir(folder)
                 continue

@@ -171,6 +171,7 @@ class Refresher(SingleFlight):
         held, warning = ExitStack(), None
         try:
             if way is Cycle.store and self.store is not None and self.state.is_new_login:
+                # Before anything is read there: it may be another user's trap.
                 _check_room(_for_login(self.store))
             warning = self._follow(cycle, way(cycle), held, credentials, log)
         except OAuthError as error:

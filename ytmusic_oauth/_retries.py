@@ -47,7 +47,7 @@ def with_retries(
                 raise
             failure = error
         sleep(wait)
-        if monotonic() >= deadline:  # it ended late
+        if monotonic() >= deadline:  # the sleep ended late
             raise failure
     return ask(deadline - monotonic())
 

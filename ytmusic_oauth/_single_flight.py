@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Single flight: concurrent callers share one execution. The only module that uses `threading`."""
+"""Single flight: concurrent callers share one execution.
+
+The only module that uses `threading`, so the guard against forks is here, too: `NO_FORK`.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,8 @@ from .exceptions import OAuthError
 # Identifies this process. A pid does not: in different pid namespaces, parent and child may have the same one.
 _process: Final = [object()]
 
-#: Held where no fork of another thread may come: in an import during a refresh, which would never end in the child, and
-#: until a file that was opened for locking is noted.
+#: While one thread holds this, no other can fork. It is held during the imports of a refresh, which would never end in
+#: the child, and from opening a file for locking until the file is noted.
 NO_FORK: Final = threading.RLock()
 
 

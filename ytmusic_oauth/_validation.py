@@ -300,7 +300,7 @@ def _as_int(value: object) -> object:
 
 
 def is_object(value: object) -> TypeGuard[Mapping[str, object]]:
-    """Whether a value is a JSON object: a dict, or what else a caller's session or credentials return in its place."""
+    """Whether a value is a JSON object: a dict, or another mapping, from a caller's session or credentials."""
     return isinstance(value, (dict, Mapping))
 
 

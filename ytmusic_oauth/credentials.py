@@ -197,7 +197,7 @@ class OAuthCredentials(Credentials):
         def ask(seconds: float) -> BaseTokenDict:
             sent = time.time()
             response = self._send(request, seconds)
-            with NO_FORK:  # showing what a server says needs modules
+            with NO_FORK:  # showing a server's text may import modules
                 return protocol.parse_refresh(request, response, sent=sent)
 
         repeatable = not self.endpoints.rotates_refresh_tokens

@@ -228,7 +228,7 @@ def send(session: Session, request: Request, timeout: float = TIMEOUT) -> HttpRe
             body = response.json()
         with suppress(Exception):
             content = getattr(response, "content", None)
-    with NO_FORK:  # of decoders, and of what showing a text needs
+    with NO_FORK:  # decoding a body and showing a text may import modules
         if body is None and isinstance(content, bytes):
             try:
                 body = json_value(content.decode("utf-8-sig"))  # some servers send a byte order mark
@@ -251,7 +251,7 @@ def send(session: Session, request: Request, timeout: float = TIMEOUT) -> HttpRe
 def _post(session: Session, request: Request, timeout: float) -> tuple[Response, bytes | None]:
     """Return the response, and its body if it was read here."""
     deadline, own = time.monotonic() + timeout, getattr(session, "timeout", None)
-    with NO_FORK:  # those of HTTP Basic need modules
+    with NO_FORK:  # the headers of HTTP Basic import modules
         url, form, headers = request.url, request.form, {**_HEADERS, **request.headers}  # a copy, for the session
     options: dict[str, object] = {}
     if hasattr(session, "trust_env"):  # requests and httpx: neither ~/.netrc nor the session's own `auth` is used

@@ -33,7 +33,7 @@ class UrllibResponse:
 
     def json(self) -> object:
         """Return the decoded body. Raises `ValueError` on anything but JSON in UTF-8."""
-        with NO_FORK:  # the decoder
+        with NO_FORK:  # the first use imports the decoder
             return json_value(self.content.decode("utf-8-sig"))  # some servers send a byte order mark
 
 
