@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from tests.porting.fake_google import CLIENT_ID, CLIENT_SECRET, Authority, Exchange
 from tests.support import NOON, Clock
-from ytmusic_oauth import YOUTUBE, OAuthCredentials, OAuthToken, RefreshingToken, TransportError
+from ytmusic_oauth import YOUTUBE, OAuthCredentials, OAuthToken, RefreshingToken, TokenFileError, TransportError
 from ytmusic_oauth._expiry import CLOCK_SKEW
 
 LIFETIME: Final = 3599
@@ -225,6 +225,21 @@ def test_a_token_stays_usable_for_a_week_with_a_full_disk(world: World, monkeypa
             assert world.server.is_live(token.access_token)
     world.advance(60)
     assert token.access_token == OAuthToken.from_json(world.path).access_token
+
+
+@pytest.mark.parametrize("text", ["", '{"access_'], ids=["empty", "half-written"])
+def test_a_stopped_clock_does_not_make_a_broken_file_wait_for_ever(
+    world: World, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    """As freezegun stops both clocks, while `sleep` still returns."""
+    token = world.boot()
+    world.advance(LIFETIME)
+    world.path.write_text(text)
+    monkeypatch.setattr(world, "advance", lambda _: None)
+    with pytest.raises(TokenFileError):
+        OAuthToken.from_json(world.path)
+    with pytest.warns(RuntimeWarning, match="in memory only"):
+        assert world.server.is_live(token.access_token)
 
 
 # Round numbers, so that a clock often goes back by as much as has passed; and any others.

@@ -73,7 +73,7 @@ from ._retries import TIMEOUT, TRIES
 from ._snapshot import Snapshot, no_refresh_token
 from ._state import State
 from ._steps import FRESH, Ask, Event, Goal, Lock, Read, Replace, Step, Steps, Wait, Warn
-from ._token_text import READ_INTERVAL, READ_PATIENCE, parse_token_text, token_text
+from ._token_text import READ_INTERVAL, READ_PATIENCE, READS, parse_token_text, token_text
 from ._validation import FieldError, optional, secret
 from .exceptions import InvalidGrant, MalformedResponse, OAuthError, TokenStoreError
 
@@ -241,13 +241,14 @@ class Cycle:
     def _reload(self, patience: float = READ_PATIENCE) -> Generator[Step, Event, OAuthError | None]:
         """Read the store and adopt a newer token. Returns the problem, if there is one."""
         give_up_at, self._has_waited = self._now.monotonic + patience, False
-        while True:
+        for _ in range(READS):
             self._now = yield Read()
             self._unreadable = self._now.error or self._reconcile()
             if self._unreadable is None or self._now.monotonic >= give_up_at:
-                return self._unreadable
+                break
             self._now = yield Wait(READ_INTERVAL)
             self._has_waited = True
+        return self._unreadable
 
     def _reconcile(self) -> OAuthError | None:
         state, self._text = self._state, self._now.text

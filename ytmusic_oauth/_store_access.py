@@ -10,7 +10,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from ._file_store import FileStore
-from ._token_text import READ_INTERVAL, READ_PATIENCE, parse_token_text
+from ._token_text import READ_INTERVAL, READ_PATIENCE, READS, parse_token_text
 from .exceptions import OAuthError, TokenFileError, TokenStoreError
 from .models import RefreshableTokenDict
 from .store import TokenStore
@@ -18,8 +18,9 @@ from .store import TokenStore
 
 def load_token(store: TokenStore) -> RefreshableTokenDict:
     """Return the token in a store. Raises `TokenStoreError`; for a missing or empty file, `TokenFileNotFound`."""
-    give_up_at, token = time.monotonic() + READ_PATIENCE, None
+    give_up_at, reads, token = time.monotonic() + READ_PATIENCE, 0, None
     while token is None:
+        reads += 1
         with translated(store):
             text = text_in(store)
             try:
@@ -29,7 +30,7 @@ def load_token(store: TokenStore) -> RefreshableTokenDict:
                 token = parse_token_text(text)
             except TokenStoreError:  # another program may be writing it: many empty a file first, but do not remove it
                 exists = isinstance(store, FileStore) and store._content() is not None
-                if time.monotonic() >= give_up_at or (text is None and not exists):
+                if reads == READS or time.monotonic() >= give_up_at or (text is None and not exists):
                     raise
                 time.sleep(READ_INTERVAL)
     warn_of_file(store)

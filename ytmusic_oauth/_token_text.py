@@ -14,6 +14,8 @@ from .models import RefreshableTokenDict
 READ_PATIENCE: Final = 1.0
 #: Seconds between two such reads.
 READ_INTERVAL: Final = 0.1
+#: How many such reads at most: a test may have stopped the clock.
+READS: Final = 20
 
 
 def token_text(token: RefreshableTokenDict) -> str:
