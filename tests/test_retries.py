@@ -425,6 +425,18 @@ def test_a_body_is_decompressed_within_the_limit(
 
 
 @STREAMING
+@pytest.mark.parametrize("rest", [b"\0\0\0\xff\xff", b"junk"], ids=["empty-blocks", "after-the-end"])
+def test_compressed_bytes_that_become_nothing_count_towards_the_limit(
+    make: Callable[[Unread], Requests | Httpx], rest: bytes
+) -> None:
+    compress = zlib.compressobj(9, zlib.DEFLATED, 31)
+    begin = compress.compress(TOKEN) + compress.flush(zlib.Z_FINISH if rest == b"junk" else zlib.Z_FULL_FLUSH)
+    piece = rest * 2**14
+    with pytest.raises(MalformedResponse, match="longer than 1 MiB"):
+        send(make(Unread(begin, *[piece] * 40, coding="gzip")), REQUEST)
+
+
+@STREAMING
 def test_a_compressed_body_without_content_ends_with_the_timeout(
     make: Callable[[Unread], Requests | Httpx], clock: Clock
 ) -> None:
@@ -634,6 +646,7 @@ def apply_time_zone() -> None:
         ("Tue, 14 Nov 99999 22:13:27 GMT", None),
         ("-7", None),
         ("7.5", None),
+        ("1 Jan 2000 1.1.1.1", None),
         ("\u0667", None),
         ("9" * 10_000, None),
     ],

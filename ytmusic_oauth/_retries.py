@@ -71,5 +71,5 @@ def _parse_date(value: str | None) -> float | None:
     try:
         date = parsedate_tz(value)
         return None if date is None else mktime_tz(date)
-    except (ValueError, OverflowError, IndexError, TypeError):  # the last two before Python 3.10
+    except (ValueError, OverflowError, IndexError, TypeError, UnboundLocalError):  # the last three before Python 3.10
         return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, closing, suppress
 from types import ModuleType
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
@@ -269,13 +269,14 @@ def _post(session: Session, request: Request, timeout: float) -> tuple[Response,
         options["timeout"] = tuple(timeout if step is None else min(step, timeout) for step in steps)
         with session.stream("POST", url, data=form, headers=headers, **options) as streamed:
             is_read = getattr(streamed, "is_stream_consumed", False)  # a hook may have read it
-            pieces = [streamed.content] if is_read else _inflated(streamed, streamed.iter_raw())
-            return streamed, _read(streamed, pieces, deadline)
+            if is_read:
+                return streamed, _read(streamed, [streamed.content], deadline)
+            return streamed, _read(streamed, streamed.iter_raw(), deadline, _inflater(streamed))
     response = session.post(url, data=form, headers=headers, timeout=timeout, **options)
     if not _is_unread(response):
         return response, None
     with closing(response):
-        content = _read(response, _inflated(response, _pieces(response.raw)), deadline)
+        content = _read(response, _pieces(response.raw), deadline, _inflater(response))
         return response, content or _read(response, [response.content], deadline)  # a hook may have read it
 
 
@@ -290,25 +291,28 @@ def _pieces(raw: _Raw) -> Iterable[bytes]:
     return raw.stream(1024, decode_content=False)  # urllib3 before 2.2 does not return what has arrived: it waits
 
 
-def _inflated(response: _Unread, pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Decompress the body. requests and httpx know no limit: 64 KiB may become 64 MiB, or nothing for ever."""
+def _inflater(response: _Unread) -> Callable[[bytes], bytes]:
+    """Return what decompresses the body. requests and httpx know no limit: 64 KiB may become 64 MiB."""
+    if _headers(response).get("content-encoding", "").lower() not in {"gzip", "x-gzip", "deflate"}:
+        return bytes
     with NO_FORK:
         from zlib import decompressobj
     inflate = decompressobj(47)  # 47: gzip or zlib
-    is_deflated = _headers(response).get("content-encoding", "").lower() in {"gzip", "x-gzip", "deflate"}
-    for piece in pieces:
-        yield inflate.decompress(piece, LARGEST_BODY + 1) if is_deflated else piece
+    return lambda piece: inflate.decompress(piece, LARGEST_BODY + 1)
 
 
-def _read(response: Response, pieces: Iterable[bytes], deadline: float) -> bytes:
-    content, is_late = bytearray(), False
+def _read(
+    response: Response, pieces: Iterable[bytes], deadline: float, inflate: Callable[[bytes], bytes] = bytes
+) -> bytes:
+    content, received, is_late = bytearray(), 0, False
     deadline = max(deadline, time.monotonic() + GRACE)
     with suppress(*[Exception] if only_status_matters(response.status_code) else []):
         for piece in pieces:
             if is_late:
                 raise TransportError("The server did not respond in time", reason="timeout")
-            content += piece
-            if len(content) > LARGEST_BODY:
+            content += inflate(piece)
+            received += len(piece)  # it may become nothing
+            if max(received, len(content)) > LARGEST_BODY:
                 raise MalformedResponse("The response is longer than 1 MiB", status=response.status_code)
             is_late = time.monotonic() > deadline
     return bytes(content)
