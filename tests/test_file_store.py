@@ -1337,6 +1337,20 @@ def test_the_check_finds_a_file_of_an_unmapped_user_that_may_not_be_written() ->
         assert is_alone(file)
 
 
+def test_the_check_needs_as_much_room_as_the_present_token_has(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write_bytes(OLD_BYTES.ljust(6000))
+    write = os.write
+
+    def write_at_most(descriptor: int, content: bytes) -> int:
+        if len(content) > 5000:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(descriptor, content)
+
+    monkeypatch.setattr(os, "write", write_at_most)
+    with pytest.raises(TokenFileError, match="No space left on device"):
+        FileStore(file).check_room()
+
+
 @needs_root
 def test_the_check_finds_a_file_that_can_neither_be_replaced_nor_written_in_place(
     file: Path, monkeypatch: pytest.MonkeyPatch

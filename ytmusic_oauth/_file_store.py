@@ -154,7 +154,8 @@ class FileStore:
         removal = "The OAuth client of the last login cannot be removed"
         with self._naming_the_file(removal if self._is_client else "No token file can be written here"):
             try:
-                with temporary_file(target, b" " * _TRIAL_SIZE, status) as temporary, temporary_name(target) as trial:
+                size = max(_TRIAL_SIZE, status.st_size if status else 0)
+                with temporary_file(target, b" " * size, status) as temporary, temporary_name(target) as trial:
                     if status is not None and not _file_write.can_write_in_place(target):
                         if not hasattr(os, "link"):  # WebAssembly
                             raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))

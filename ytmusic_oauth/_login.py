@@ -163,10 +163,10 @@ def _save(token: RefreshingToken, options: Options, document: str, line: StatusL
 
     Returns whether the client is kept.
     """
-    has_user = can_ask() and not options.json
-    give_up_at = float("inf") if has_user else time.monotonic() + _PATIENCE
-    told = ""
     try:
+        has_user = can_ask() and not options.json
+        give_up_at = float("inf") if has_user else time.monotonic() + _PATIENCE
+        told = ""
         line.erase()
         while True:
             try:
