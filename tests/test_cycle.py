@@ -10,7 +10,10 @@ from __future__ import annotations
 import copy
 import json
 import pickle
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -18,6 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support import NOON
+from ytmusic_oauth import _state
 from ytmusic_oauth._cycle import LOCK_WAIT, Cycle, decide
 from ytmusic_oauth._retries import TIMEOUT
 from ytmusic_oauth._snapshot import Snapshot
@@ -75,6 +79,32 @@ def at(
 ) -> Event:
     """What happened at a time."""
     return Event(NOON + time, BOOTED + time, error, taken, BOOTED + until, text, swapped, response or {})
+
+
+class InterruptAfter:
+    """A trace function that raises KeyboardInterrupt after so many lines of one module."""
+
+    def __init__(self, left: int, module: str) -> None:
+        self.left, self.module = left, module
+
+    def __call__(self, frame: FrameType, event: str, _: object) -> InterruptAfter | None:
+        if frame.f_code.co_filename != self.module:
+            return None
+        if event == "line":
+            self.left -= 1
+            if self.left < 0:
+                raise KeyboardInterrupt
+        return self
+
+
+@contextmanager
+def interrupt_after(left: int, module: str) -> Iterator[InterruptAfter]:
+    interrupt, before = InterruptAfter(left, module), sys.gettrace()
+    sys.settrace(interrupt)
+    try:
+        yield interrupt
+    finally:
+        sys.settrace(before)
 
 
 def loaded(values: RefreshableTokenDict | None = None) -> State:
@@ -195,10 +225,10 @@ def test_an_expired_token_is_locked_read_refreshed_and_saved() -> None:
     assert play(cycle(state, EXPIRED).refresh(), script) is None
     assert state.snapshot.token == after
     assert not state.is_dirty
-    assert state.responses == 1
+    assert state.refreshes == 1
     script = [locked(8000), found(8000, after), asked(8000, ROTATED, refresh="r2")]
     assert play(cycle(state, 8000).refresh(), [*script, saved(8000, after, token("a2", "r2", 8000))]) is None
-    assert state.responses == 2
+    assert state.refreshes == 2
 
 
 def test_a_token_without_a_store_is_refreshed_in_memory() -> None:
@@ -243,7 +273,7 @@ def test_after_an_interrupt_a_response_is_kept_and_saved_under_the_lock(is_locke
     state, after = loaded(), token("a2", "r2", 3600)
     interrupted = cycle(state, EXPIRED)
     play_until(interrupted.refresh(), [locked(3600), found(3600, OURS)])
-    interrupted.response = ROTATED
+    interrupted.outcome = ROTATED
     script = [found(3601, OURS), saved(3601, OURS, after)] if is_locked else []
     assert play(interrupted.rescue(is_locked=is_locked), script) is None
     assert state.snapshot.token == after
@@ -397,11 +427,20 @@ def test_a_new_refresh_token_beside_an_invalid_access_token_of_other_credentials
     assert str(problem).endswith("Correct the class of the credentials.")
 
 
-def test_after_an_interrupt_the_new_refresh_token_of_an_invalid_response_is_saved() -> None:
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        {"access_token": "two words", "expires_in": 60, "refresh_token": "r2"},
+        MalformedResponse("The response has no access_token", refresh_token="r2"),
+    ],
+)
+def test_after_an_interrupt_the_new_refresh_token_of_an_invalid_response_is_saved(
+    outcome: Mapping[str, object] | MalformedResponse,
+) -> None:
     state = loaded()
     interrupted = cycle(state, EXPIRED)
     play_until(interrupted.refresh(), [locked(3600), found(3600, OURS)])
-    interrupted.response = {"access_token": "two words", "expires_in": 60, "refresh_token": "r2"}
+    interrupted.outcome = outcome
     script = [found(3601, OURS), saved(3601, OURS, token("a1", "r2", 0))]
     assert play(interrupted.rescue(is_locked=True), script) is None
     assert not state.is_dirty
@@ -775,6 +814,33 @@ def test_a_backup_of_what_we_replaced_is_not_taken_after_the_adoption_of_another
     state.reconcile(snapshot(token("a3", "r3")), NOON, BOOTED)
     state.reconcile(snapshot(token("a1", "r1")), NOON, BOOTED)
     assert state.snapshot.refresh_token == "r3"
+
+
+@pytest.mark.parametrize("saved", [None, token("a0", "r1"), token("a1", "r1")], ids=["never", "other", "same"])
+@pytest.mark.parametrize(
+    "there", [token("a2", "r1", 9), token("a2", "r2", 9), token("a2", "r2", -9), token("a1", "r1")]
+)
+@pytest.mark.parametrize(("login", "refused"), [(False, None), (True, None), (True, "r1"), (False, "r1")])
+def test_after_an_interrupt_the_next_read_takes_the_token_of_another_process(
+    saved: RefreshableTokenDict | None, there: RefreshableTokenDict, login: bool, refused: str | None
+) -> None:
+    """Ctrl-C between any two lines must not make the token in the store look as if it had been compared."""
+
+    def reconciled(left: int) -> tuple[State, int]:
+        state = State(snapshot(token()), saved, saved, login)
+        state.refused = refused
+        with suppress(KeyboardInterrupt), interrupt_after(left, _state.__file__) as interrupt:
+            state.reconcile(snapshot(there), NOON, BOOTED)
+        state.reconcile(snapshot(there), NOON, BOOTED)
+        return state, interrupt.left
+
+    def outcome(state: State) -> object:
+        others = state.alternative and state.alternative.token, state.is_new_login, state.is_dirty
+        return state.snapshot.token, state.last_read, *others
+
+    expected, lines = reconciled(10**6)
+    for left in range(10**6 - lines):
+        assert outcome(reconciled(left)[0]) == outcome(expected), left
 
 
 # ---- what is remembered --------------------------------------------------------------------------

@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -40,9 +41,10 @@ from ytmusic_oauth import (
     _refresher,
     _single_flight,
 )
-from ytmusic_oauth._cycle import Cycle, Task, decide
+from ytmusic_oauth._cycle import LOCK_WAIT, Cycle, Task, decide
 from ytmusic_oauth._file_store import FileStore
 from ytmusic_oauth._single_flight import CHANGES, Mutex, SingleFlight
+from ytmusic_oauth._snapshot import Snapshot
 from ytmusic_oauth._state import State
 from ytmusic_oauth._steps import Event, Goal
 from ytmusic_oauth.models import AuthCodeDict, BaseTokenDict, RefreshableTokenDict
@@ -1201,13 +1203,13 @@ def test_the_end_of_the_program_waits_for_its_own_rotating_refreshes_and_not_for
     try:
         _refresher._rotating[refresh] = _single_flight.caller()[0]
         _refresher._finish()
-        assert sum(clock.slept) == pytest.approx(30, abs=0.1)
+        assert sum(clock.slept) == pytest.approx(LOCK_WAIT, abs=0.1)
         _refresher._rotating[refresh] = "the parent of a fork"
         _refresher._finish()
     finally:
         del _refresher._rotating[refresh]
     _refresher._finish()
-    assert sum(clock.slept) == pytest.approx(30, abs=0.1)
+    assert sum(clock.slept) == pytest.approx(LOCK_WAIT, abs=0.1)
 
 
 # ---- what a store may offer beyond the protocol ------------------------------------------------------
@@ -1344,6 +1346,27 @@ def test_where_another_caller_has_just_looked_is_not_looked_again(
     with counted(Memory, "read") as reads, pytest.raises(RateLimited):
         token.as_auth()
     assert [reads.acquire(blocking=False) for _ in range(2)] == [True, False]
+
+
+@pytest.mark.parametrize("moment", range(1, 8))
+@pytest.mark.parametrize(("age", "left"), [(HOUR - 30, -1), (HOUR, 600)], ids=["due, expired", "expired, fresh"])
+def test_no_expired_token_is_returned_that_another_thread_finds_in_the_store(
+    server: Server, store: Memory, clock: Clock, monkeypatch: pytest.MonkeyPatch, moment: int, age: int, left: int
+) -> None:
+    token, moments, now = RefreshingToken.load(server, store), count(1), _refresher._now
+    clock.advance(age)
+    found: RefreshableTokenDict = {**LOGIN, "expires_at": int(clock.time()) + left, "expires_in": 700}
+
+    def interrupted_now() -> Event:
+        event = now()
+        if next(moments) == moment:
+            token._state.reconcile(Snapshot(event.wall, event.monotonic, found), event.wall, event.monotonic)
+        return event
+
+    monkeypatch.setattr(_refresher, "_now", interrupted_now)
+    with suppress(InvalidGrant):  # the server does not know the login
+        shown = token.as_auth()
+        assert shown in ({"Bearer a0", "Bearer a1"} if left < 0 else {"Bearer a1", "Bearer b0"})
 
 
 def test_the_error_of_a_refresh_that_another_caller_has_just_tried_is_shared(

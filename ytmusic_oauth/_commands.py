@@ -123,7 +123,7 @@ def _refreshed(options: Options, values: RefreshableTokenDict) -> RefreshingToke
 def revoke(options: Options) -> None:
     """End the login, for every program that uses it, and remove its files."""
     from ._client_choice import choose_client
-    from ._cycle import LOCK_WAIT, taken
+    from ._cycle import LOCK_WAIT, lock_is_taken
     from ._terminal import ask, can_ask
 
     store = FileStore(options.file)
@@ -146,7 +146,7 @@ def revoke(options: Options) -> None:
                     raise
             is_removed = _remove(store, before)
     except TimeoutError:
-        raise located(store, taken()) from None
+        raise located(store, lock_is_taken()) from None
     write_message(f"Revoked. {options.file} {'has no' if is_removed else 'was kept: it has another'} token now.")
 
 

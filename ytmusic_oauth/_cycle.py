@@ -21,19 +21,20 @@ explains why. A token is *dirty* while it must be saved.
 
 **A refresh.**
 
-    lock the store ---- another process has it -----> valid: return it; expired: wait for up to 40 s, then raise
+    lock the store ---- another process has it -----> valid: return it
+          |                                           expired, or rejected by an API: wait for 40 s, then raise
           |
     read the store ---- unreadable for 1 s ---------> rotating: return it while valid, else raise
           |                                           not rotating: refresh from memory, leave the store alone
     a newer token there? adopt it. Fresh now? done
           |
-    dirty? save it. Saved, or missing at the first read? lock and read again: a new file has a new lock
+    dirty? save it. Saved, or unreadable at first? lock and read again: a new file has a new lock
           |
     ask the server ---- refused --------------------> another refresh token in the store? adopt it, ask once more
           |        \--- failed ---------------------> back off; return the token while it is valid, else raise
     remember the response, or a new refresh token of a malformed one, before anything else can fail
           |
-    compare and swap -- conflict -------------------> read, reconcile, swap again: at most 5 times
+    compare and swap -- conflict -------------------> read, reconcile, swap again; at most 5 swaps
           |        \--- failed ---------------------> return the token, warn once, save later
         done
 
@@ -55,10 +56,11 @@ the clocks of the machines that wrote them, so the other is kept, and tried if t
 **Guaranteed**, whatever the interleaving, crash or clock: a refresh token never replaces one that was obtained with it
 by the same token object; a refresh of an old login never overwrites a new login, except in the first comparison of a
 token that the constructor made; where refresh tokens rotate, none is sent before the store has been read; no token is
-returned that the wall clock shows as expired or, since it was loaded, the monotonic clock. **No client can prevent**
-the loss of a login where refresh tokens rotate: the new one is lost if its response is lost, or if the process is
-killed or outlives its lease between the request and the save. While saving fails, another process that uses the store
-may send the old one, too.
+returned that the wall clock shows as expired or, since it was made or loaded, the monotonic clock. **No client can
+prevent** the loss of a login where refresh tokens rotate: the new one is lost if its response is lost, or if the
+process is killed or outlives its lease between the request and the save. While saving fails, another process that uses
+the store may send the old one, too. A new login whose save succeeds but is reported as failed may be written over its
+successor.
 
 This module decides, and `_refresher` carries it out. A `Cycle` yields a `Step`, which says what to do, and is sent an
 `Event`, which says what happened and what both clocks show. Pure: no clock, no thread, no store, no server.
@@ -125,8 +127,8 @@ class Cycle:
         self._has_waited = False
         self._unreadable: OAuthError | None = None
         self._warning: Warn | None = None
-        # The response of the last request, and when and with what that was sent.
-        self.response: Mapping[str, object] | None = None
+        # The response or the error of the last request, and when and with what that was sent.
+        self.outcome: Mapping[str, object] | OAuthError | None = None
         self._sent = now, ""
 
     # ---- the passes ----
@@ -172,7 +174,7 @@ class Cycle:
         state = self._state
         locked = self._now = yield Lock(LOCK_WAIT)
         if locked.taken or locked.error is not None:
-            raise locked.error or taken()
+            raise locked.error or lock_is_taken()
         problem = yield from self._reload()
         if self._now.error is None and (problem is not None or state.snapshot.token != state.last_read):
             state.clean = state.last_read  # here, values given to the constructor need a save, too
@@ -188,11 +190,13 @@ class Cycle:
             self._reconcile()
 
     def rescue(self, *, is_locked: bool) -> Steps:
-        """After an interrupt (Ctrl-C), keep and save what would be lost: a new refresh token. Never warns."""
+        """After an interrupt (Ctrl-C), keep and save what would be lost: a new refresh token or login. Never warns."""
         state = self._state
-        if self.response is not None:
-            self._now = self._now._replace(response=self.response)
-            state.keep_rotated(self._sent[1], self._remember(*self._sent))
+        outcome = self.outcome
+        if outcome is not None and not isinstance(outcome, OAuthError):
+            self._now = self._now._replace(response=outcome)
+            outcome = self._remember(*self._sent)
+        state.keep_rotated(self._sent[1], outcome)
         # A new login is saved even without the lock: the process that has it will find it when it compares and swaps.
         if state.is_dirty and (is_locked or state.is_new_login):
             problem = yield from self._reload()
@@ -208,7 +212,7 @@ class Cycle:
             self._now = yield Lock(LOCK_WAIT if must_wait else 0.0)
             if self._now.taken:
                 if must_wait:
-                    raise self._now.error or taken()
+                    raise self._now.error or lock_is_taken()
                 # Another process is refreshing. Do not try the lock again at once: a remote store takes time for that.
                 state.server_backoff = state.server_backoff._replace(until=self._now.monotonic + LOOK_INTERVAL)
                 return
@@ -225,7 +229,7 @@ class Cycle:
                 # Before the request, which may fail: the current refresh token may be in memory only.
                 is_saved = yield from self._save(None)
                 if not (is_saved or self._unreadable):
-                    break
+                    break  # the store can be read but not written; before the request, room for the save is checked
             if self._goal.is_met(state.snapshot, self._now):
                 break
             # The save may have released the lock, as that of a file does. Or another program is writing, and what was
@@ -277,7 +281,7 @@ class Cycle:
             if tries == 0:
                 return None
             self._check_lease(seconds)
-            self.response, self._sent = None, (self._now, refresh_token)
+            self.outcome, self._sent = None, (self._now, refresh_token)
             self._now = yield Ask(refresh_token, tries, seconds)
             error = self._now.error or self._remember(*self._sent)
         else:
@@ -336,7 +340,7 @@ class Cycle:
             malformed.advice = "Correct the class of the credentials."
             return malformed
         state.supersede(snapshot)
-        state.responses += 1
+        state.refreshes += 1
         if not snapshot.fresh.covers(self._now.wall, self._now.monotonic):
             # The new token is already due, for example because it is the old one. Do not ask again at once.
             state.server_backoff = state.server_backoff.after_failure(self._now.monotonic)
@@ -377,7 +381,7 @@ class Cycle:
         return self._state.snapshot.valid.covers(self._now.wall, self._now.monotonic)
 
     def _back_off(self, error: OAuthError) -> bool:
-        """Remember a failure. Returns whether it differs from the last one."""
+        """Remember a failure. Returns whether it is of another class than the last one."""
         state = self._state
         is_news = type(state.error) is not type(error)
         if state.refused != state.snapshot.refresh_token:  # only another refresh token lifts a refusal
@@ -386,6 +390,6 @@ class Cycle:
         return is_news
 
 
-def taken() -> TokenStoreError:
+def lock_is_taken() -> TokenStoreError:
     """Return the error for a lock that stays taken for `LOCK_WAIT` seconds."""
     return TokenStoreError(f"Another process has held the lock of the token for {LOCK_WAIT:.0f} s", retryable=True)

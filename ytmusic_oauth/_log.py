@@ -28,7 +28,7 @@ class Log:
     def send(self, steps: Steps, step: Step, began: float, event: Event) -> Step:
         """Send the cycle the event of a step that began at `began` (monotonic), and note what came of it."""
         state, self._now, seconds = self._state, event.monotonic, event.monotonic - began
-        snapshot, responses, error = state.snapshot, state.responses, state.error
+        snapshot, refreshes, error = state.snapshot, state.refreshes, state.error
         try:
             return steps.send(event)
         finally:
@@ -41,7 +41,7 @@ class Log:
                 self._note("store_failed", event.error)
             elif failure is not None:
                 self._note("failed" if failure.retryable else "refused", failure)
-            if state.responses != responses:
+            if state.refreshes != refreshes:
                 rotated = state.snapshot.refresh_token != snapshot.refresh_token
                 self._note("refreshed", seconds=round(seconds, 3), rotated=rotated)
             elif isinstance(step, Read) and state.snapshot is not snapshot:

@@ -225,7 +225,7 @@ def raise_for_error(request: Request, response: HttpResponse) -> None:
     if name == "invalid_scope":
         advice = "Pass the scope that the server expects: scope=, or --scope on the command line."
     # Twitch's message served as the code: do not show it twice.
-    explanation = None if message == name != code else message
+    explanation = None if message == name else message
     error = error_class(
         problem,
         error=request.redacted(name, body),

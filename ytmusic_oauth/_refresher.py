@@ -10,11 +10,11 @@ from contextlib import AbstractContextManager, ExitStack, suppress
 from copy import deepcopy
 from typing import Callable, Final
 
-from ._cycle import Cycle, decide
+from ._cycle import LOCK_WAIT, Cycle, decide
 from ._file_store import FileStore
 from ._log import Log
-from ._retries import TIMEOUT
 from ._single_flight import CHANGES, SingleFlight, caller
+from ._snapshot import Snapshot
 from ._state import State
 from ._steps import FRESH, Ask, Event, Goal, Lock, Read, Step, Steps, Wait, Warn
 from ._store_access import has_type, located, text_in, translated, warn, warn_of_file
@@ -35,7 +35,7 @@ _rotating: Final[dict[ExitStack, object]] = {}
 @atexit.register
 def _finish() -> None:
     """Wait for a refresh by a daemon thread: at exit, Python stops it, and a new refresh token would be lost."""
-    give_up_at = time.monotonic() + TIMEOUT
+    give_up_at = time.monotonic() + LOCK_WAIT
     with suppress(KeyboardInterrupt):
         while caller()[0] in _rotating.values() and time.monotonic() < give_up_at:
             time.sleep(0.05)
@@ -60,36 +60,41 @@ class Refresher(SingleFlight):
 
     # ---- what a token asks for ----
 
-    def ensure_valid(self, credentials: Credentials, goal: Goal = FRESH) -> None:
-        """Make sure that the token is valid, and that it meets the goal if that is possible without an error.
+    def ensure_valid(self, credentials: Credentials, goal: Goal = FRESH) -> Snapshot:
+        """Return a valid token, which meets the goal if that is possible without an error.
 
         Raises an `OAuthError` if the token has expired and cannot be refreshed; `InvalidGrant` even while it is valid.
         """
         while True:
-            before, now, seen = self.state.snapshot, _now(), self.generation
+            # Return the snapshot that was judged: another thread may replace it at any time, even by an expired one.
+            snapshot, now, seen = self.state.snapshot, _now(), self.generation
+            is_valid = _is_valid(snapshot, now)
             task = decide(self.state, goal, now, has_store=self.store is not None)
-            if task == "return" or self._is_nested(now):
-                return
+            if task == "return" or self._is_nested(snapshot, now):
+                if is_valid:
+                    return snapshot
+                continue
             if task == "save":
                 self._run_shared(seen, Cycle.save, credentials, wait=False)
             elif task == "refresh":
-                self._run_shared(seen, Cycle.refresh, credentials, goal, wait=not self._is_valid(now))
+                self._run_shared(seen, Cycle.refresh, credentials, goal, wait=not is_valid)
             else:
                 if task == "look":
                     self._run_shared(seen, Cycle.look, credentials, wait=False)
-                if self.state.snapshot is before:
+                if self.state.snapshot is snapshot:
                     raise located(self.store, (self.state.error or OAuthError(retryable=True)).copy())
                 continue
-            if self._is_valid(_now()):  # else the machine slept, or another thread changed the token
-                return
+            snapshot = self.state.snapshot
+            if _is_valid(snapshot, _now()):  # else the machine slept, or another thread changed the token
+                return snapshot
 
     def refresh(self, credentials: Credentials, rejected: str | None) -> None:
         """Get an access token other than `rejected` (None: other than the current one). Raises an `OAuthError`."""
-        responses = self.state.responses
+        refreshes = self.state.refreshes
         goal = Goal(rejected=self.state.snapshot.access_token if rejected is None else rejected.split(" ")[-1])
-        while self.state.responses == responses:
+        while self.state.refreshes == refreshes:
             now, seen = _now(), self.generation
-            if decide(self.state, goal, now, has_store=False) == "return" or self._is_nested(now):
+            if decide(self.state, goal, now, has_store=False) == "return" or self._is_nested(self.state.snapshot, now):
                 return
             if self._run_shared(seen, Cycle.refresh, credentials, goal, wait=True):
                 return
@@ -154,12 +159,9 @@ class Refresher(SingleFlight):
         warn_of_file(self.store)
         return has_run
 
-    def _is_valid(self, now: Event) -> bool:
-        return self.state.snapshot.valid.covers(now.wall, now.monotonic)
-
-    def _is_nested(self, now: Event) -> bool:
+    def _is_nested(self, snapshot: Snapshot, now: Event) -> bool:
         """Whether this thread is refreshing the token already. Raises an `OAuthError` if it has expired."""
-        if self.is_own() and not self._is_valid(now):
+        if self.is_own() and not _is_valid(snapshot, now):
             raise OAuthError("This thread is already refreshing this token", retryable=True, reason="no_valid_token")
         return self.is_own()
 
@@ -214,8 +216,9 @@ class Refresher(SingleFlight):
                     # be lost when this process ends.
                     _check_room(self.store)
                     _rotating[held] = caller()[0]
-                response = cycle.response = _ask(credentials, step)
+                response = cycle.outcome = _ask(credentials, step)
             except OAuthError as error:
+                cycle.outcome = error
                 return _now()._replace(error=error)
             except Exception as error:  # from a third-party `Credentials`; its message may quote what was sent
                 problem = f"credentials.refresh_token failed with {type(error).__name__}"
@@ -273,6 +276,10 @@ class Refresher(SingleFlight):
             raise TokenStoreError(f"{type(store).__name__}.lock must yield when the lease ends (math.inf: never)")
         _locked[held] = me, store
         return _now()._replace(until=until)
+
+
+def _is_valid(snapshot: Snapshot, now: Event) -> bool:
+    return snapshot.valid.covers(now.wall, now.monotonic)
 
 
 def _is_same(store: TokenStore, other: TokenStore | None) -> bool:

@@ -16,8 +16,9 @@ from .exceptions import OAuthError
 # Identifies this process. A pid does not: in different pid namespaces, parent and child may have the same one.
 _process: Final = [object()]
 
-#: While one thread holds this, no other can fork. It is held during the imports of a refresh, which would never end in
-#: the child, and from opening a file for locking until the file is noted.
+#: While one thread holds this, no other can fork. It is held during the imports of a refresh, because an import that
+#: has begun in one thread never ends in a child that another forks; and from opening a file for locking until the file
+#: is noted.
 NO_FORK: Final = threading.RLock()
 
 

@@ -39,7 +39,7 @@ class State:
     """What is known of one token between two cycles."""
 
     __slots__ = (
-        "alternative", "clean", "error", "is_new_login", "last_read", "looked_at", "refused", "responses",
+        "alternative", "clean", "error", "is_new_login", "last_read", "looked_at", "refreshes", "refused",
         "server_backoff", "snapshot", "store_backoff", "superseded",
     )  # fmt: skip
 
@@ -67,7 +67,7 @@ class State:
         #: the refresh token that the server refused with `error`
         self.refused: str | None = None
         #: how many refreshes succeeded
-        self.responses = 0
+        self.refreshes = 0
         #: the backoff after failed refreshes
         self.server_backoff = _NO_BACKOFF
         #: the backoff after failed saves
@@ -99,14 +99,16 @@ class State:
 
     def supersede(self, snapshot: Snapshot) -> None:
         """Replace the token with its successor: a response, or values that the caller has set."""
-        if self.snapshot.refresh_token not in {"", snapshot.refresh_token}:  # a new login may have none, too
+        if self.snapshot.refresh_token not in {"", snapshot.refresh_token}:  # without one, there is nothing to remember
             self.superseded = (*self.superseded, self.snapshot.refresh_token)[-_MOST_SUPERSEDED:]
+        self.alternative = None
         self._replace(snapshot)
 
     def set_by_hand(self, snapshot: Snapshot) -> None:
         """Replace the token with values that the caller has set. Another refresh token is a new login."""
-        self.is_new_login = self.is_new_login or snapshot.refresh_token != self.snapshot.refresh_token
+        is_new_login = self.is_new_login or snapshot.refresh_token != self.snapshot.refresh_token
         self.supersede(snapshot)
+        self.is_new_login = is_new_login
 
     def keep_rotated(self, old: str, error: OAuthError | None) -> bool:
         """Keep the new refresh token of a malformed response, with the old access token. Returns False without one.
@@ -115,25 +117,27 @@ class State:
         """
         if not isinstance(error, MalformedResponse) or self.snapshot.refresh_token != old:
             return False
-        new, error.refresh_token = error.refresh_token, None
-        if new is None:
+        if error.refresh_token is None:
             return False
         backoff, last_error = self.server_backoff, self.error
-        self.supersede(self.snapshot.changed(0.0, 0.0, "refresh_token", new))
-        self.server_backoff, self.error = backoff, last_error
+        self.supersede(self.snapshot.changed(0.0, 0.0, "refresh_token", error.refresh_token))
+        self.server_backoff, self.error, error.refresh_token = backoff, last_error, None
         return True
 
     def reconcile(self, stored: Snapshot, wall: float, monotonic: float, *, rejected: str | None = None) -> None:
-        """Compare our token with the one in the store, and take the newer one."""
+        """Compare our token with the one in the store, and take the newer one.
+
+        Assigns `last_read` last: after an interrupt (Ctrl-C), the next read compares the two again.
+        """
         ours, is_first_look, is_changed = self.snapshot, self.last_read is None, self.is_dirty
         is_refused = self.refused == ours.refresh_token
         if stored.token == self.last_read:
             return
-        self.last_read = stored.token
         if stored.token == ours.token:
             self.saved_as(ours.token)
             return
         if self.is_new_login and not is_refused:
+            self.last_read = stored.token
             return
         if stored.refresh_token == ours.refresh_token and stored.access_token == ours.access_token:
             is_newer = not is_changed  # one of the two was edited by hand
@@ -148,12 +152,12 @@ class State:
         else:
             is_newer = stored.refresh_token not in self.superseded
         if is_newer:
-            # Another process has saved it, so the store works.
-            alternative, self.store_backoff = self.alternative, _NO_BACKOFF
+            self.is_new_login = False
             self._replace(stored)
-            self.alternative, self.is_new_login = alternative, False
+            self.store_backoff = _NO_BACKOFF  # another process has saved it, so the store works
         if is_newer or not is_first_look:  # a token made by the constructor is not written over the store's
             self.clean = stored.token
+        self.last_read = stored.token
 
     def take_alternative(self) -> None:
         """Take the alternative, if there is one, because the server refused the token that was taken first."""
@@ -164,9 +168,9 @@ class State:
 
     def saved_as(self, token: RefreshableTokenDict) -> None:
         """Note that the store has these values now."""
-        self.last_read = self.clean = token
         # A login that was set meanwhile is still to be saved.
         self.is_new_login = self.is_new_login and token["refresh_token"] != self.snapshot.refresh_token
+        self.clean = self.last_read = token
         self.store_backoff = _NO_BACKOFF
 
     def moved(self, there: State) -> None:
@@ -179,7 +183,7 @@ class State:
 
     def _replace(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
-        self.error = self.refused = self.alternative = None
+        self.error = self.refused = None
         self.server_backoff = _NO_BACKOFF
 
 

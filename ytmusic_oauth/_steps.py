@@ -49,7 +49,7 @@ class Wait(NamedTuple):
 
 
 class Warn(NamedTuple):
-    """Warn the caller. Always the last step, because a warning may raise (`-W error`)."""
+    """A warning for the caller. Always the last step: it is shown after the work, because it may raise (`-W error`)."""
 
     error: OAuthError
     consequence: str

@@ -25,7 +25,7 @@ __all__ = [
 
 
 class OAuthError(Exception):
-    """The base class of every exception in this package.
+    """The base class of the exceptions in this module.
 
     A detail that is not known is None.
     """

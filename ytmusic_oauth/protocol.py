@@ -55,7 +55,7 @@ class Endpoints:
     """The token endpoint (RFC 6749 3.2)."""
     revoke_url: str | None = None
     """The revocation endpoint (RFC 7009 2), if there is one."""
-    if sys.version_info >= (3, 10):  # before, these may be given by position, too
+    if sys.version_info >= (3, 10):  # before Python 3.10, these may be given by position, too
         _: KW_ONLY
     client_authentication: ClientAuthentication = "post"
     """How the client authenticates (RFC 6749 2.3).

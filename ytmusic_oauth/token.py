@@ -370,8 +370,7 @@ class RefreshingToken(OAuthToken):
         is_fresh = fresh.not_before <= time.time() < fresh.not_after and time.monotonic() < fresh.deadline
         if is_fresh and (snapshot.token is state.clean or self._refresher.store is None):
             return snapshot
-        self._refresher.ensure_valid(self.credentials)
-        return state.snapshot
+        return self._refresher.ensure_valid(self.credentials)
 
 
 def setup_oauth(

@@ -49,7 +49,7 @@ class UrllibSession:
 
     None for the proxies that the environment names.
     """
-    if sys.version_info >= (3, 10):  # before, these may be given by position, too
+    if sys.version_info >= (3, 10):  # before Python 3.10, these may be given by position, too
         _: KW_ONLY
     timeout: float = TIMEOUT
     """Seconds for one request; at most 30, the limit of a call with all its tries."""

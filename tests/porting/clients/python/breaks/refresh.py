@@ -50,12 +50,13 @@ def _(cycle: Cycle) -> Steps:
 
 
 @replaces(ensure, "an expired token is returned because the server is failing", caught_by="expiry/not-returned-*")
-def _(refresher: Refresher, credentials: Credentials, goal: Goal = FRESH) -> None:
+def _(refresher: Refresher, credentials: Credentials, goal: Goal = FRESH) -> Snapshot:
     try:
-        ensure(refresher, credentials, goal)
+        return ensure(refresher, credentials, goal)
     except OAuthError as error:
         if not error.retryable:
             raise
+    return refresher.state.snapshot
 
 
 @replaces(
@@ -63,24 +64,25 @@ def _(refresher: Refresher, credentials: Credentials, goal: Goal = FRESH) -> Non
     "the end of a login is not reported while the old token is valid",
     caught_by="expiry/revoked-login-*",
 )
-def _(refresher: Refresher, credentials: Credentials, goal: Goal = FRESH) -> None:
+def _(refresher: Refresher, credentials: Credentials, goal: Goal = FRESH) -> Snapshot:
     try:
-        ensure(refresher, credentials, goal)
+        return ensure(refresher, credentials, goal)
     except OAuthError:
         if not _is_valid(refresher.state):
             raise
+    return refresher.state.snapshot
 
 
 @replaces(ensure, "a rejected refresh token is sent again at every read", caught_by="expiry/revoked-login-*")
-def _(refresher: Refresher, credentials: Credentials, goal: Goal = FRESH) -> None:
+def _(refresher: Refresher, credentials: Credentials, goal: Goal = FRESH) -> Snapshot:
     refresher.state.refused = None
-    ensure(refresher, credentials, goal)
+    return ensure(refresher, credentials, goal)
 
 
 @replaces(ensure, "a failing server is sent a request at every read", caught_by="expiry/returned-*")
-def _(refresher: Refresher, credentials: Credentials, goal: Goal = FRESH) -> None:
+def _(refresher: Refresher, credentials: Credentials, goal: Goal = FRESH) -> Snapshot:
     refresher.state.server_backoff = Backoff()
-    ensure(refresher, credentials, goal)
+    return ensure(refresher, credentials, goal)
 
 
 @replaces(
@@ -88,10 +90,10 @@ def _(refresher: Refresher, credentials: Credentials, goal: Goal = FRESH) -> Non
     "once the token has expired, a failing server is sent a request at every read",
     caught_by="expiry/failing-server-*",
 )
-def _(refresher: Refresher, credentials: Credentials, goal: Goal = FRESH) -> None:
+def _(refresher: Refresher, credentials: Credentials, goal: Goal = FRESH) -> Snapshot:
     if not _is_valid(refresher.state):
         refresher.state.server_backoff = Backoff()
-    ensure(refresher, credentials, goal)
+    return ensure(refresher, credentials, goal)
 
 
 @replaces(after_failure, "the next request comes before the time in Retry-After", caught_by="expiry/failing-server-*")
