@@ -1369,6 +1369,17 @@ def test_ctrl_c_prints_one_line(shell: Shell, monkeypatch: pytest.MonkeyPatch) -
     assert shell("token") == (INTERRUPTED, "", "ytmusic_oauth: Interrupted.\n")
 
 
+@pytest.mark.parametrize("where", ["_program", "_failed"])
+def test_ctrl_c_before_the_command_and_while_an_error_is_written_prints_no_traceback(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"ytmusic_oauth._command_line.{where}", interrupt)
+    assert shell("token", "--file", "missing.json") == (INTERRUPTED, "", "")
+
+
 def test_an_error_of_the_system_without_a_text_is_named(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> NoReturn:
         raise BlockingIOError

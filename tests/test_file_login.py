@@ -424,6 +424,13 @@ def test_the_next_step_fits_the_problem(
         assert "og in" not in str(failed.value)
 
 
+def test_a_link_into_a_missing_folder_names_that_folder(tmp_path: Path) -> None:
+    link = tmp_path / "oauth.json"
+    link.symlink_to(tmp_path / "missing" / "oauth.json")
+    with pytest.raises(TokenFileError, match=rf"in {re.escape(str(tmp_path / 'missing'))}\. Create the folder first."):
+        FileStore(link).check_writable()
+
+
 def test_what_a_file_is_does_not_cost_an_import(tmp_path: Path) -> None:
     script = "import sys, ytmusic_oauth; sys.exit('ytmusic_oauth._file_kinds' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False, cwd=ROOT).returncode == 0

@@ -440,6 +440,7 @@ def test_without_any_place_the_error_is_told(
     done = shell("login", "--json", "--file", str(disk(600)))
     assert done.status == FIX_FIRST
     assert "The login is kept" not in done.err
+    assert "could not be saved anywhere: log in again." in done.err
     assert done.events[-1]["file"] is None
 
 
@@ -478,6 +479,8 @@ def test_a_folder_is_private_if_no_other_user_can_rename_anything_on_the_way(
         monkeypatch.setattr(os, "geteuid", lambda: 12345)
         above.chmod(0o700)
         assert not can_others_rename(str(above)), "root's folders are above it"
+        posix.chown(above, 65534, -1)
+        assert not can_others_rename(str(above)), "in a container, a user namespace does not show the owner"
 
 
 def test_a_file_that_others_can_read_is_not_called_private(

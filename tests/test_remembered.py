@@ -389,6 +389,11 @@ def test_another_file_of_that_name_is_neither_used_nor_replaced(
     assert (refused.status, "pass both --client-secrets and --endpoints." in refused.err) == (FIX_FIRST, True)
     assert shell("refresh", *client_file(kept.parent), *endpoints(server)).status == DONE, "nothing of it is needed"
     assert kept.read_text() == content
+    device_url, token_url = server.device_code_url, server.token_url
+    options = client_file(kept.parent, endpoints={"device_code_url": device_url, "token_url": token_url})
+    shell.endpoints = []
+    refused = shell("refresh", *options)
+    assert (refused.status, "pass both --client-secrets and --endpoints." in refused.err) == (FIX_FIRST, True)
 
 
 def test_a_folder_of_that_name_fails_no_command_that_does_not_need_it(alone: Shell, kept: Path) -> None:

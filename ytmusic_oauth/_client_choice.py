@@ -115,7 +115,7 @@ def _kept(options: Options, given: Client | None, stated: Endpoints | None, *, s
         document = store.read()
         kept = None if document is None else parse_remembered(document)
     except (TokenStoreError, ValueError) as error:
-        if not options.remember or (sends_token and given and stated):  # it is not needed
+        if not options.remember or (sends_token and given and options.endpoints):  # it is not needed
             return None
         problem = "was not written by `login`, or was changed" if isinstance(error, ValueError) else "cannot be used"
         option = "both --client-secrets and --endpoints" if sends_token else "--no-remember"

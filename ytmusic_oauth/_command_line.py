@@ -142,11 +142,13 @@ def _add_options(command: _Parser, run: Callable[[Options], None]) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command, and return its exit status. Raises `SystemExit` after --help and --version."""
-    program = _program((sys.argv or ["ytmusic_oauth"])[0])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", RuntimeWarning)
         try:
+            program = _program((sys.argv or ["ytmusic_oauth"])[0])
             return _run(argv, program.encode("ascii", "backslashreplace").decode())
+        except KeyboardInterrupt:  # before the command, or while an error is written
+            return INTERRUPTED
         finally:
             for warning in caught:
                 write_message(f"ytmusic_oauth: {warning.message}")

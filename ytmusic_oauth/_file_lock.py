@@ -7,9 +7,10 @@ and leaves that behind.) Where locking is impossible, on a file system or platfo
 that cannot be opened, callers proceed without it. Any other failure is raised.
 
 A kernel lock belongs to an open file, which a forked child shares and would keep open as long as it runs. The child
-closes what was open for locking. A file that was opened while a signal handler of the same thread forked is closed and
-opened again, because the child does not know about it; forks of other threads wait. An interrupt (Ctrl-C) while the
-lock is being acquired releases it, even if the program keeps the traceback, whose frames keep the lock object alive.
+closes what was open for locking. Forks of other threads wait while a file is being opened for that. If a signal handler
+of the same thread forks then, the parent closes the file and opens it again, because the child has a copy that it does
+not know about. An interrupt (Ctrl-C) while the lock is being acquired releases it, even if the program keeps the
+traceback, whose frames keep the lock object alive.
 """
 
 from __future__ import annotations

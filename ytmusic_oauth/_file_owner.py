@@ -6,7 +6,7 @@ is going to be stored. That user then receives the login, or has it written over
 into a folder (access control lists are not looked at):
 
 - all users, if its mode lets others write;
-- its group, if that may write: but a file of the folder's owner is not the group's;
+- its group, if the group may write; a file of the folder's owner does not count;
 - its owner, unless that is root or the unknown owner. If we are root, its owner is trusted: root may log in for a
   service, in a folder of that service.
 """
@@ -55,7 +55,8 @@ def token_of_client(client: str) -> os.stat_result | None:
 def may_be_planted(folder: str, status: os.stat_result, *, is_client: bool = False) -> bool:
     """Whether another user may have put this file or link into the folder.
 
-    The client that `login` keeps must be ours or root's in any folder: its owner could replace the folder meanwhile.
+    The client that `login` keeps must be ours or root's in any folder: the folder's owner could exchange the folder
+    between this check and the read.
     Root's links are trusted. Root's files are not: another user can make a hard link here to one that is readable.
     """
     if status.st_uid == _this_user() or (status.st_uid == 0 and stat.S_ISLNK(status.st_mode)):
@@ -77,7 +78,7 @@ def can_others_rename(folder: str) -> bool:
         while at != inner:
             status = os.stat(at)
             is_shared = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not status.st_mode & stat.S_ISVTX
-            if is_shared or status.st_uid not in {0, _this_user()}:
+            if is_shared or status.st_uid not in {0, _UNKNOWN, _this_user()}:
                 return True
             at, inner = os.path.dirname(at), at
         return False

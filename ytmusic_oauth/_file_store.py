@@ -49,13 +49,12 @@ class FileStore:
         """The same path, absolute: a later `chdir` changes nothing. Only the system resolves `link/..` rightly."""
         # A token as JSON; Google's tokens and client secrets. `pathlib` makes 1/ of 1//.
         if re.match(r"""(?i)\s*\{\s*"|(\s|["']|\.[/\\]|bearer\s)*(1//|1[/\\]0[\w-]{30}|GOCSPX-|ya29\.)""", self.path):
-            advice = "Pass the path of the token file; in Python, RefreshingToken.from_json_text reads a token's text."
+            advice = "Pass the path of a file; in Python, RefreshingToken.from_json_text reads a token's text."
             raise TokenFileError("This is a secret, not the path of a file", advice=advice)
         try:
             if "\0" in os.fsdecode(os.fsencode(self.path)):
                 raise ValueError
-            # A later `chdir` does not change which file it is. Not `abspath`: it collapses `link/..` without resolving
-            # the link.
+            # Not `abspath`: it collapses `link/..` without resolving the link.
             folder = "" if os.path.isabs(self.path) else os.getcwd()
         except ValueError:
             raise TokenFileError("The path has a character that no path can have", path=repr(self.path)) from None
@@ -104,7 +103,10 @@ class FileStore:
         return True
 
     def client(self) -> FileStore:
-        """Return `<token file>.client`, in which `login` keeps the OAuth client. It is where links to the file lead."""
+        """Return `<token file>.client`, in which `login` keeps the OAuth client.
+
+        If the token file is a link, it is beside the file that the link leads to.
+        """
         store = FileStore(f"{os.path.realpath(self.absolute)}.client").for_login()
         store._is_client = True
         return store
@@ -117,7 +119,7 @@ class FileStore:
     def _kept_client(self) -> str:
         """Return what `login` keeps beside this file, if anything. Raises `TokenFileError` if we cannot open it.
 
-        Beside a new login, it would make a user who can open it send the new token to the old server.
+        If it stayed beside a new login, a user who can open it would send the new token to the old server.
         """
         with NO_FORK:
             from ._client_file import parse_remembered
@@ -213,8 +215,9 @@ class FileStore:
         from ._file_kinds import advice_for
 
         what, advice = error.strerror or type(error).__name__, advice or advice_for(error.errno)
-        if error.errno == errno.ENOENT and not os.path.isabs(self.path):
-            what += f", in {folder}" if (folder := os.path.dirname(self.absolute)) else ""
+        if error.errno == errno.ENOENT and (os.path.islink(self.absolute) or not os.path.isabs(self.path)):
+            with suppress(OSError):  # the working directory was removed
+                what += f", in {os.path.dirname(os.path.realpath(self.absolute))}"
             advice = _TILDE_ADVICE if self.path.startswith("~") else advice
         return TokenFileError(f"{problem}: {what}", path=self.path, advice=advice)
 
@@ -301,7 +304,7 @@ class FileStore:
         return False
 
     def _check(self, target: str, status: os.stat_result | None, planted_link: str | None = None) -> None:
-        """Raise if there is something else than a regular file; for a login, also if it may be a trap."""
+        """Raise if there is something other than a regular file; for a login, also if it may be a trap."""
         folder, is_client = os.path.dirname(target), self._is_client
         if self._is_for_login and (planted_link or (status and may_be_planted(folder, status, is_client=is_client))):
             what, advice = "file" if planted_link is None else "link", "It may be a trap: use a folder of your own."

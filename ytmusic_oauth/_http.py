@@ -206,7 +206,7 @@ def _connect(deadline: float, address: tuple[str, int], *_: object) -> socket.so
             except OSError as error:
                 if _timed_out(error):
                     _unresponsive.add(target)
-                # An address that refuses or is silent says more than one whose family this machine lacks.
+                # Report a refusal or a timeout rather than an address family that this machine lacks.
                 if tried == 1 or _timed_out(error) or isinstance(error, ConnectionRefusedError):
                     failure = error
             else:

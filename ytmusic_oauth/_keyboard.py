@@ -22,7 +22,7 @@ class Keyboard:
         self._has_ended = False
 
     def pressed(self, seconds: float) -> bool:
-        """Wait so many seconds at most, and return True as soon as Enter is pressed."""
+        """Wait at most `seconds`, and return True as soon as Enter is pressed."""
         give_up_at = time.monotonic() + seconds
         while True:
             if self._sees_enter(max(0.0, give_up_at - time.monotonic())):

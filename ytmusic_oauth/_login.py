@@ -191,7 +191,7 @@ def _save(token: RefreshingToken, options: Options, document: str, line: StatusL
 
 
 def _save_last(token: RefreshingToken, options: Options, document: str) -> None:
-    """Save a login before the program ends. First where no lock is waited for: after SIGTERM, SIGKILL may follow."""
+    """Save a login before the program ends: first in a new folder, without a lock. SIGKILL may soon follow SIGTERM."""
     from shutil import rmtree
 
     path = file = options.file
@@ -209,8 +209,8 @@ def _save_last(token: RefreshingToken, options: Options, document: str) -> None:
                 rmtree(os.path.dirname(rescued), ignore_errors=True)
         _keep(token, path, document, 0.0)
     except (TokenStoreError, KeyboardInterrupt):
-        if not options.saved_in:
-            _rescue(token, options, document)
+        if not options.saved_in and not _rescue(token, options, document):
+            write_message("The login was confirmed, but it could not be saved anywhere: log in again.")
     kept_in = options.saved_in
     if kept_in not in {"", file}:
         is_kept = os.path.exists(f"{kept_in}.client")

@@ -177,7 +177,7 @@ def wait(
 ) -> RefreshableTokenDict:
     """Wait until the user has confirmed the code, as `wait_for_token` does.
 
-    `sleep(seconds, deadline)` waits at most so many seconds, and returns True if the user wants the server to be asked
+    `sleep(seconds, deadline)` waits at most `seconds`, and returns True if the user wants the server to be asked
     now; at `deadline`, a monotonic time, the code expires. `on_wait` is called after each poll, with the seconds until
     the code expires, and with the error if that is a failure.
     """

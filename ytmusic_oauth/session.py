@@ -34,11 +34,11 @@ __all__ = [
 LARGEST_BODY: Final = 2**20
 """Bytes; an OAuth response has one or two thousand."""
 GRACE: Final = 1.0
-"""Seconds that there always are to read a body after its headers, however late those came."""
+"""Seconds to read the body after the headers have arrived, however late that is."""
 
 # Content types that have no secret in them. Any other is searched for secrets, which takes time.
 _USUAL: Final = frozenset({"application/json", "application/json; charset=utf-8", "application/json;charset=UTF-8"})
-# For a session that is not one.
+# The advice for an object that does not behave like a session.
 _ADVICE: Final = "Correct the session: its `post` must take `data`, `headers` and `timeout`, and return a response."
 
 # The User-Agent is that of ytmusicapi. Compression is not asked for: it can make a small body huge.
@@ -292,7 +292,7 @@ def _pieces(raw: _Raw) -> Iterable[bytes]:
 
 
 def _inflater(response: _Unread) -> Callable[[bytes], bytes]:
-    """Return what decompresses the body. requests and httpx know no limit: 64 KiB may become 64 MiB."""
+    """Return what decompresses the body. requests and httpx set no limit: 64 KiB may become 64 MiB."""
     if _headers(response).get("content-encoding", "").lower() not in {"gzip", "x-gzip", "deflate"}:
         return bytes
     with NO_FORK:
