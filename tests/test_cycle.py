@@ -520,7 +520,7 @@ def test_a_response_that_took_longer_than_its_token_is_valid_is_not_handed_out()
     ]
     problem = play(cycle(state, EXPIRED).refresh(), script)
     assert problem is not None
-    assert problem.retryable
+    assert (problem.retryable, problem.reason) == (True, "no_valid_token")
     assert "expired before it arrived" in str(problem)
 
 

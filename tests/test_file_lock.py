@@ -262,7 +262,8 @@ def test_a_file_that_was_open_during_a_fork_is_opened_again(path: str, monkeypat
     monkeypatch.setattr(os, "open", opened_and_forked)
     with file_lock(path, 0) as exclusive:
         assert exclusive
-    assert len(opened) == 2
+        assert len(opened) == 2
+        assert is_taken(path), "though this process has forked"
 
 
 def test_a_program_may_have_closed_every_file(path: str) -> None:

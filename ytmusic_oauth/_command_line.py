@@ -164,7 +164,7 @@ def _program(path: str) -> str:
     if name != "__main__.py" and not name.endswith(".pyz"):
         return quote(_short(path))
     python = sys.executable or ""
-    if not re.match("python|pypy|graalpy", os.path.basename(python), re.IGNORECASE):
+    if not re.match("python|pypy|graalpy", os.path.basename(python).lower()):
         python = "python"
     return f"{quote(_short(python))} {f'-m {__package__}' if name == '__main__.py' else quote(path)}"
 

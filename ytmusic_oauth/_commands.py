@@ -138,16 +138,17 @@ def revoke(options: Options) -> None:
             raise EOFError("Nothing was revoked.")
     try:
         with store.lock(LOCK_WAIT):  # a concurrent refresh may rotate the refresh token
-            before, token = store.read() or "", load_token(store)
+            before, token, done = store.read() or "", load_token(store), "Revoked."
             try:
                 client.revoke_token(token["refresh_token"] or token["access_token"])
             except ServerError as error:
-                if error.error != "invalid_token":  # Google's, if the login has already ended
+                if error.error != "invalid_token":
                     raise
+                done = "The server does not know this login: it has already ended, or another server issued it."
             is_removed = _remove(store, before)
     except TimeoutError:
         raise located(store, lock_is_taken()) from None
-    write_message(f"Revoked. {options.file} {'has no' if is_removed else 'was kept: it has another'} token now.")
+    write_message(f"{done} {options.file} {'has no' if is_removed else 'was kept: it has another'} token now.")
 
 
 def _remove(store: FileStore, before: str) -> bool:

@@ -231,7 +231,7 @@ class Cycle:
                 if not (is_saved or self._unreadable):
                     break  # the store can be read but not written; before the request, room for the save is checked
             if self._goal.is_met(state.snapshot, self._now):
-                break
+                return
             # The save may have released the lock, as that of a file does. Or another program is writing, and what was
             # locked is no longer there. Lock and read once more.
         failure = None
