@@ -862,6 +862,19 @@ def test_a_new_login_without_a_refresh_token_is_not_taken_for_a_superseded_one()
     assert state.snapshot.access_token == "a2"
 
 
+@pytest.mark.parametrize(("refresh", "is_new_login"), [("r9", True), ("r1", False)])
+def test_a_login_that_is_set_while_the_token_moves_to_another_store_is_still_to_be_saved(
+    refresh: str, is_new_login: bool
+) -> None:
+    state = loaded()
+    there = State(state.snapshot, is_new_login=True)
+    there.saved_as(there.snapshot.token)
+    state.set_by_hand(state.snapshot.changed(NOON, BOOTED, "refresh_token", refresh))
+    state.moved(there)
+    assert state.is_new_login is is_new_login
+    assert state.last_read == there.snapshot.token
+
+
 def test_a_copy_knows_the_store_and_what_was_superseded_but_no_failure() -> None:
     state = unsaved()
     made_blocked(state)

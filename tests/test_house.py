@@ -74,8 +74,8 @@ PLAN: Final[Mapping[str, Imports]] = {
     "_store_access": Imports("_file_store _token_text exceptions models store", "sys time warnings"),
     "_log": Imports("_state _steps _token_text exceptions", "sys"),
     "_refresher": Imports(
-        "_cycle _file_store _log _single_flight _snapshot _state _steps _store_access _token_text _validation "
-        "credentials exceptions store",
+        "_cycle _file_lock _file_store _log _single_flight _snapshot _state _steps _store_access _token_text "
+        "_validation credentials exceptions store",
         "atexit time",
     ),
     "_options": Imports("models"),
@@ -232,7 +232,7 @@ def test_a_module_starts_with_its_license_and_a_docstring(name: str) -> None:
 
 
 # Of the whole package. A larger number needs a reason in the commit that changes it.
-MOST_LINES_OF_CODE: Final = 4366
+MOST_LINES_OF_CODE: Final = 4376
 
 
 def test_the_package_stays_small() -> None:

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import count
 from pathlib import Path
 from types import FrameType
@@ -80,14 +81,15 @@ class InterruptAt:
             raise KeyboardInterrupt
 
 
-def interrupted(action: Callable[[], object], left: int) -> str:
-    """Interrupt an action. Returns where; empty: it ended before that."""
+def interrupted(action: Callable[[], object], left: int, kept: list[BaseException] | None = None) -> str:
+    """Interrupt an action, and keep the exception. Returns where; empty: it ended before that."""
     interrupt, before = InterruptAt(left), sys.getprofile()
     sys.setprofile(interrupt)
     try:
         action()
-    except KeyboardInterrupt:
-        pass
+    except KeyboardInterrupt as error:
+        if kept is not None:
+            kept.append(error)
     finally:
         sys.setprofile(before)
     return interrupt.point
@@ -125,4 +127,38 @@ def test_an_interrupt_leaves_no_lock_held_and_loses_no_refresh_token(tmp_path: P
                 text = FileStore(path).read()
                 assert text is not None
                 assert json.loads(text)["refresh_token"] == token.refresh_token, point
+    assert left > 100
+
+
+@pytest.mark.one_clock
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # in `FileLock.__del__`
+def test_an_interrupt_while_a_token_is_adopted_leaves_no_lock_held_and_hides_no_token(tmp_path: Path) -> None:
+    """The program goes on, and keeps the traceback: `sys.last_exc` in an interactive Python."""
+    path, kept = tmp_path / "oauth.json", list[BaseException]()
+    for left in count(1):
+        server = Server()
+        path.write_text(json.dumps({**values("a0", "r0"), "expires_at": int(time.time()) + 30}))
+        token = RefreshingToken.load(server, path)
+        path.write_text(json.dumps(values("a1", "r1")))  # as another process does
+        point = interrupted(token.as_auth, left, kept)
+        if not point:
+            break
+        with file_lock(str(path), 0) as is_locked:
+            assert is_locked, point
+        assert token.as_auth() == "Bearer a1", point
+    assert left > 100
+
+
+@pytest.mark.one_clock
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # in `FileLock.__del__`
+def test_after_an_interrupt_a_token_is_kept_where_it_was_saved(tmp_path: Path) -> None:
+    path = tmp_path / "oauth.json"
+    for left in count(1, 3):
+        path.unlink(missing_ok=True)
+        token = RefreshingToken(Server(), **values("a0", "r0"))
+        point = interrupted(partial(token.keep_in, path), left)
+        if not point:
+            break
+        is_kept = token._refresher.store == FileStore(path)
+        assert is_kept or not path.exists(), point
     assert left > 100

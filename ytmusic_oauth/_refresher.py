@@ -11,6 +11,7 @@ from copy import deepcopy
 from typing import Callable, Final
 
 from ._cycle import LOCK_WAIT, Cycle, decide
+from ._file_lock import FileLock
 from ._file_store import FileStore
 from ._log import Log
 from ._single_flight import CHANGES, SingleFlight, caller
@@ -73,8 +74,7 @@ class Refresher(SingleFlight):
             if task == "return" or self._is_nested(snapshot, now):
                 if is_valid:
                     return snapshot
-                continue
-            if task == "save":
+            elif task == "save":
                 self._run_shared(seen, Cycle.save, credentials, wait=False)
             elif task == "refresh":
                 self._run_shared(seen, Cycle.refresh, credentials, goal, wait=not is_valid)
@@ -117,6 +117,12 @@ class Refresher(SingleFlight):
         warnings: list[str] = []
 
         def work() -> None:
+            def settle() -> None:
+                with CHANGES.lock():
+                    if not stays:
+                        self.state.moved(there)
+                    self.store = kept_in
+
             stays, kept_in = store is not None and _is_same(store, self.store), store
             there = self.state if stays else State(self.state.snapshot, is_new_login=True)
             try:
@@ -129,10 +135,11 @@ class Refresher(SingleFlight):
                 warnings.append(f"{error} The token is in memory only until it can be saved.{there.outlook()}")
                 there.store_backoff = there.store_backoff.after_failure(time.monotonic())
             finally:  # even after Ctrl-C: the token may be there already
-                with CHANGES.lock():
-                    if not stays:
-                        self.state.moved(there)
-                    self.store = kept_in
+                try:
+                    settle()
+                except BaseException:  # Ctrl-C only now
+                    settle()
+                    raise
 
         if not self.is_own():
             self.run(None, work)
@@ -263,6 +270,8 @@ class Refresher(SingleFlight):
         lock: AbstractContextManager[float] | None = None
         try:
             lock = store.lock(timeout)
+            if isinstance(lock, FileLock):  # released twice: an interrupt may end the first call before its first line
+                held.push(lock)
             until = held.enter_context(lock)
         except TimeoutError:
             return _now()._replace(taken=True)

@@ -175,7 +175,10 @@ class State:
 
     def moved(self, there: State) -> None:
         """Note that the token has moved to another store, whose state is `there`. Our own snapshot may be newer."""
-        self.last_read, self.clean, self.is_new_login = there.last_read, there.clean, there.is_new_login
+        # A login that was set meanwhile is still to be saved.
+        is_newer_login = self.is_new_login and self.snapshot.refresh_token != there.snapshot.refresh_token
+        self.is_new_login = there.is_new_login or is_newer_login
+        self.last_read, self.clean = there.last_read, there.clean
         self.store_backoff = there.store_backoff
         self.alternative = None
         if isinstance(self.error, TokenStoreError):
