@@ -712,16 +712,23 @@ def test_revoke_keeps_a_token_that_another_program_stores_meanwhile(
     assert OAuthToken.from_json(file).access_token == "ya29.new"
 
 
+@pytest.mark.parametrize(
+    ("is_known", "what"),
+    [
+        (True, "Revoked"),
+        (False, "The server does not know this login: it has already ended, or another server issued it"),
+    ],
+)
 def test_revoke_says_if_the_file_is_left(
-    shell: Shell, server: FakeGoogle, file: Path, monkeypatch: pytest.MonkeyPatch
+    shell: Shell, server: FakeGoogle, file: Path, monkeypatch: pytest.MonkeyPatch, is_known: bool, what: str
 ) -> None:
+    if not is_known:
+        server.revoke(OAuthToken.from_json(file).refresh_token)
     monkeypatch.setattr(os, "unlink", disk_full)
     done = shell("revoke", "--yes")
     monkeypatch.undo()
     assert done.status == FIX_FIRST
-    words = (
-        "oauth.json: The login was revoked, but this file is left: No space left on device. Remove it: it is of no use."
-    )
+    words = f"oauth.json: {what}. But this file is left: No space left on device. Remove it."
     assert done.err == f"ytmusic_oauth: {words}\n"
 
 

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import gc
 import json
 import math
 import re
 import sys
+import textwrap
 import threading
 import urllib.request
 from collections.abc import Mapping
@@ -16,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Final
 from urllib.error import HTTPError
 
@@ -42,6 +45,7 @@ from ytmusic_oauth import (
     TokenFileNotFound,
     TokenStore,
     TokenStoreError,
+    UrllibSession,
     exceptions,
 )
 
@@ -369,16 +373,23 @@ class KodiAddon:
         if not self.kodi.is_full:
             self.kodi.settings[id] = value
 
+    def getAddonInfo(self, id: str) -> str:
+        return id
+
 
 class Progress(Screen):
     heading = ""
     is_open = False
+    said = ""
 
     def create(self, heading: str, message: str = "") -> None:
         self.heading, self.message, self.is_open = heading, message, True
 
     def close(self) -> None:
         self.is_open = False
+
+    def ok(self, heading: str, message: str) -> None:
+        self.said = f"{heading}: {message}"
 
 
 def kodi_login(server: FakeGoogle, device: Kodi, screen: Progress, store: TokenStore) -> RefreshingToken | None:
@@ -434,10 +445,43 @@ def test_kodi_explains_why_a_login_has_ended(server: FakeGoogle, clock: Clock, t
     assert kodi.explanation(device.addon(), OAuthError("Something else")) == str(OAuthError("Something else"))
 
 
+@pytest.mark.parametrize(
+    ("reply", "why"),
+    [(Reply(400, {"error": "invalid_client"}), "name: The add-on needs another client id and secret."), (None, "")],
+    ids=["an error", "a login"],
+)
+def test_kodi_shows_why_a_login_failed(
+    server: FakeGoogle, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reply: Reply | None, why: str
+) -> None:
+    code = re.search(r"\n\n((?: {4}.*\n)+)", kodi.__doc__ or "")
+    assert code
+    device, screen = Kodi(clock), Progress()
+    monkeypatch.setattr(dialog, "time", clock)
+    names: dict[str, object] = {
+        **vars(kodi),
+        **dict.fromkeys(("client_id", "client_secret"), ""),
+        "OAuthCredentials": lambda *_: client(server),
+        "TokenStoreError": TokenStoreError,
+        "UrllibSession": UrllibSession,
+        "xbmc": SimpleNamespace(Monitor=lambda: device),
+        "xbmcaddon": SimpleNamespace(Addon=device.addon),
+        "xbmcgui": SimpleNamespace(Dialog=lambda: screen, DialogProgress=lambda: screen),
+        "xbmcvfs": SimpleNamespace(translatePath=lambda path: str(tmp_path / path)),
+    }
+    if reply:
+        server.script("code", reply)
+    server.approve_after = 12
+    exec(textwrap.dedent(code[1]), names)
+    assert screen.said == why
+    assert bool(device.settings) == (why == "")
+
+
 def test_kodi_has_a_string_for_every_kind_of_error_that_a_user_may_see() -> None:
     polling = {AuthorizationPending.reason, SlowDown.reason}
-    sources = "".join(path.read_text("utf-8") for path in Path(exceptions.__file__).parent.glob("*.py"))
-    reasons = set(re.findall(r"reason(?:: str)? ?= ?\"(\w+)\"", sources))
+    modules = [ast.parse(path.read_text("utf-8")) for path in Path(exceptions.__file__).parent.glob("*.py")]
+    # `unparse` writes each assignment and each call on one line.
+    given = re.findall(r"\breason\b[\w ,:.|]*=(?!=)(.*)", "\n".join(map(ast.unparse, modules)))
+    reasons = {reason for values in given for reason in re.findall(r"'(\w+)'", values)}
     assert {"dns", "invalid_grant"} <= reasons
     assert reasons - {OAuthError.reason} - polling == kodi.REASONS.keys()
     assert set(kodi.REASONS.values()) <= kodi.STRINGS.keys()

@@ -471,7 +471,7 @@ def test_revoke_names_the_client_file_that_it_cannot_remove(
     monkeypatch.setattr(os, "unlink", lambda path: (disk_full if f"{path}" == str(kept) else unlink)(path))
     done = alone("revoke", "--yes")
     assert done.status == FIX_FIRST
-    assert f"{kept}: The login was revoked, but this file is left: No space left on device. Remove it" in done.err
+    assert f"{kept}: Revoked. But this file is left: No space left on device. Remove it." in done.err
     assert not (tmp_path / "oauth.json").exists()
 
 

@@ -145,17 +145,17 @@ def revoke(options: Options) -> None:
                 if error.error != "invalid_token":
                     raise
                 done = "The server does not know this login: it has already ended, or another server issued it."
-            is_removed = _remove(store, before)
+            is_removed = _remove(store, before, done)
     except TimeoutError:
         raise located(store, lock_is_taken()) from None
     write_message(f"{done} {options.file} {'has no' if is_removed else 'was kept: it has another'} token now.")
 
 
-def _remove(store: FileStore, before: str) -> bool:
+def _remove(store: FileStore, before: str, done: str) -> bool:
     try:
         if is_removed := store.remove(before):
             store.forget_client()
     except TokenStoreError as error:
-        problem, advice = f"The login was revoked, but this file is left: {cause(error)}", "Remove it: it is of no use."
-        raise TokenFileError(problem, path=error.path, advice=advice) from None
+        problem = f"{done} But this file is left: {cause(error)}"
+        raise TokenFileError(problem, path=error.path, advice="Remove it.") from None
     return is_removed

@@ -831,7 +831,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 write("\nTo log in:\n")
                 write(f"export YTMUSIC_OAUTH_CLIENT_ID={CLIENT_ID} YTMUSIC_OAUTH_CLIENT_SECRET={CLIENT_SECRET}")
                 urls = f"{server.device_code_url} {server.token_url} {server.revoke_url}"
-                write(f"python -m ytmusic_oauth login --scope music --endpoints {urls}")
+                write(f"python3 -m ytmusic_oauth login --scope music --endpoints {urls}")
             while True:
                 time.sleep(3600)  # Ctrl-C ends this wait on every system
     except KeyboardInterrupt:

@@ -6,9 +6,10 @@
     store = SettingsStore(xbmcaddon.Addon, profile)  # or only: os.path.join(profile, "oauth.json")
     credentials = OAuthCredentials(client_id, client_secret, UrllibSession(timeout=5))
     try:
-        token = RefreshingToken.load(credentials, store)
-    except TokenStoreError:
-        token = login(addon, xbmc.Monitor(), xbmcgui.DialogProgress(), credentials, store)
+        try:
+            token = RefreshingToken.load(credentials, store)
+        except TokenStoreError:
+            token = login(addon, xbmc.Monitor(), xbmcgui.DialogProgress(), credentials, store)  # None: cancelled
     except OAuthError as error:
         xbmcgui.Dialog().ok(addon.getAddonInfo("name"), explanation(addon, error))
 
@@ -47,6 +48,7 @@ STRINGS: Final[Mapping[int, str]] = {
     30014: "The server has a problem. Please try again later.",
     30015: "The login could not be saved.",
     30016: "The add-on needs another client id and secret.",
+    30017: "The date of this device is wrong. Please set it, and try again.",
 }
 # `error.reason` -> string. The words are the same in every release.
 REASONS: Final[Mapping[str, int]] = {
@@ -57,6 +59,7 @@ REASONS: Final[Mapping[str, int]] = {
     **dict.fromkeys(("rate_limited", "server_error", "malformed", "no_valid_token"), 30014),
     **dict.fromkeys(("token_store", "token_file"), 30015),
     "invalid_client": 30016,
+    "clock": 30017,
 }
 
 
