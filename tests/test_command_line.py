@@ -102,7 +102,8 @@ def test_login_opens_the_link_only_with_open_browser(
 ) -> None:
     opened: list[tuple[str, str]] = []
 
-    def open_browser(link: str, device_code: str) -> Callable[[], bool]:
+    def open_browser(link: str, device_code: str, client_secret: str) -> Callable[[], bool]:
+        assert client_secret == CLIENT_SECRET
         opened.append((link, device_code))
         return lambda: fails
 
@@ -140,7 +141,8 @@ def test_enter_opens_the_browser_and_the_next_one_asks_the_server(
 
     opened: list[tuple[str, str]] = []
 
-    def open_browser(link: str, device_code: str) -> Callable[[], bool]:
+    def open_browser(link: str, device_code: str, client_secret: str) -> Callable[[], bool]:
+        assert client_secret == CLIENT_SECRET
         opened.append((link, device_code))
         return lambda: True
 

@@ -1576,15 +1576,35 @@ def test_root_puts_a_new_login_into_the_file_of_the_folders_owner(shared: Path, 
 
 
 @needs_root
-@pytest.mark.parametrize(("user", "owner", "is_read"), [(7, 8, False), (7, 7, True), (7, 0, True), (0, 8, True)])
+@pytest.mark.parametrize(
+    ("user", "owner", "folder", "token", "is_read"),
+    [
+        (7, 8, 7, 7, False),
+        (7, 8, 7, 8, False),
+        (7, 7, 7, 7, True),
+        (7, 0, 7, 7, True),
+        (0, 8, 0, 8, True),
+        (0, 8, 8, 0, True),
+        (0, 8, 0, 0, False),
+        (0, 8, 9, 9, False),
+        (0, 8, 0, None, False),
+    ],
+)
 def test_the_client_of_another_user_is_read_in_no_folder(
-    file: Path, monkeypatch: pytest.MonkeyPatch, user: int, owner: int, is_read: bool
+    file: Path, monkeypatch: pytest.MonkeyPatch, user: int, owner: int, folder: int, token: int | None, is_read: bool
 ) -> None:
-    """While it is read, the owner of the folder may put another one in its place, which has our owner."""
+    """While it is read, the owner of the folder may put another one in its place, which has our owner.
+
+    Root reads that of a service, in whose folder or for whose token it logged in.
+    """
     kept = file.with_name("oauth.json.client")
     kept.write_text("client")
     chown(kept, owner, owner)
-    chown(kept.parent, user, user)
+    chown(kept.parent, folder, folder)
+    if token is None:
+        file.unlink()
+    else:
+        chown(file, token, token)
     store = FileStore(file).client()
     monkeypatch.setattr(os, "geteuid", lambda: user)
     if is_read:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -258,7 +258,7 @@ def test_setup_oauth_is_ytmusicapis(
             return UrllibSession().post(urls[url], data=data, headers=headers, timeout=timeout)
 
     opened: list[str] = []
-    monkeypatch.setattr("ytmusic_oauth._terminal.open_browser", lambda link, _: opened.append(link))
+    monkeypatch.setattr("ytmusic_oauth._terminal.open_browser", lambda link, *_: opened.append(link))
     server.approve_after = 0
     path = tmp_path / "oauth.json"
     token = setup_oauth(CLIENT_ID, CLIENT_SECRET, filepath=str(path), session=Session(), proxies=None)
@@ -367,12 +367,13 @@ def test_characters_that_the_terminal_lacks_are_escaped(
 def test_the_browser_opens_the_link_only_with_open_browser(
     server: FakeGoogle, clock: Clock, until_enter: UserActions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened: list[tuple[str, str]] = []
+    opened: list[tuple[str, str, str]] = []
     monkeypatch.setattr("ytmusic_oauth._terminal.open_browser", lambda *given: opened.append(given))
     until_enter(confirming(server, clock, 5))
     RefreshingToken.prompt_for_token(client(server), open_browser=True)
     device_code = server.requests_to("token")[0].form["code"]
-    assert opened == [(f"{server.verification_url}?user_code=ABCD-0001", device_code)], "a link that has it is refused"
+    link = f"{server.verification_url}?user_code=ABCD-0001"
+    assert opened == [(link, device_code, CLIENT_SECRET)], "a link that has one of them is refused"
     server.approve_after = 0
     RefreshingToken.prompt_for_token(client(server))
     assert len(opened) == 1
@@ -420,7 +421,7 @@ def test_the_browser_has_a_process_of_its_own(
     monkeypatch.setattr(sys, "executable", executable)
     monkeypatch.setenv("YTMUSIC_OAUTH_CLIENT_SECRET", "a secret")
     monkeypatch.setenv("DISPLAY", ":0")
-    has_failed = open_browser("https://a.example/device", "AH-1")
+    has_failed = open_browser("https://a.example/device", "AH-1", "")
     [browser] = started
     assert (*browser.command[:3], browser.command[4:]) == (python, "-I", "-c", ["https://a.example/device"])
     streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
@@ -451,7 +452,7 @@ def test_a_frozen_program_does_not_start_itself_as_a_browser(
 ) -> None:
     """There, `sys.executable` is the program, which would ignore our arguments and log in once more."""
     monkeypatch.setattr(sys, "frozen", True, raising=False)
-    assert open_browser("https://a.example/device", "AH-1")(), "it has failed"
+    assert open_browser("https://a.example/device", "AH-1", "")(), "it has failed"
     assert started == []
 
 
@@ -461,18 +462,18 @@ def test_a_program_that_embeds_python_does_not_start_itself_as_a_browser(
 ) -> None:
     """There, `sys.executable` is that program."""
     monkeypatch.setattr(sys, "executable", host)
-    assert open_browser("https://a.example/device", "AH-1")(), "it has failed"
+    assert open_browser("https://a.example/device", "AH-1", "")(), "it has failed"
     assert started == []
 
 
 def test_a_browser_that_cannot_be_started_is_not_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/missing/python")
-    assert open_browser("https://a.example/device", "AH-1")()
+    assert open_browser("https://a.example/device", "AH-1", "")()
 
 
 def test_a_platform_without_processes_has_no_browser(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "subprocess", None)
-    assert open_browser("https://a.example/device", "AH-1")(), "the user is told to open the link"
+    assert open_browser("https://a.example/device", "AH-1", "")(), "the user is told to open the link"
 
 
 @pytest.mark.parametrize(
@@ -487,11 +488,27 @@ def test_a_platform_without_processes_has_no_browser(monkeypatch: pytest.MonkeyP
 )
 def test_a_link_with_the_device_code_is_not_opened(started: Sequence[Started], device_code: str, link: str) -> None:
     """`ps` shows the command line of the browser to every user."""
-    assert open_browser(link, device_code)(), "the user is told to open the link"
+    assert open_browser(link, device_code, "short")(), "the user is told to open the link"
     assert started == []
+
+
+@pytest.mark.parametrize(("client_secret", "is_opened"), [("s3cret-canary", False), ("s3cret", True), ("", True)])
+def test_a_link_with_the_client_secret_is_not_opened_unless_that_is_short(
+    started: Sequence[Started], client_secret: str, is_opened: bool
+) -> None:
+    open_browser("https://a.example/?c=s3cret%2Dcanary", "AH-1Ng", client_secret)
+    assert len(started) == is_opened
+
+
+def test_a_link_that_the_locale_cannot_show_is_not_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> NoReturn:
+        raise UnicodeEncodeError("ascii", "https://ä", 8, 9, "ordinal not in range(128)")
+
+    monkeypatch.setattr(subprocess, "Popen", fail)
+    assert open_browser("https://ä.example", "AH-1Ng", "")()
 
 
 @pytest.mark.skipif(sys.platform == "emscripten", reason="it starts no processes")
 def test_a_link_without_the_device_code_is_opened(started: Sequence[Started]) -> None:
-    open_browser("https://a.example/?user_code=ABCD-0001", "ABCD-0001-more")
+    open_browser("https://a.example/?user_code=ABCD-0001", "ABCD-0001-more", "")
     assert len(started) == 1

@@ -88,7 +88,7 @@ def test_its_python_code_runs_from_top_to_bottom(
     assert len(blocks) == 4
     assert README.count("```") == 2 * len(blocks), "a block in another language is not run"
     opened: list[str] = []
-    monkeypatch.setattr("ytmusic_oauth._terminal.open_browser", lambda link, _: opened.append(link))
+    monkeypatch.setattr("ytmusic_oauth._terminal.open_browser", lambda link, *_: opened.append(link))
     monkeypatch.setitem(sys.modules, "ytmusicapi", ytmusicapi())
     names: dict[str, object] = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
     for block in blocks:

@@ -473,9 +473,9 @@ def test_a_subclass_of_an_httpx_client_is_sent_through_its_own_post() -> None:
 
 
 def test_a_response_that_came_through_a_redirect_is_rejected() -> None:
-    with pytest.raises(TransportError, match="redirect") as raised:
+    with pytest.raises(TransportError, match=r"followed a redirect.*Then revoke the login") as raised:
         send(Plain(FOLLOWED), REQUEST)
-    assert not raised.value.retryable
+    assert (raised.value.retryable, raised.value.reason) == (False, "redirect")
     assert "ya29" not in str(raised.value)
 
 

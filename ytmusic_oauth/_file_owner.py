@@ -52,18 +52,21 @@ def token_of_client(client: str) -> os.stat_result | None:
     return None
 
 
-def may_be_planted(folder: str, status: os.stat_result, *, is_client: bool = False) -> bool:
+def may_be_planted(folder: str, status: os.stat_result, client: str = "") -> bool:
     """Whether another user may have put this file or link into the folder.
 
-    The client that `login` keeps must be ours or root's in any folder: the folder's owner could exchange the folder
-    between this check and the read.
+    The file `client`, in which `login` keeps the OAuth client, must be ours or root's in any folder: the folder's owner
+    could exchange the folder between this check and the read. If we are root, the owner of the folder or of the token
+    file may own it.
     Root's links are trusted. Root's files are not: another user can make a hard link here to one that is readable.
     """
     if status.st_uid == _this_user() or (status.st_uid == 0 and stat.S_ISLNK(status.st_mode)):
         return False
-    if is_client and _this_user() and status.st_uid:
-        return True
     around = os.stat(folder)
+    if client and status.st_uid:
+        token = token_of_client(client)
+        if _this_user() or status.st_uid not in {around.st_uid, token.st_uid if token else 0}:
+            return True
     by_group = around.st_mode & stat.S_IWGRP and status.st_uid != around.st_uid
     by_owner = _this_user() and around.st_uid not in {0, _UNKNOWN, _this_user()}
     return bool(around.st_mode & stat.S_IWOTH or by_group or by_owner)

@@ -305,8 +305,8 @@ class FileStore:
 
     def _check(self, target: str, status: os.stat_result | None, planted_link: str | None = None) -> None:
         """Raise if there is something other than a regular file; for a login, also if it may be a trap."""
-        folder, is_client = os.path.dirname(target), self._is_client
-        if self._is_for_login and (planted_link or (status and may_be_planted(folder, status, is_client=is_client))):
+        folder, client = os.path.dirname(target), target if self._is_client else ""
+        if self._is_for_login and (planted_link or (status and may_be_planted(folder, status, client))):
             what, advice = "file" if planted_link is None else "link", "It may be a trap: use a folder of your own."
             problem = f"The {what} belongs to another user, who may have put it there"
             raise TokenFileError(problem, path=planted_link or self.path, advice=advice)

@@ -51,7 +51,7 @@ def login(options: Options) -> None:
             line.show(f"Asking {client.endpoints.device_code_url} for a code")
             code = client.get_code()
             line.erase()
-            conversation = _Conversation(options, code, line)
+            conversation = _Conversation(options, code, line, client.client_secret)
             conversation.begin()
             confirmed.append(RefreshingToken(client, **wait(client, code, conversation.sleep, conversation.on_wait)))
         finally:
@@ -68,10 +68,11 @@ def login(options: Options) -> None:
 class _Conversation:
     """What is said and done until the user has confirmed the code."""
 
-    def __init__(self, options: Options, code: AuthCodeDict, line: StatusLine) -> None:
+    def __init__(self, options: Options, code: AuthCodeDict, line: StatusLine, client_secret: str) -> None:
         self._options = options
         self._code = code
         self._link = verification_link(code)
+        self._secrets = code["device_code"], client_secret
         self._line = line
         self._keyboard = keyboard() if line.is_shown else None
         self._browser_failed: Callable[[], bool] | None = None
@@ -90,7 +91,7 @@ class _Conversation:
             for each in text.split("\n"):
                 write_message(each)
         if self._options.open_browser:
-            self._browser_failed = open_browser(self._link, self._code["device_code"])
+            self._browser_failed = open_browser(self._link, *self._secrets)
         elif self._keyboard is not None:
             write_message("Press Enter to open the link in a browser on this machine, or Ctrl-C to stop.")
 
@@ -109,7 +110,7 @@ class _Conversation:
                 self._line.entered()
                 if self._browser_failed is not None:
                     return True
-                self._browser_failed = open_browser(self._link, self._code["device_code"])
+                self._browser_failed = open_browser(self._link, *self._secrets)
         return False
 
     def on_wait(self, seconds_left: float, failure: OAuthError | None) -> None:

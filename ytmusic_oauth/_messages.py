@@ -256,7 +256,7 @@ def _without_code(request: Request, response: HttpResponse) -> type[OAuthError] 
 
 
 def redirected(status: int | None, location: str | None = None) -> TransportError:
-    """Return the error for a redirect, whether or not the session followed it."""
+    """Return the error for a redirect."""
     target = f" to <{location}>" if location else ""
     problem = f"The server sent a redirect{target}, which is never followed with secrets"
     return TransportError(problem, status=status, retryable=False, reason="redirect")

@@ -14,7 +14,7 @@ from typing import Final, TextIO
 
 from ._keyboard import keyboard
 from ._output import columns, write, write_message
-from ._redaction import contains
+from ._redaction import RUN, contains
 from .credentials import OAuthCredentials
 from .exceptions import OAuthError
 from .models import AuthCodeDict, RefreshableTokenDict
@@ -131,16 +131,18 @@ name = os.path.basename(str(getattr(browser, "name", "")))
 sys.exit(name in {"www-browser", "w3m", "lynx", "links", "elinks"} or not browser.open(sys.argv[1]))"""
 
 
-def open_browser(link: str, device_code: str) -> Callable[[], bool]:
+def open_browser(link: str, device_code: str, client_secret: str) -> Callable[[], bool]:
     """Open a link in a browser, if possible. Returns a function that returns whether this has failed so far.
 
     The browser gets a process of its own, so that it neither blocks the login nor writes to our output. A link with the
-    device code is not opened: in the command line of the browser, `ps` would show it to every user.
+    device code is not opened, nor one with the client secret, if that has 8 characters or more: in the command line of
+    the browser, `ps` would show it to every user.
     """
     # In a program that PyInstaller made ("frozen"), or that embeds Python, `sys.executable` would start it again.
     python = sys.executable or "python3"
     is_python = re.match("python|pypy|graalpy", os.path.basename(python), re.IGNORECASE) and not hasattr(sys, "frozen")
-    if not is_python or contains(link, device_code):
+    secrets = [device_code] if len(client_secret) < RUN else [device_code, client_secret]
+    if not is_python or contains(link, *secrets):
         return lambda: True
     try:
         import subprocess
@@ -153,7 +155,7 @@ def open_browser(link: str, device_code: str) -> Callable[[], bool]:
             env={name: value for name, value in os.environ.items() if name != "YTMUSIC_OAUTH_CLIENT_SECRET"},
             start_new_session=True,
         )
-    except (ImportError, OSError):  # a platform without processes
+    except (ImportError, OSError, ValueError):  # a platform without processes; a locale without these characters
         return lambda: True
 
     def has_failed() -> bool:
@@ -210,7 +212,7 @@ def prompt(credentials: OAuthCredentials, *, browser: bool) -> RefreshableTokenD
     write(f"Go to {link}", sys.stdout)
     write(f"and confirm there that the code is {code['user_code']}", sys.stdout)
     if browser:
-        open_browser(link, code["device_code"])
+        open_browser(link, code["device_code"], credentials.client_secret)
     keys = keyboard()
     hint = "Press Enter when done, or Ctrl-C to abort." if keys else "Waiting for your confirmation. Ctrl-C aborts."
     write(hint, sys.stdout)

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, closing, suppress
 from types import ModuleType
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from ._messages import HttpResponse, Request, only_status_matters, redirected
+from ._messages import HttpResponse, Request, only_status_matters
 from ._retries import TIMEOUT, parse_retry_after
 from ._single_flight import NO_FORK
 from ._validation import json_value
@@ -38,7 +38,8 @@ GRACE: Final = 1.0
 
 # Content types that have no secret in them. Any other is searched for secrets, which takes time.
 _USUAL: Final = frozenset({"application/json", "application/json; charset=utf-8", "application/json;charset=UTF-8"})
-# The advice for an object that does not behave like a session.
+# The advice for a session that follows redirects, and for an object that does not behave like a session.
+_FOLLOWED: Final = "Let it follow none (allow_redirects=False). Then revoke the login, and replace the client secret."
 _ADVICE: Final = "Correct the session: its `post` must take `data`, `headers` and `timeout`, and return a response."
 
 # The User-Agent is that of ytmusicapi. Compression is not asked for: it can make a small body huge.
@@ -214,7 +215,8 @@ def send(session: Session, request: Request, timeout: float = TIMEOUT) -> HttpRe
         if not isinstance(status, int):
             raise TransportError("The session's response has no status", retryable=False, advice=_ADVICE)
         if getattr(response, "history", None):
-            raise redirected(None)
+            problem = "The session followed a redirect: another server may have the secrets of this request"
+            raise TransportError(problem, retryable=False, reason="redirect", advice=_FOLLOWED)
     except OAuthError:
         raise
     except Exception as error:  # sessions have no common exception class
