@@ -691,6 +691,14 @@ def test_a_refresh_can_have_fewer_tries_and_less_time(clock: Clock) -> None:
     assert [timeout for _, timeout in session.asked] == pytest.approx([15, 13], abs=0.5)
 
 
+@pytest.mark.parametrize(("tries", "seconds"), [(0, 30), (3, 0), (3, -1)])
+def test_a_refresh_needs_a_try_and_some_time(clock: Clock, tries: int, seconds: float) -> None:
+    session = Slow(clock, 1, (200, {}))
+    with pytest.raises(ValueError, match="must be more than 0"):
+        OAuthCredentials(CLIENT_ID, CLIENT_SECRET, session).refresh_within("1//r", tries=tries, seconds=seconds)
+    assert session.asked == []
+
+
 def test_a_code_expires_relative_to_its_request_and_is_polled_for_relative_to_its_response(clock: Clock) -> None:
     code = {"device_code": "d", "user_code": "u", "verification_url": "https://a.example", "expires_in": 1800}
     session = Slow(clock, 3, (200, {**code, "interval": 5}), (428, {"error": "authorization_pending"}))

@@ -639,7 +639,9 @@ def test_discovery_rejects_unfit_metadata(changes: Mapping[str, object], problem
 def test_discovery_rejects_an_issuer_that_is_not_safe_or_has_no_metadata() -> None:
     with pytest.raises(ValueError, match="is not a valid endpoint"):
         discovery.discover("http://login.example.org", lambda _: METADATA)
-    with pytest.raises(ValueError, match="has no metadata at"):
+    with pytest.raises(ValueError, match=r"^The issuer is not a valid endpoint: it does not begin with https://$"):
+        discovery.discover("login.example.org", lambda _: METADATA)
+    with pytest.raises(ValueError, match="No metadata could be read at"):
         discovery.discover(ISSUER, {RFC_8414_URL: [METADATA]}.get)
 
 
@@ -669,6 +671,6 @@ def test_discovery_over_http(
     monkeypatch.setattr(sys, "argv", ["discovery", server.url])
     assert [discovery.main() for _ in range(4)] == [2, 2, 2, 0]
     shown = capsys.readouterr()
-    assert shown.err.count("has no metadata at") == 3
+    assert shown.err.count("No metadata could be read at") == 3
     assert f"--endpoints {server.device_code_url} {server.token_url} " in shown.out
     assert "Endpoints(\n    device_code_url=" in shown.out

@@ -148,6 +148,13 @@ def test_an_unknown_way_to_authenticate_is_rejected(way: str) -> None:
         Endpoints(RFC.device_code_url, RFC.token_url, client_authentication=json.loads(way))
 
 
+@pytest.mark.parametrize("value", ["null", "1", '"no"'])
+@pytest.mark.parametrize("name", ["authenticate_everywhere", "rotates_refresh_tokens", "is_google"])
+def test_a_switch_that_is_not_a_boolean_is_rejected(name: str, value: str) -> None:
+    with pytest.raises(ValueError, match=rf"^{name} is not true or false$"):
+        replace(RFC, **{name: json.loads(value)})
+
+
 @pytest.mark.parametrize("value", ["null", "5", '""', '"\\ud800"', '"a\\n"'])
 def test_a_deviation_that_cannot_be_sent_is_rejected(value: str) -> None:
     with pytest.raises(ValueError, match=r"^device_grant is "):

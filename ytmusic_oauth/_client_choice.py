@@ -106,9 +106,10 @@ def choose_client(
 
 
 def _kept(options: Options, given: Client | None, stated: Endpoints | None, *, sends_token: bool) -> Client | None:
-    """Return what `login` has saved beside the token file, or None if an option names another client or server.
+    """Return what `login` has saved beside the token file.
 
-    Raises `UnknownClient` if it cannot be used, or if the environment contradicts it.
+    If an option names another client or server, returns None in a login or with `--endpoints`, and raises `ValueError`
+    otherwise. Raises `UnknownClient` if it cannot be used, or if the environment contradicts it.
     """
     store = FileStore(options.file).client()
     try:

@@ -192,6 +192,8 @@ class OAuthCredentials(Credentials):
 
     def refresh_within(self, refresh_token: str, *, tries: int = TRIES, seconds: float = TIMEOUT) -> BaseTokenDict:
         """Request a new access token, in at most `tries` tries and `seconds` seconds: see `refresh_token`."""
+        if tries < 1 or seconds <= 0:
+            raise ValueError("tries and seconds must be more than 0")
         request = protocol.refresh_request(self.endpoints, self.client_id, self.client_secret, refresh_token)
 
         def ask(seconds: float) -> BaseTokenDict:

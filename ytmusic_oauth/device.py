@@ -107,7 +107,8 @@ def _is_strange(error: OAuthError) -> bool:
     """Whether the response probably did not come from the server."""
     if isinstance(error, MalformedResponse):
         return not error.has_token and error.status not in _WRONG_URL
-    # "tls" and not retryable: a certificate that is not trusted, such as that of an inspecting proxy.
+    # "tls" and not retryable: a certificate that is not trusted, such as that of an inspecting proxy. Not "clock": one
+    # that has expired, or is not valid yet, ends the login at once.
     return error.reason == "tls" and not error.retryable
 
 

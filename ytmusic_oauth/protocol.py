@@ -86,6 +86,8 @@ class Endpoints:
         validate("client_authentication", self.client_authentication, valid.client_authentication)
         validate("device_grant", self.device_grant, valid.printable)
         validate("device_code_parameter", self.device_code_parameter, valid.printable)
+        for name in ("authenticate_everywhere", "rotates_refresh_tokens", "is_google"):
+            validate(name, getattr(self, name), valid.boolean)
 
     def __repr__(self) -> str:
         # `help()` shows defaults by `repr`; all the values would bury the other parameters.

@@ -38,12 +38,15 @@ _WAYS: Final[Mapping[str, ClientAuthentication]] = {
 
 def discover(issuer: str, fetch: Callable[[str], object], *, public: bool = False) -> Endpoints:
     """Return the endpoints of the server. Raises `ValueError` if it has none for devices, or is another server."""
-    Endpoints(issuer, issuer)  # https, or this machine
+    try:
+        Endpoints(issuer, issuer)  # https, or this machine
+    except ValueError as error:
+        raise ValueError(f"{error}".replace("device_code_url", "The issuer")) from None
     for url in metadata_urls(issuer):
         document = fetch(url)
         if isinstance(document, dict):
             return _endpoints(issuer, document, public=public)
-    raise ValueError(f"{issuer} has no metadata at {' or '.join(metadata_urls(issuer))}")
+    raise ValueError(f"No metadata could be read at {' or '.join(metadata_urls(issuer))}")
 
 
 def metadata_urls(issuer: str) -> tuple[str, str]:

@@ -395,14 +395,15 @@ def _(harness: Harness) -> None:
     harness.unchanged()
 
 
-# A process whose files may not grow beyond 100 bytes: for any language, that is like a full disk.
+# A process whose files may not grow beyond so many bytes: for any language, that is like a full disk.
 _LIMITED: Final = """
 import os, resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
-os.execvp(sys.argv[1], sys.argv[1:])
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+os.execvp(sys.argv[2], sys.argv[2:])
 """
-_DISK_FULL: Final = (sys.executable, "-ISc", _LIMITED)
+_DISK_FULL: Final = (sys.executable, "-ISc", _LIMITED, "100")
+_DISK_ALMOST_FULL: Final = (*_DISK_FULL[:-1], "6000")
 
 
 @scenario(
@@ -427,8 +428,9 @@ def _(harness: Harness) -> None:
 )
 def _(harness: Harness) -> None:
     harness.server.rotate = True
-    harness.write(harness.grant(valid_for=-1))
-    harness.error_of(harness.finish(harness.start("token", file=True, wrapper=_DISK_FULL)), "token_file")
+    harness.write({**harness.grant(valid_for=-1), "scope": "long" * 2000})
+    for wrapper in (_DISK_FULL, _DISK_ALMOST_FULL):
+        harness.error_of(harness.finish(harness.start("token", file=True, wrapper=wrapper)), "token_file")
     harness.requests("token", 0)
     harness.unchanged()
     harness.saved(harness.token_of(harness.run("token", file=True)))

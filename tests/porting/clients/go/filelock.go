@@ -37,7 +37,8 @@ func hasNoFile(err error) bool {
 
 // "This file system has no locks."
 func hasNoLocks(err error) bool {
-	return isOneOf(err, syscall.ENOLCK, syscall.ENOSYS, syscall.EOPNOTSUPP, syscall.EINVAL, syscall.EBADF, syscall.EPERM)
+	return isOneOf(err, syscall.ENOLCK, syscall.ENOSYS, syscall.EOPNOTSUPP, syscall.ENOTSUP, syscall.EINVAL, syscall.EBADF,
+		syscall.EPERM)
 }
 
 // lockFile takes the lock of the token file at a path. The file is nil if locking is not possible here; taken is true
@@ -66,7 +67,7 @@ func tryLock(path string) (*os.File, bool, error) {
 		return file, false, nil
 	}
 	file.Close()
-	if err == nil || isOneOf(err, syscall.EWOULDBLOCK, syscall.EINTR) {
+	if err == nil || isOneOf(err, syscall.EWOULDBLOCK, syscall.EACCES, syscall.EDEADLK, syscall.EINTR) {
 		return nil, true, nil
 	}
 	if hasNoLocks(err) {

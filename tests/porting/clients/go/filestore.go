@@ -165,8 +165,11 @@ func (s *FileStore) prepare() error {
 	target, err := targetOf(s.absolute)
 	if err == nil {
 		status, missing := os.Stat(target)
-		blanks := []byte(strings.Repeat(" ", 4096))
-		err = withTemporaryFile(target, blanks, status, func(temporary string) error {
+		size := 4096
+		if missing == nil && status.Size() > int64(size) {
+			size = int(status.Size())
+		}
+		err = withTemporaryFile(target, []byte(strings.Repeat(" ", size)), status, func(temporary string) error {
 			if missing != nil || checkInPlace(target) == nil {
 				return nil
 			}

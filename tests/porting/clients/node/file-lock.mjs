@@ -18,6 +18,8 @@ import { SYSTEM } from "./system.mjs";
 const POLL = 0.05;
 // Errors that mean "this file cannot be opened at all": then it cannot be read or written either.
 const NO_FILE = new Set(["ENOENT", "ENOTDIR", "EACCES", "EPERM", "EROFS"]);
+// Errors of O_EXLOCK that mean "this file system has no locks".
+const NO_LOCKS = new Set(["ENOLCK", "ENOSYS", "EOPNOTSUPP", "ENOTSUP", "EINVAL"]);
 // Exit status of flock(1): 1 means "held by another process"; any other failure, "this file system has no locks".
 const TAKEN = 1;
 
@@ -68,7 +70,7 @@ function tryLock(path) {
     file = open(path);
   } catch (error) {
     if (error.code === "EAGAIN") return null; // with O_EXLOCK; and a file lease (fcntl F_SETLEASE)
-    if (NO_FILE.has(error.code)) return NO_LOCK;
+    if (NO_FILE.has(error.code) || (O_EXLOCK && NO_LOCKS.has(error.code))) return NO_LOCK;
     throw error;
   }
   let lock = null;

@@ -114,7 +114,7 @@ export class FileStore {
       const target = targetOf(this.#absolute);
       const status = fs.statSync(target, { throwIfNoEntry: false });
       try {
-        withTemporaryFile(target, Buffer.alloc(4096, " "), status, (temporary) => {
+        withTemporaryFile(target, Buffer.alloc(Math.max(4096, status?.size ?? 0), " "), status, (temporary) => {
           if (!status || canWriteInPlace(target)) return;
           fs.unlinkSync(temporary);
           fs.linkSync(target, temporary); // fails for a file that is mounted by itself, or immutable
