@@ -280,6 +280,21 @@ def test_after_an_interrupt_a_response_is_kept_and_saved_under_the_lock(is_locke
     assert play(cycle(loaded({**OURS, "refresh_token": ""}), EXPIRED).rescue(is_locked=True), []) is None
 
 
+def test_after_an_interrupt_a_response_does_not_replace_a_newer_token_that_was_found_since() -> None:
+    state, newer = loaded(), token("a3", "r1", 3605)
+    interrupted = cycle(state, EXPIRED, rotates=False)
+    steps = interrupted.refresh()
+    play_until(steps, [locked(3600), found(3600, OURS)])
+    interrupted.outcome = KEPT
+    _, response = asked(3601, KEPT)
+    for _, event in ((None, response), replaced(OURS, token("a2", "r1", 3600), at(3601))):
+        steps.send(event)
+    with pytest.raises(StopIteration):
+        steps.send(found(3601, newer)[1])
+    assert play(interrupted.rescue(is_locked=True), []) is None
+    assert state.snapshot.token == newer
+
+
 def test_after_an_interrupt_only_a_new_login_replaces_what_is_not_a_token() -> None:
     unreadable = [found(3602, "no token")]
     state = loaded()

@@ -127,7 +127,7 @@ class Cycle:
         self._has_waited = False
         self._unreadable: OAuthError | None = None
         self._warning: Warn | None = None
-        # The response or the error of the last request, and when and with what that was sent.
+        # The response or the error of the last request, until the store is read; and when and with what it was sent.
         self.outcome: Mapping[str, object] | OAuthError | None = None
         self._sent = now, ""
 
@@ -244,7 +244,7 @@ class Cycle:
 
     def _reload(self, patience: float = READ_PATIENCE) -> Generator[Step, Event, OAuthError | None]:
         """Read the store and adopt a newer token. Returns the problem, if there is one."""
-        give_up_at, self._has_waited = self._now.monotonic + patience, False
+        give_up_at, self._has_waited, self.outcome = self._now.monotonic + patience, False, None
         for _ in range(READS):
             self._now = yield Read()
             self._unreadable = self._now.error or self._reconcile()
