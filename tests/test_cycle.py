@@ -885,7 +885,10 @@ def test_a_login_that_is_set_while_the_token_moves_to_another_store_is_still_to_
     there = State(state.snapshot, is_new_login=True)
     there.saved_as(there.snapshot.token)
     state.set_by_hand(state.snapshot.changed(NOON, BOOTED, "refresh_token", refresh))
+    state.alternative = snapshot(token("a7", "r7"))
     state.moved(there)
+    state.take_alternative()
+    assert state.snapshot.refresh_token == refresh, "the alternative was in the old store"
     assert state.is_new_login is is_new_login
     assert state.last_read == there.snapshot.token
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, NoReturn, Protocol
 
 import pytest
 
@@ -323,7 +324,7 @@ def test_a_login_that_waits_for_the_lock_says_so_and_is_saved(
     lock = Taken(monkeypatch, tmp_path / "oauth.json", release, after=20)
     server.approve_after = 0
     done = shell("login")
-    assert (done.status, done.err.count(WAITING)) == (DONE, 1)
+    assert (done.status, done.err.count(f"oauth.json: {WAITING}")) == (DONE, 1)
     assert server.is_live(OAuthToken.from_json(tmp_path / "oauth.json").access_token)
     assert list(home.iterdir()) == []
 
@@ -343,6 +344,24 @@ def test_an_interrupt_saves_a_login_in_its_file_if_the_lock_is_free(
     assert done.err.endswith(f"Interrupted. The login is saved in {tmp_path / 'oauth.json'}.\n")
     assert (tmp_path / "oauth.json.client").exists() is not bool(options)
     assert list(home.iterdir()) == []
+
+
+def test_a_copy_that_cannot_be_removed_does_not_hide_where_the_login_is(
+    shell: Shell, server: FakeGoogle, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def release_and_interrupt() -> None:
+        lock.release()
+        raise KeyboardInterrupt
+
+    def fail(*_: object, **__: object) -> NoReturn:
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+
+    lock = Taken(monkeypatch, tmp_path / "oauth.json", release_and_interrupt, after=20)
+    monkeypatch.setattr(os, "rmdir", fail)
+    server.approve_after = 0
+    done = shell("login")
+    assert done.status == INTERRUPTED
+    assert done.err.endswith(f"Interrupted. The login is saved in {tmp_path / 'oauth.json'}.\n")
 
 
 def test_without_another_place_an_interrupt_waits_for_the_lock(
@@ -433,6 +452,23 @@ def test_a_place_where_the_login_cannot_be_saved_is_passed_over(
     assert [*full.iterdir(), *shared.iterdir()] == []
 
 
+def test_an_interrupt_while_a_login_is_rescued_does_not_lose_it(
+    shell: Shell, server: FakeGoogle, disk: Disk, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace, interrupts = FileStore.replace, [KeyboardInterrupt()]
+
+    def store(self: FileStore, before: str | None, after: str) -> bool:
+        if self.path.startswith(str(home)) and interrupts:
+            raise interrupts.pop()
+        return replace(self, before, after)
+
+    monkeypatch.setattr(FileStore, "replace", store)
+    done = shell("login", "--file", str(disk(600)))
+    assert server.is_live(OAuthToken.from_json(next(home.glob("*/oauth.json"))).access_token)
+    assert next(home.glob("*/oauth.json.client")).exists()
+    assert "The login is kept in " in done.err
+
+
 def test_without_any_place_the_error_is_told(
     shell: Shell, server: FakeGoogle, disk: Disk, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -448,8 +484,10 @@ def test_the_places_are_the_home_folder_and_temporary_folders(monkeypatch: pytes
     from ytmusic_oauth._login import _places
 
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/7")
-    monkeypatch.setenv("TMPDIR", "")
+    monkeypatch.setenv("TMPDIR", "/mac")
     monkeypatch.setenv("TEMP", "/windows")
+    assert list(_places())[1:4] == ["/run/user/7", "/mac", "/windows"]
+    monkeypatch.setenv("TMPDIR", "")
     assert list(_places()) == [
         *(os.path.expanduser("~"), "/run/user/7", "/windows"),
         *("/var/tmp", "/tmp", "/dev/shm"),
