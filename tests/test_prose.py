@@ -75,3 +75,10 @@ def test_a_calque_is_found(text: str) -> None:
 )
 def test_plain_english_is_not_a_calque(text: str) -> None:
     assert list(calques(text)) == []
+
+
+@pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md", "SECURITY.md"])
+def test_lines_fit_into_an_editor(name: str) -> None:
+    """Tables and code cannot be wrapped."""
+    text = re.sub(r"^```.*?^```", "", (ROOT / name).read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    assert [line for line in text.splitlines() if len(line) > 120 and not line.startswith(("|", "    "))] == []
