@@ -56,11 +56,11 @@ the clocks of the machines that wrote them, so the other is kept, and tried if t
 **Guaranteed**, whatever the interleaving, crash or clock: a refresh token never replaces one that was obtained with it
 by the same token object; a refresh of an old login never overwrites a new login, except in the first comparison of a
 token that the constructor made; where refresh tokens rotate, none is sent before the store has been read; no token is
-returned that the wall clock shows as expired or, since it was made or loaded, the monotonic clock. **No client can
-prevent** the loss of a login where refresh tokens rotate: the new one is lost if its response is lost, or if the
-process is killed or outlives its lease between the request and the save. While saving fails, another process that uses
-the store may send the old one, too. A new login whose save succeeds but is reported as failed may be written over its
-successor.
+returned that the wall clock shows as expired or, since it was made or loaded (but not unpickled), the monotonic clock.
+**No client can prevent** the loss of a login where refresh tokens rotate: the new one is lost if its response is lost,
+or if the process is killed or outlives its lease between the request and the save. While saving fails, another process
+that uses the store may send the old one, too. A new login whose save succeeds but is reported as failed may be written
+over its successor.
 
 This module decides, and `_refresher` carries it out. A `Cycle` yields a `Step`, which says what to do, and is sent an
 `Event`, which says what happened and what both clocks show. Pure: no clock, no thread, no store, no server.
@@ -229,7 +229,7 @@ class Cycle:
                 # Before the request, which may fail: the current refresh token may be in memory only.
                 is_saved = yield from self._save(None)
                 if not (is_saved or self._unreadable):
-                    break  # the store can be read but not written; before the request, room for the save is checked
+                    break  # it can be read, not written: where refresh tokens rotate, `Ask` first checks the room
             if self._goal.is_met(state.snapshot, self._now):
                 return
             # The save may have released the lock, as that of a file does. Or another program is writing, and what was

@@ -130,7 +130,7 @@ class Refresher(SingleFlight):
                     Refresher(there, store).save(credentials)
             except TokenStoreError as error:
                 if must_save:
-                    stays, kept_in = True, self.store  # where it stays
+                    stays, kept_in = True, self.store  # nothing has moved
                     raise
                 warnings.append(f"{error} The token is in memory only until it can be saved.{there.outlook()}")
                 there.store_backoff = there.store_backoff.after_failure(time.monotonic())

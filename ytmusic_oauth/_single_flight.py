@@ -45,7 +45,8 @@ class Mutex:
         return self._locks.setdefault(_process[0], threading.RLock())
 
 
-#: Guards every change of a token, which reads old values and installs new ones. Held for microseconds.
+#: Guards every change of a token, which reads old values and installs new ones. Held while values are parsed and
+#: compared, never while a store or a server is asked.
 CHANGES: Final = Mutex()
 
 

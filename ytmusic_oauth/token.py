@@ -184,8 +184,8 @@ class RefreshingToken(OAuthToken):
 
     With a token file or another store, refreshed tokens are saved there and shared with every other process that uses
     it. `access_token` and `as_auth()` raise `InvalidGrant` when the user has to log in again. After any other failure,
-    they return the old token while it is valid, and then raise the `OAuthError` of the failure. A subclass must call
-    this `__init__`: do not decorate it with `@dataclass`.
+    they return the old token while it is valid, and then raise the `OAuthError` of the failure. Decorate a
+    subclass with `@dataclass(init=False, repr=False, eq=False)`, or not at all: another `repr` would show the tokens.
 
     If the program has set up `logging`, the logger with the name of this package records what happens. A record has the
     attributes `event`, `store` (the path or the kind of the store) and those in the last column:
