@@ -313,10 +313,16 @@ def test_a_public_client_sends_its_id_alone(server: FakeGoogle, secret: str | No
 
 
 @pytest.mark.parametrize("way", ["post", "basic"])
-@pytest.mark.parametrize("secret", ["", None])
-def test_only_a_public_client_has_no_secret(way: Literal["post", "basic"], secret: str | None) -> None:
-    with pytest.raises(ValueError, match=r"^client_secret is empty$"):
+@pytest.mark.parametrize(("secret", "problem"), [("", "empty"), (None, "missing")])
+def test_only_a_public_client_has_no_secret(way: Literal["post", "basic"], secret: str | None, problem: str) -> None:
+    with pytest.raises(ValueError, match=rf"^client_secret is {problem}$"):
         OAuthCredentials(CLIENT_ID, secret, endpoints=replace(OTHER, client_authentication=way))
+
+
+@pytest.mark.parametrize("parameters", ['{"a": 1}', '{"a": "\\n"}', '{"\\n": "a"}'])
+def test_a_parameter_that_cannot_be_sent_is_rejected(parameters: str) -> None:
+    with pytest.raises(ValueError, match=r"^parameters is not a dictionary of printable text$"):
+        OAuthCredentials(CLIENT_ID, CLIENT_SECRET, parameters=json.loads(parameters))
 
 
 def test_a_secret_may_have_a_blank_inside() -> None:

@@ -327,7 +327,7 @@ def test_a_text_in_which_the_server_repeats_a_secret_is_not_shown(
             request_, {"error": "invalid_request", "error_description": echo, "error_uri": f"https://e.example/{echo}"}
         )
         assert (error.error_description, error.error_uri) == ("[redacted]", "[redacted]")
-        error = error_for(request_, {"error": echo, "message": echo})
+        error = error_for(request_, {"error": echo, "message": f"{echo} Again."})
         assert (error.error, error.error_description) == ("[redacted]", "[redacted]")
         assert spell(secret) not in shown(error)
 

@@ -508,6 +508,8 @@ def test_a_dictionary_that_is_no_token_is_rejected(server: FakeGoogle) -> None:
         RefreshingToken.from_dict(credentials, {"access_token": "x", "refresh_token": "y"})
     with pytest.raises(TokenStoreError, match=r"Not a token: these are the headers of a browser"):
         RefreshingToken.from_json_text(credentials, '{"cookie": "x"}')
+    with pytest.raises(TokenStoreError, match=r"^Not a token: it is not JSON .*\. Pass the text of a token file\.$"):
+        RefreshingToken.from_json_text(credentials, "x")
 
 
 def test_a_dictionary_from_elsewhere_can_be_kept_in_a_file(server: FakeGoogle, tmp_path: Path) -> None:

@@ -476,13 +476,24 @@ def test_kodi_shows_why_a_login_failed(
     assert bool(device.settings) == (why == "")
 
 
-def test_kodi_has_a_string_for_every_kind_of_error_that_a_user_may_see() -> None:
-    polling = {AuthorizationPending.reason, SlowDown.reason}
+@pytest.fixture(scope="module")
+def reasons() -> set[str]:
+    """Every `OAuthError.reason` in the package."""
     modules = [ast.parse(path.read_text("utf-8")) for path in Path(exceptions.__file__).parent.glob("*.py")]
     # `unparse` writes each assignment and each call on one line.
     given = re.findall(r"\breason\b[\w ,:.|]*=(?!=)(.*)", "\n".join(map(ast.unparse, modules)))
     reasons = {reason for values in given for reason in re.findall(r"'(\w+)'", values)}
-    assert {"dns", "invalid_grant"} <= reasons
+    assert {"clock", "dns", "invalid_grant"} <= reasons
+    return reasons
+
+
+def test_the_documentation_lists_every_reason(reasons: set[str]) -> None:
+    _, _, listed = (exceptions.__doc__ or "").partition("`reason`")
+    assert set(re.findall(r"`([a-z_]+)`", listed)) == reasons
+
+
+def test_kodi_has_a_string_for_every_kind_of_error_that_a_user_may_see(reasons: set[str]) -> None:
+    polling = {AuthorizationPending.reason, SlowDown.reason}
     assert reasons - {OAuthError.reason} - polling == kodi.REASONS.keys()
     assert set(kodi.REASONS.values()) <= kodi.STRINGS.keys()
 

@@ -23,7 +23,7 @@ def token_text(token: RefreshableTokenDict) -> str:
     return json.dumps(token, indent=1)
 
 
-def parse_token_text(text: str) -> RefreshableTokenDict:
+def parse_token_text(text: str, advice: str = "") -> RefreshableTokenDict:
     """Parse the text of a token. Raises `TokenStoreError`, which quotes no value."""
     try:
         return stored_token(json_object(text))
@@ -31,5 +31,5 @@ def parse_token_text(text: str) -> RefreshableTokenDict:
         from ._file_kinds import kind_of_text
 
         key = error.key if isinstance(error, FieldError) else None
-        problem, advice = kind_of_text(text) or (str(error) if key else f"it {error}", "")
+        problem, advice = kind_of_text(text) or (str(error) if key else f"it {error}", advice)
         raise TokenStoreError(f"Not a token: {problem}", key=key, advice=advice) from None

@@ -122,8 +122,8 @@ def extra_parameters(value: object) -> Mapping[str, str]:
     if standard := {"client_id", "client_secret", "scope"} & value.keys():
         raise ValueError(f"must not set {min(standard)}: it is a standard parameter")
     parameters: dict[object, object] = {**value}
-    if not all(text(each).isprintable() for each in (*parameters, *parameters.values())):
-        raise ValueError("is not printable text")
+    if not all(isinstance(each, str) and each.isprintable() for each in (*parameters, *parameters.values())):
+        raise ValueError("is not a dictionary of printable text")
     return {text(name): text(each) for name, each in parameters.items()}
 
 

@@ -15,7 +15,7 @@ from . import protocol
 from ._messages import HttpResponse, Request
 from ._retries import TIMEOUT, TRIES, with_retries
 from ._single_flight import NO_FORK
-from ._validation import client_name, credential, extra_parameters, printable, validate
+from ._validation import client_name, credential, extra_parameters, field, printable, validate
 from .models import AuthCodeDict, BaseTokenDict, RefreshableTokenDict
 from .protocol import OAUTH_SCOPE, YOUTUBE, Endpoints
 from .session import Session, check_proxies, check_session, is_requests, send
@@ -85,7 +85,7 @@ class OAuthCredentials(Credentials):
             raise TypeError("endpoints must be Endpoints")
         validate("client_id", client_id, client_name)
         if client_secret or endpoints.client_authentication != "none":
-            validate("client_secret", client_secret or "", credential)
+            field({"client_secret": client_secret}, "client_secret", credential)
         super().__init__(client_id, client_secret or "")
         self.endpoints = endpoints
         """The server."""
@@ -157,7 +157,7 @@ class OAuthCredentials(Credentials):
     ) -> RefreshableTokenDict:
         """Poll until the user has confirmed, at the server's interval (RFC 8628 3.5), retrying transient failures.
 
-        The tenth strange response in a row, such as those of a captive portal, ends the wait: see `device.DevicePoll`.
+        Ends with the tenth strange response in a row, such as a captive portal sends: see `device.DevicePoll`.
         `on_wait` is called after each poll while authorization is pending, with the seconds until the code expires.
         `cancelled` is called four times a second between polls, and ends the wait when it returns True.
 

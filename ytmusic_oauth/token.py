@@ -261,7 +261,7 @@ class RefreshingToken(OAuthToken):
 
         Raises `TokenStoreError`.
         """
-        return cls(credentials, **parse_token_text(text))
+        return cls(credentials, **parse_token_text(text, "Pass the text of a token file."))
 
     @classmethod
     def prompt_for_token(

@@ -50,7 +50,7 @@ class TokenAuth(AuthBase):
             seek(start)
         response.close()
         self._token.refresh(str(rejected))
-        # The adapter, other than the session, does not call this again.
+        # Unlike the session, the adapter does not call this again.
         return response.connection.send(
             self._token.sign(request), stream=stream, timeout=timeout, verify=verify, cert=cert, proxies=proxies
         )
