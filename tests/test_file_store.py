@@ -1351,6 +1351,22 @@ def test_the_check_needs_as_much_room_as_the_present_token_has(file: Path, monke
         FileStore(file).check_room()
 
 
+def test_the_check_writes_no_more_than_the_largest_token(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path that names a video by mistake must not fill the disk."""
+    with file.open("r+b") as stream:
+        stream.truncate(2**30)
+    written: list[int] = []
+    write = os.write
+
+    def write_and_note(descriptor: int, content: bytes) -> int:
+        written.append(len(content))
+        return write(descriptor, content)
+
+    monkeypatch.setattr(os, "write", write_and_note)
+    FileStore(file).check_room()
+    assert max(written) == 2**21
+
+
 @needs_root
 def test_the_check_finds_a_file_that_can_neither_be_replaced_nor_written_in_place(
     file: Path, monkeypatch: pytest.MonkeyPatch

@@ -156,7 +156,7 @@ class FileStore:
         removal = "The OAuth client of the last login cannot be removed"
         with self._naming_the_file(removal if self._is_client else "No token file can be written here"):
             try:
-                size = max(_TRIAL_SIZE, status.st_size if status else 0)
+                size = min(max(_TRIAL_SIZE, status.st_size if status else 0), _LARGEST_FILE)
                 with temporary_file(target, b" " * size, status) as temporary, temporary_name(target) as trial:
                     if status is not None and not _file_write.can_write_in_place(target):
                         if not hasattr(os, "link"):  # WebAssembly
