@@ -169,6 +169,9 @@ func (s *FileStore) prepare() error {
 		if missing == nil && status.Size() > int64(size) {
 			size = int(status.Size())
 		}
+		if size > largestFile {
+			size = largestFile
+		}
 		err = withTemporaryFile(target, []byte(strings.Repeat(" ", size)), status, func(temporary string) error {
 			if missing != nil || checkInPlace(target) == nil {
 				return nil

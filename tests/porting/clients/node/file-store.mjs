@@ -114,7 +114,8 @@ export class FileStore {
       const target = targetOf(this.#absolute);
       const status = fs.statSync(target, { throwIfNoEntry: false });
       try {
-        withTemporaryFile(target, Buffer.alloc(Math.max(4096, status?.size ?? 0), " "), status, (temporary) => {
+        const size = Math.min(Math.max(4096, status?.size ?? 0), LARGEST_FILE);
+        withTemporaryFile(target, Buffer.alloc(size, " "), status, (temporary) => {
           if (!status || canWriteInPlace(target)) return;
           fs.unlinkSync(temporary);
           fs.linkSync(target, temporary); // fails for a file that is mounted by itself, or immutable
