@@ -429,6 +429,8 @@ def test_a_link_into_a_missing_folder_names_that_folder(tmp_path: Path) -> None:
     link.symlink_to(tmp_path / "missing" / "oauth.json")
     with pytest.raises(TokenFileError, match=rf"in {re.escape(str(tmp_path / 'missing'))}\. Create the folder first."):
         FileStore(link).check_writable()
+    with pytest.raises(TokenFileNotFound, match=re.escape(f"There is no folder {tmp_path / 'missing'}")):
+        RefreshingToken.load(OAuthCredentials("id", "secret"), link)
 
 
 def test_what_a_file_is_does_not_cost_an_import(tmp_path: Path) -> None:

@@ -199,8 +199,8 @@ class FileStore:
 
     def not_found(self) -> TokenFileNotFound:
         """Return the error for a file that is missing or empty."""
-        folder = os.path.dirname(self.absolute)
-        content = self._content()
+        is_link, content = os.path.islink(self.absolute), self._content()
+        folder = os.path.dirname(os.path.realpath(self.absolute) if is_link else self.absolute)
         if content is not None:
             what = "holds only zeros, as after a power cut" if b"\0" in content else "is empty"
             return TokenFileNotFound(f"The token file {what}", path=self.path)

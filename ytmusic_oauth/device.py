@@ -25,7 +25,7 @@ __all__ = ["DevicePoll", "poll"]
 # RFC 8628 3.5: "the interval MUST be increased by 5 seconds for this and all subsequent requests".
 _SLOW_DOWN: Final = 5
 # Seconds. RFC 8628 3.5 recommends exponential backoff after a failure, but a user who has confirmed should not wait
-# long: doubling ends at this length, and a longer interval grows by half.
+# long: the interval doubles up to this length, or grows by half if that is more.
 _MAX_BACKOFF: Final = 60
 # Captive portals and inspecting proxies respond in the server's place for a while. This many strange responses in a
 # row are not a transient failure.

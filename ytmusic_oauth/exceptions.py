@@ -9,7 +9,7 @@ it gets here: the only attribute that holds a secret is `MalformedResponse.refre
 
 - Of a `TransportError`: `clock` (a certificate that has expired or is not valid yet: often, the date of this machine is
   wrong), `cut_short`, `dns`, `proxy`, `redirect`, `refused`, `timeout`, `tls`, `url`, or `network` for any other.
-- Of an `InvalidGrant`: `invalid_grant`, `no_refresh_token`. Of no subclass: `no_valid_token`, `unknown`.
+- Of an `InvalidGrant`: `invalid_grant`, `no_refresh_token`. Of a plain `OAuthError`: `no_valid_token`, `unknown`.
 - Of the other classes: `access_denied`, `authorization_pending`, `cancelled`, `expired_token`, `invalid_client`,
   `malformed`, `rate_limited`, `server_error`, `slow_down`, `token_file`, `token_file_not_found`, `token_store`,
   `unauthorized_client`.

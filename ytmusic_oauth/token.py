@@ -394,7 +394,7 @@ def _state(values: RefreshableTokenDict, last_read: RefreshableTokenDict | None 
 def _as_store(store: str | os.PathLike[str] | TokenStore) -> TokenStore:
     if isinstance(store, (str, os.PathLike)):
         return FileStore(store)
-    if not hasattr(store, "read"):
+    if not (hasattr(store, "read") and hasattr(store, "replace") and hasattr(store, "lock")):
         raise TypeError("A store is a path, or an object with the methods of TokenStore")
     return store
 

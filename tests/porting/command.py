@@ -52,7 +52,8 @@ def _skip(text: str) -> tuple[str, str]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "porting",
-        description="Certify a port: run all vectors and scenarios against its driver (see DRIVER.md).",
+        description="Certify a port: run all vectors and scenarios against its driver. DRIVER.md, beside or in "
+        "this program, describes drivers.",
         epilog="Exit status: 0 passed, except what was skipped; 1 failed; 2 wrong driver or usage; 130 interrupted.",
     )
     parser.add_argument("--client", metavar="COMMAND", help='how to start the driver, such as "node my_client.js"')

@@ -106,7 +106,7 @@ class DriverRun:
     def reply(self) -> Object:
         """The one line of JSON. Raises `Failure`."""
         lines = self.stdout.splitlines()
-        expected = f"`{self.command}` prints one line of JSON on standard output, and exits"
+        expected = f"`{self.command}` prints one JSON object, on one line of standard output, and exits"
         if self.status is None:
             raise Failure(expected, self.ending)
         if len(lines) != 1:

@@ -64,7 +64,10 @@ def main(argv: Sequence[str]) -> int:
     print(f"\n{'Python':10} {'result':8} {'seconds':>8}  what was run")
     for each in results:
         print(f"{each.name:10} {'passed' if each.is_passed else 'FAILED':8} {each.seconds:8.0f}  {each.what}")
-    return 0 if results and all(each.is_passed for each in results) else 1
+    missing = names - {each.name for each in results}
+    if missing:
+        print(f"Not run, because missing or too old: {', '.join(sorted(missing))}", file=sys.stderr)
+    return 0 if results and not missing and all(each.is_passed for each in results) else 1
 
 
 def _run(name: str, path: str, names: set[str], *, is_short: bool) -> Iterator[Result]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Build and check everything that a release publishes: `make release`. Needs git, and flit_core from the Makefile.
+"""Build and check everything that a release publishes: `make release`. Needs git, and flit_core, which that installs.
 
     python -m tests.tools.release.release dist PYTHON ...
 
