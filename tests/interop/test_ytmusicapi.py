@@ -179,7 +179,7 @@ def confirm(server: FakeGoogle, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Simulate a user who confirms the code. Returns the links that are opened."""
     opened: list[str] = []
     server.approve_after = 0
-    monkeypatch.setattr("ytmusic_oauth._terminal.open_browser", lambda link, _: opened.append(link))
+    monkeypatch.setattr("ytmusic_oauth._terminal.open_browser", lambda link, *_: opened.append(link))
     return opened
 
 
