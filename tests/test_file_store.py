@@ -1604,6 +1604,7 @@ def test_root_puts_a_new_login_into_the_file_of_the_folders_owner(shared: Path, 
         (0, 8, 0, 0, False),
         (0, 8, 9, 9, False),
         (0, 8, 0, None, False),
+        (0, 1, 0, None, False),
     ],
 )
 def test_the_client_of_another_user_is_read_in_no_folder(
