@@ -703,6 +703,8 @@ def test_a_refresh_needs_a_try_and_some_time(clock: Clock, tries: int, seconds: 
     with pytest.raises(ValueError, match="must be more than 0"):
         OAuthCredentials(CLIENT_ID, CLIENT_SECRET, session).refresh_within("1//r", tries=tries, seconds=seconds)
     assert session.asked == []
+    quick = Slow(clock, 0, (200, {"access_token": "ya29.fake", "expires_in": 60, "scope": "s", "token_type": "Bearer"}))
+    OAuthCredentials(CLIENT_ID, CLIENT_SECRET, quick).refresh_within("1//r", tries=1, seconds=0.5)
 
 
 def test_a_code_expires_relative_to_its_request_and_is_polled_for_relative_to_its_response(clock: Clock) -> None:

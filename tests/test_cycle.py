@@ -877,11 +877,13 @@ def test_a_new_login_without_a_refresh_token_is_not_taken_for_a_superseded_one()
     assert state.snapshot.access_token == "a2"
 
 
-@pytest.mark.parametrize(("refresh", "is_new_login"), [("r9", True), ("r1", False)])
+@pytest.mark.parametrize(
+    ("was_new", "refresh", "is_new_login"), [(False, "r9", True), (False, "r1", False), (True, "r1", False)]
+)
 def test_a_login_that_is_set_while_the_token_moves_to_another_store_is_still_to_be_saved(
-    refresh: str, is_new_login: bool
+    was_new: bool, refresh: str, is_new_login: bool
 ) -> None:
-    state = loaded()
+    state = new_login() if was_new else loaded()
     there = State(state.snapshot, is_new_login=True)
     there.saved_as(there.snapshot.token)
     state.set_by_hand(state.snapshot.changed(NOON, BOOTED, "refresh_token", refresh))
@@ -891,6 +893,15 @@ def test_a_login_that_is_set_while_the_token_moves_to_another_store_is_still_to_
     assert state.snapshot.refresh_token == refresh, "the alternative was in the old store"
     assert state.is_new_login is is_new_login
     assert state.last_read == there.snapshot.token
+
+
+def test_a_refresh_while_the_token_moves_to_another_store_is_no_new_login() -> None:
+    state = loaded()
+    there = State(state.snapshot, is_new_login=True)
+    there.saved_as(there.snapshot.token)
+    state.supersede(snapshot(token("a2", "r2")))
+    state.moved(there)
+    assert (state.is_new_login, state.is_dirty) == (False, True)
 
 
 def test_a_copy_knows_the_store_and_what_was_superseded_but_no_failure() -> None:

@@ -492,7 +492,9 @@ def test_a_link_with_the_device_code_is_not_opened(started: Sequence[Started], d
     assert started == []
 
 
-@pytest.mark.parametrize(("client_secret", "is_opened"), [("s3cret-canary", False), ("s3cret", True), ("", True)])
+@pytest.mark.parametrize(
+    ("client_secret", "is_opened"), [("s3cret-canary", False), ("s3cret-c", False), ("s3cret", True), ("", True)]
+)
 def test_a_link_with_the_client_secret_is_not_opened_unless_that_is_short(
     started: Sequence[Started], client_secret: str, is_opened: bool
 ) -> None:

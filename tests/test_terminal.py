@@ -286,6 +286,20 @@ def test_the_librarys_prompt_polls_at_once_and_enter_asks_sooner(desk: Desk) -> 
     assert "KeyboardInterrupt" in terminal.screen.text
 
 
+def test_a_job_in_the_background_writes_no_status_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    master, slave = os.openpty()
+    with open(slave, "w") as terminal, closing(os.fdopen(master)):
+        monkeypatch.setattr(sys, "stderr", terminal)
+        for group, is_in_foreground in ((os.getpgrp(), True), (os.getpgrp() + 1, False)):
+            monkeypatch.setattr(os, "tcgetpgrp", lambda _, group=group: group)
+            assert _terminal._is_in_foreground() is is_in_foreground
+
+
+def test_a_thread_other_than_the_main_one_leaves_the_signals_alone() -> None:
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(_terminal.stoppable).result().close()
+
+
 # ---- the keyboard --------------------------------------------------------------------------------
 
 

@@ -140,7 +140,7 @@ def open_browser(link: str, device_code: str, client_secret: str) -> Callable[[]
     """
     # In a program that PyInstaller made ("frozen"), or that embeds Python, `sys.executable` would start it again.
     python = sys.executable or "python3"
-    is_python = re.match("python|pypy|graalpy", os.path.basename(python), re.IGNORECASE) and not hasattr(sys, "frozen")
+    is_python = re.match("python|pypy|graalpy", os.path.basename(python).lower()) and not hasattr(sys, "frozen")
     secrets = [device_code] if len(client_secret) < RUN else [device_code, client_secret]
     if not is_python or contains(link, *secrets):
         return lambda: True

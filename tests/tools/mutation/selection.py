@@ -39,7 +39,7 @@ TESTS: Final[Mapping[str, str]] = {
     "_snapshot": "expiry vectors token refresh_tokens",
     "_state": "cycle vectors simulation file_store",
     "_steps": "cycle vectors",
-    "_store_access": "stores file_store file_login remembered command_line",
+    "_store_access": "stores file_store file_login remembered command_line clocks",
     "_keyboard": "terminal",
     "_terminal": "prompt command_line terminal",
     "_token_text": "cycle vectors file_login file_store",
