@@ -1091,8 +1091,9 @@ def test_anything_but_a_store_is_rejected_and_changes_nothing(server: Server, st
     for use in (token.keep_in, lambda value: RefreshingToken.load(server, value)):
         with pytest.raises(TypeError, match="A store is a path"):
             use(json.loads(not_a_store))
-        with pytest.raises(TypeError, match="A store is a path"):
-            use(type("File", (), {"read": lambda _: None})())
+        for has in ("read", "read replace", "read lock", "replace lock"):
+            with pytest.raises(TypeError, match="A store is a path"):
+                use(type("Half", (), dict.fromkeys(has.split(), print))())
     token.refresh()
     assert store.token() == token.as_dict()
 
