@@ -1215,6 +1215,49 @@ def test_the_end_of_the_program_waits_for_its_own_rotating_refreshes_and_not_for
     assert sum(clock.slept) == pytest.approx(LOCK_WAIT, abs=0.1)
 
 
+def test_while_a_rotating_refresh_is_under_way_the_end_of_the_program_would_wait(server: Server, store: Memory) -> None:
+    seen: list[object] = []
+    server.meanwhile = lambda: seen.extend(_refresher._rotating.values())
+    RefreshingToken.load(server, store).refresh()
+    assert seen == [_single_flight.caller()[0]]
+    assert not _refresher._rotating
+
+
+def test_a_call_from_inside_a_refresh_says_that_there_is_no_valid_token(
+    server: Server, store: Memory, clock: Clock
+) -> None:
+    token, raised = RefreshingToken.load(server, store), list[OAuthError]()
+
+    def read() -> None:
+        try:
+            token.as_auth()
+        except OAuthError as error:
+            raised.append(error)
+
+    server.meanwhile = read
+    clock.advance(HOUR)
+    assert token.as_auth() == "Bearer a1"
+    assert [(error.retryable, error.reason) for error in raised] == [(True, "no_valid_token")]
+
+
+def test_an_interrupt_after_a_malformed_response_keeps_its_new_refresh_token(
+    server: Server, store: Memory, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token, now = RefreshingToken.load(server, store), _refresher._now
+    server.problems = [MalformedResponse("The response has no access_token", refresh_token="r9")]
+
+    def interrupted() -> Event:
+        if server.refreshes and token.refresh_token == "r0":
+            monkeypatch.setattr(_refresher, "_now", now)
+            raise KeyboardInterrupt
+        return now()
+
+    monkeypatch.setattr(_refresher, "_now", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        token.refresh()
+    assert store.token() == {**VALUES, "refresh_token": "r9"} == token.as_dict()
+
+
 # ---- what a store may offer beyond the protocol ------------------------------------------------------
 
 
@@ -1260,9 +1303,25 @@ def test_a_new_login_is_not_written_where_there_is_no_room_for_it(server: Server
     store = Careful(VALUES)
     store.logins = logins = Careful(VALUES)
     logins.full = True
-    with pytest.warns(RuntimeWarning, match="The token store failed with OSError.*in memory only"):
-        RefreshingToken(server, **LOGIN).keep_in(store)
+    with counted(Careful, "read") as reads:
+        with pytest.warns(RuntimeWarning, match="The token store failed with OSError.*in memory only"):
+            (token := RefreshingToken(server, **LOGIN)).keep_in(store)
+        assert not reads.acquire(blocking=False), "it may be a trap"
     assert (store.token(), logins.token()) == (VALUES, VALUES)
+    server.valid = "s0"
+    with warnings.catch_warnings(record=True):
+        token.refresh()
+    assert token.access_token == "a1", "only the save needs that room"
+
+
+def test_a_token_that_is_ours_is_saved_without_the_room_for_a_login(server: Server) -> None:
+    store = Careful(VALUES)
+    store.logins = logins = Careful(VALUES)
+    logins.full = True
+    token = RefreshingToken.load(server, store)
+    token.scope = "changed"
+    token.store_token()
+    assert store.token() == {**VALUES, "scope": "changed"}
 
 
 def test_a_token_without_a_refresh_token_is_not_known_to_be_the_one_in_the_store(server: Server, clock: Clock) -> None:

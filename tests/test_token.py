@@ -398,6 +398,7 @@ def test_a_copy_has_its_own_values_and_its_own_file(
     assert token.local_cache is not None
     clock.advance(4000)
     assert other.access_token != token.access_token
+    assert not other.is_expiring
     assert server.is_live(other.access_token)
     assert server.is_live(token.access_token)
 
