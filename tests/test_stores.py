@@ -1258,6 +1258,44 @@ def test_an_interrupt_after_a_malformed_response_keeps_its_new_refresh_token(
     assert store.token() == {**VALUES, "refresh_token": "r9"} == token.as_dict()
 
 
+class Interrupting:
+    """A store in whose lock an error comes just after it was acquired. It yields a whole number."""
+
+    def __init__(self, token: RefreshableTokenDict, error: BaseException | None) -> None:
+        memory = Memory(token)
+        self.read, self.replace, self.error = memory.read, memory.replace, error
+        self.exits: list[object] = []
+
+    def lock(self, timeout: float) -> AbstractContextManager[float]:
+        return self
+
+    def __enter__(self) -> int:
+        if self.error is not None:
+            raise self.error
+        return 2**40
+
+    def __exit__(self, *arguments: object) -> None:
+        self.exits.append(arguments)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ZeroDivisionError(), None])
+def test_a_lock_that_an_interrupt_may_have_left_held_is_released(server: Server, error: BaseException | None) -> None:
+    store = Interrupting(VALUES, error)
+    token = RefreshingToken.load(server, store)
+    try:
+        token.store_token()
+        token.refresh()
+    except (KeyboardInterrupt, TokenStoreError):
+        pass
+    if isinstance(error, KeyboardInterrupt):
+        assert store.exits == [(KeyboardInterrupt, error, None)]
+    elif error is not None:
+        assert store.exits == [], "a context manager that fails to enter is not left"
+    else:
+        assert token.access_token == "a1"
+        assert set(store.exits) == {(None, None, None)}
+
+
 # ---- what a store may offer beyond the protocol ------------------------------------------------------
 
 
@@ -1312,6 +1350,7 @@ def test_a_new_login_is_not_written_where_there_is_no_room_for_it(server: Server
     with warnings.catch_warnings(record=True):
         token.refresh()
     assert token.access_token == "a1", "only the save needs that room"
+    assert logins.token() == VALUES
 
 
 def test_a_token_that_is_ours_is_saved_without_the_room_for_a_login(server: Server) -> None:
