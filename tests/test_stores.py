@@ -1259,7 +1259,7 @@ def test_an_interrupt_after_a_malformed_response_keeps_its_new_refresh_token(
 
 
 class Interrupting:
-    """A store in whose lock an error comes just after it was acquired. It yields a whole number."""
+    """A store in whose lock an error comes just after it was acquired. It yields a whole number, and fails at exit."""
 
     def __init__(self, token: RefreshableTokenDict, error: BaseException | None) -> None:
         memory = Memory(token)
@@ -1276,22 +1276,23 @@ class Interrupting:
 
     def __exit__(self, *arguments: object) -> None:
         self.exits.append(arguments)
+        raise OSError
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), ZeroDivisionError(), None])
 def test_a_lock_that_an_interrupt_may_have_left_held_is_released(server: Server, error: BaseException | None) -> None:
     store = Interrupting(VALUES, error)
     token = RefreshingToken.load(server, store)
-    try:
-        token.store_token()
-        token.refresh()
-    except (KeyboardInterrupt, TokenStoreError):
-        pass
     if isinstance(error, KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt):  # and not what the exit fails with
+            token.refresh()
         assert store.exits == [(KeyboardInterrupt, error, None)]
     elif error is not None:
+        with pytest.raises(TokenStoreError):
+            token.refresh()
         assert store.exits == [], "a context manager that fails to enter is not left"
     else:
+        token.refresh()
         assert token.access_token == "a1"
         assert set(store.exits) == {(None, None, None)}
 
