@@ -68,6 +68,7 @@ def test_our_own_client_passes() -> None:
     assert set(levels(results).values()) == {"passed"}
 
 
+@pytest.mark.one_clock
 def test_second_port_is_run_beside_the_first(tmp_path: Path) -> None:
     """With a second one that prints nothing, a scenario of two ports fails, and one of a single port does not."""
     partner = shlex.split(driver(tmp_path, "pass"))
