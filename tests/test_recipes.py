@@ -392,7 +392,7 @@ class Progress(Screen):
         self.said = f"{heading}: {message}"
 
 
-def kodi_login(server: FakeGoogle, device: Kodi, screen: Progress, store: TokenStore) -> RefreshingToken | None:
+def kodi_login(server: FakeGoogle, device: Kodi, screen: Progress, store: str | TokenStore) -> RefreshingToken | None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dialog, "time", device.clock)
         return kodi.login(device.addon(), device, screen, client(server), store)
@@ -429,6 +429,33 @@ def test_kodi_login_ends_at_once_when_it_is_cancelled(
     assert kodi_login(server, device, screen, FileStore(tmp_path / "oauth.json")) is None
     assert not screen.is_open
     assert server.requests_to("token") == []
+
+
+def test_kodi_says_so_before_the_login_if_a_file_cannot_be_written(
+    server: FakeGoogle, clock: Clock, tmp_path: Path
+) -> None:
+    device, folder = Kodi(clock), tmp_path / "profile"
+    with pytest.raises(TokenFileError) as error:
+        kodi_login(server, device, Progress(), str(folder / "oauth.json"))
+    assert kodi.explanation(device.addon(), error.value) == "The login could not be saved."
+    assert server.requests_to("code") == []
+    folder.mkdir()
+    server.approve_after = 0
+    token = kodi_login(server, device, Progress(), str(folder / "oauth.json"))
+    assert token is not None
+    assert OAuthToken.from_json(folder / "oauth.json").as_dict() == token.as_dict()
+
+
+@pytest.mark.filterwarnings("ignore:.*in memory only:RuntimeWarning")
+def test_kodi_says_so_after_a_login_that_the_settings_do_not_keep(
+    server: FakeGoogle, clock: Clock, tmp_path: Path
+) -> None:
+    device = Kodi(clock)
+    device.is_full = True
+    server.approve_after = 0
+    with pytest.raises(TokenStoreError) as error:
+        kodi_login(server, device, Progress(), kodi.SettingsStore(device.addon, str(tmp_path / "profile")))
+    assert kodi.explanation(device.addon(), error.value) == "The login could not be saved."
 
 
 def test_kodi_explains_why_a_login_has_ended(server: FakeGoogle, clock: Clock, tmp_path: Path) -> None:
@@ -473,7 +500,7 @@ def test_kodi_shows_why_a_login_failed(
     server.approve_after = 12
     exec(textwrap.dedent(code[1]), names)
     assert screen.said == why
-    assert bool(device.settings) == (why == "")
+    assert (tmp_path / "profile" / "oauth.json").exists() == (why == "")
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,8 @@
 
     addon = xbmcaddon.Addon()
     profile = xbmcvfs.translatePath(addon.getAddonInfo("profile"))
-    store = SettingsStore(xbmcaddon.Addon, profile)  # or only: os.path.join(profile, "oauth.json")
+    os.makedirs(profile, exist_ok=True)  # Kodi may not have made it yet
+    store = os.path.join(profile, "oauth.json")  # or: SettingsStore(xbmcaddon.Addon, profile)
     credentials = OAuthCredentials(client_id, client_secret, UrllibSession(timeout=5))
     try:
         try:
@@ -89,8 +90,10 @@ def login(
 ) -> RefreshingToken | None:
     """Log in, and keep the token in the store. Returns None if the user cancels, or Kodi shuts down.
 
-    Raises the `OAuthError` that ends the login.
+    Raises the `OAuthError` that ends the login, or that says why the token cannot be saved.
     """
+    if isinstance(store, str):
+        FileStore(store).check_writable()  # before the user confirms a code
     outcomes: list[RefreshingToken | OAuthError] = []
     dialog.create(_localized(addon, _HEADING))
     try:
@@ -103,6 +106,8 @@ def login(
     [outcome] = outcomes
     if isinstance(outcome, RefreshingToken):
         outcome.keep_in(store)
+        if not outcome.is_saved:
+            outcome.store_token()  # raises why
         return outcome
     if isinstance(outcome, LoginCancelled):
         return None
