@@ -200,11 +200,12 @@ def test_a_failed_poll_is_told(shell: Shell, server: FakeGoogle) -> None:
     assert (done.err.count(told), done.err.count(2 * told)) == (2, 1), "the end of a failure is not told"
 
 
-def test_login_says_what_the_server_did_not_grant(shell: Shell, server: FakeGoogle) -> None:
-    token = {"access_token": "ya29.fake", "refresh_token": "1//fake", "scope": "a", "expires_in": 60}
+@pytest.mark.parametrize(("granted", "shown"), [("a", "a"), ("", "empty")])
+def test_login_says_what_the_server_did_not_grant(shell: Shell, server: FakeGoogle, granted: str, shown: str) -> None:
+    token = {"access_token": "ya29.fake", "refresh_token": "1//fake", "scope": granted, "expires_in": 60}
     server.script("token", Reply(200, token))
     done = shell("login", "--scope", "a b c")
-    assert "You asked for the scope a b c. The scope of the login is a.\n" in done.err
+    assert f"You asked for the scope a b c. The scope of the login is {shown}.\n" in done.err
 
 
 def test_login_does_not_call_a_scope_missing_that_has_another_name(shell: Shell, server: FakeGoogle) -> None:

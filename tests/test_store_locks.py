@@ -131,7 +131,7 @@ def test_a_lock_that_yields_no_time_is_an_error_that_names_the_store(
     kept: RefreshingToken, store: Store, server: Server, monkeypatch: pytest.MonkeyPatch, yielded: str
 ) -> None:
     monkeypatch.setattr(store, "lock", lambda timeout: nullcontext(json.loads(yielded)))
-    with pytest.raises(TokenStoreError, match=r"Store\.lock must yield when the lease ends"):
+    with pytest.raises(TokenStoreError, match=r"Store\.lock must yield the time at which the lease ends"):
         kept.refresh()
     assert server.asked == []
 

@@ -363,6 +363,28 @@ def test_an_exception_of_a_third_party_client_is_named_and_not_quoted(
     monkeypatch.undo()
 
 
+@pytest.mark.parametrize("mistake", [TypeError, AttributeError])
+def test_a_mistake_in_a_third_party_client_is_told_at_once(
+    server: Server, clock: Clock, monkeypatch: pytest.MonkeyPatch, mistake: type[Exception]
+) -> None:
+    """Trying again does not mend it, so it must not stay hidden until the token expires."""
+
+    def fail(self: Server, refresh_token: str) -> NoReturn:
+        raise mistake
+
+    token = RefreshingToken(server, **VALUES)
+    clock.advance(HOUR - 30)
+    monkeypatch.setattr(Server, "refresh_token", fail)
+    problem = rf"credentials\.refresh_token failed with {mistake.__name__}\. Correct the class of the credentials\."
+    with pytest.warns(RuntimeWarning, match=problem):
+        assert token.as_auth() == f"Bearer {VALUES['access_token']}"
+    clock.advance(HOUR)
+    with pytest.raises(TransportError, match=problem) as caught:
+        token.as_auth()
+    assert not caught.value.retryable
+    monkeypatch.undo()
+
+
 def test_the_file_is_locked_during_a_request_even_if_it_was_saved_just_before(
     server: Server, clock: Clock, tmp_path: Path
 ) -> None:

@@ -23,7 +23,7 @@ explains why. A token is *dirty* while it must be saved.
 
     lock the store ---- another process has it -----> valid: return it
           |                                           expired, or rejected by an API: wait for 40 s, then raise
-          |
+          |        \--- failed ---------------------> go on as with an unreadable store
     read the store ---- unreadable for 1 s ---------> rotating: return it while valid, else raise
           |                                           not rotating: refresh from memory, leave the store alone
     a newer token there? adopt it. Fresh now? done
@@ -53,10 +53,11 @@ a token that was made by the constructor is first compared with its store, the o
 the clocks of the machines that wrote them, so the other is kept, and tried if the server refuses the winner.
 `store_token(path)` and `keep_in` overwrite what is in another store, because the caller asks for that.
 
-**Guaranteed**, whatever the interleaving, crash or clock: a refresh token never replaces one that was obtained with it
-by the same token object; a refresh of an old login never overwrites a new login, except in the first comparison of a
+**Guaranteed**, whatever the interleaving, crash or clock: a token object never takes back any of the last 100 refresh
+tokens that it has replaced; a refresh of an old login never overwrites a new login, except in the first comparison of a
 token that the constructor made; where refresh tokens rotate, none is sent before the store has been read; no token is
-returned that the wall clock shows as expired or, since it was made or loaded (but not unpickled), the monotonic clock.
+returned that has expired by the wall clock, or by the monotonic clock, which counts from when this process got the
+token (for an unpickled token, only the wall clock counts).
 **No client can prevent** the loss of a login where refresh tokens rotate: the new one is lost if its response is lost,
 or if the process is killed or outlives its lease between the request and the save. While saving fails, another process
 that uses the store may send the old one, too. A new login whose save succeeds but is reported as failed may be written

@@ -38,7 +38,7 @@ class Validity:
         self.deadline: Final = deadline
 
     def __reduce__(self) -> tuple[type[Validity], tuple[float, float, float]]:
-        # A pickle may be loaded after a boot, or on another machine: the monotonic clock began elsewhere there.
+        # A pickle may be loaded after a boot, or on another machine, where the monotonic clock has another start.
         return Validity, (self.not_before, self.not_after, float("inf"))
 
     def __deepcopy__(self, memo: dict[int, object]) -> Validity:

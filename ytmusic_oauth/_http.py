@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 #: Seconds in which a connection must be established, to whichever address.
 CONNECT_TIMEOUT: Final = 10.0
 #: The most responses to one request: interim ones (RFC 9110 15.2; rarely any) and the final one.
-MAX_INTERIM: Final = 20
+MAX_RESPONSES: Final = 20
 METHOD: Final = "POST"
 
 # Loads what looking up a host needs: here, and not during a request, because of forks (see `NO_FORK`).
@@ -174,7 +174,7 @@ class _Response(HTTPResponse):
     """Skips every interim response: `http.client` skips status 100 alone."""
 
     def begin(self) -> None:
-        for _ in range(MAX_INTERIM):
+        for _ in range(MAX_RESPONSES):
             super().begin()
             if self.status >= 200:
                 return

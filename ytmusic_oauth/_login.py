@@ -139,7 +139,7 @@ def _report(
         is_private = not os.stat(file).st_mode & 0o077
     write_message(f"Logged in. The token is in {file}{', readable only by its owner' if is_private else ''}.")
     if not {*client.scope.split()} <= {*token.scope.split()}:  # refused, or an alias: Google's `email` becomes a URL
-        write_message(f"You asked for the scope {client.scope}. The scope of the login is {token.scope}.")
+        write_message(f"You asked for the scope {client.scope}. The scope of the login is {token.scope or 'empty'}.")
     if not token.refresh_token:
         write_message(f"The server gave no refresh token: this login ends on {local_time(token.expires_at)}.")
         write_message("To stay logged in, request one: many servers want the scope offline_access.")

@@ -18,11 +18,11 @@ from ._single_flight import CHANGES, SingleFlight, caller
 from ._snapshot import Snapshot
 from ._state import State
 from ._steps import FRESH, Ask, Event, Goal, Lock, Read, Step, Steps, Wait, Warn
-from ._store_access import has_type, located, text_in, translated, warn, warn_of_file
+from ._store_access import has_type, located, text_in, translated, warn, warn_of_file, wrong_store
 from ._token_text import parse_token_text
 from ._validation import is_object
 from .credentials import Credentials, OAuthCredentials
-from .exceptions import OAuthError, TokenStoreError, TransportError
+from .exceptions import OAuthError, TokenStoreError, unexpected
 from .store import TokenStore
 
 # A pass through the cycle: a method of `Cycle`.
@@ -228,8 +228,8 @@ class Refresher(SingleFlight):
                 cycle.outcome = error
                 return _now()._replace(error=error)
             except Exception as error:  # from a third-party `Credentials`; its message may quote what was sent
-                problem = f"credentials.refresh_token failed with {type(error).__name__}"
-                return _now()._replace(error=TransportError(problem))
+                advice = "Correct the class of the credentials."
+                return _now()._replace(error=unexpected("credentials.refresh_token", error, advice))
             return _now()._replace(response=response)
         store = self.store
         if isinstance(step, (Wait, Warn)) or store is None:  # without a store, a cycle only asks
@@ -282,7 +282,7 @@ class Refresher(SingleFlight):
                     lock.__exit__(type(error), error, None)
             raise
         if not has_type(until, int, float):
-            raise TokenStoreError(f"{type(store).__name__}.lock must yield when the lease ends (math.inf: never)")
+            raise wrong_store(store, "lock must yield the time at which the lease ends (math.inf: never)")
         _locked[held] = me, store
         return _now()._replace(until=until)
 

@@ -42,7 +42,12 @@ def text_in(store: TokenStore) -> str | None:
     text = store.read()
     if text is None or has_type(text, str):
         return text
-    raise TokenStoreError(f"{type(store).__name__}.read must return str or None")
+    raise wrong_store(store, "read must return str or None")
+
+
+def wrong_store(store: TokenStore, rule: str) -> TokenStoreError:
+    """Return the error for a store that breaks a rule of `TokenStore`."""
+    return TokenStoreError(f"{type(store).__name__}.{rule}", advice="Correct the class of the store.")
 
 
 def has_type(value: object, *types: type[object]) -> bool:

@@ -96,7 +96,7 @@ def is_terminal(stream: TextIO) -> bool:
 
 
 def stoppable() -> ExitStack:
-    """Let a terminal that closes, or a `kill`, interrupt as Ctrl-C does, until the stack is closed."""
+    """Until the stack is closed, let a `kill` or the closing of the terminal interrupt as Ctrl-C does."""
     handlers = ExitStack()
     for each in (getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)):
         if signal.getsignal(each) != signal.SIG_IGN:  # nohup
@@ -106,12 +106,15 @@ def stoppable() -> ExitStack:
 
 
 def ask(question: str, *, hidden: bool = False) -> str:
-    """Ask for a line of text. A `hidden` answer is not shown while it is typed. Raises `EOFError`, for Ctrl-C too."""
+    """Ask for a line of text. A `hidden` answer is not shown while it is typed.
+
+    Raises `EOFError` at the end of the input, and for Ctrl-C.
+    """
     try:
         if hidden:
             from getpass import getpass
 
-            with stoppable():  # it shows again what is typed
+            with stoppable():  # so that an interrupt makes getpass turn the echo on again
                 return getpass(question).strip()
         write_message(question, end="")
         # Not `input`, which fails without standard output.

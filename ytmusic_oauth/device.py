@@ -46,7 +46,7 @@ class DevicePoll:
     first poll is due one interval after the response, because no user can confirm sooner. After failures the polls
     become rarer, but there is a last one when the code expires, if the server allows a poll by then. A strange
     response, such as that of a captive portal, counts as pending; the tenth in a row ends the login, and so does a
-    redirect, or a status by which the endpoint is wrong: 404, 405, 410 or 415.
+    redirect, or a status that shows that the URL is wrong (404, 405, 410 or 415).
     """
 
     def __init__(self, code: AuthCodeDict, sent: float, received: float | None = None) -> None:

@@ -84,7 +84,10 @@ class OAuthError(Exception):
         self.key = key
         """The key of the JSON object that is missing or invalid."""
         self.path = path
-        """The path of the token file, as the caller gave it, if the error is about the file; else empty."""
+        """The path of the file that the error is about, else empty.
+
+        The token file, as the caller gave it, or the absolute path of a link to it or of the client file beside it.
+        """
         self.retryable = self.retryable if retryable is None else retryable
         self.lost = self.lost and sent
         self.reason = reason or self.reason
@@ -334,3 +337,12 @@ ERROR_CLASSES: Final[Mapping[str, type[OAuthError]]] = MappingProxyType(
     }
 )
 """OAuth error code -> class. The status does not matter: servers disagree about statuses."""
+
+
+def unexpected(what: str, error: Exception, advice: str) -> TransportError:
+    """Return the error for an exception of the caller's own object, whose text may quote what was sent or received.
+
+    After a mistake in its code, trying again does not help.
+    """
+    is_mistake = isinstance(error, (TypeError, AttributeError))
+    return TransportError(f"{what} failed with {type(error).__name__}", retryable=not is_mistake, advice=advice)

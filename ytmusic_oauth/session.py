@@ -3,7 +3,7 @@
 
 `transport.UrllibSession` is ours. `requests` and `httpx` are told not to follow redirects, and a response that came
 through one is rejected. What a `requests.Session` or an `httpx.Client` receives is read here, up to 1 MiB and within
-the time; but sending, receiving the headers and each read may each take the whole timeout. Opens no socket itself.
+the time; but sending, receiving the headers and any single read may take the whole timeout. Opens no socket itself.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ._messages import HttpResponse, Request, only_status_matters
 from ._retries import TIMEOUT, parse_retry_after
 from ._single_flight import NO_FORK
 from ._validation import json_value
-from .exceptions import MalformedResponse, OAuthError, TransportError
+from .exceptions import MalformedResponse, OAuthError, TransportError, unexpected
 
 if TYPE_CHECKING:
     from typing import TypeGuard  # Python 3.10
@@ -220,10 +220,7 @@ def send(session: Session, request: Request, timeout: float = TIMEOUT) -> HttpRe
     except OAuthError:
         raise
     except Exception as error:  # sessions have no common exception class
-        # Its text may quote what was sent, or what came back.
-        problem = f"The session failed with {type(error).__name__}"
-        is_mistake = isinstance(error, (TypeError, AttributeError))
-        raise TransportError(problem, retryable=not is_mistake, advice=_ADVICE) from None
+        raise unexpected("The session", error, _ADVICE) from None
     headers, body, problem = _headers(response), None, "is not a JSON object"
     if content is None:
         with suppress(Exception):  # whatever a session raises for a body that is not JSON

@@ -298,7 +298,7 @@ class RefreshingToken(OAuthToken):
     def local_cache(self) -> Path | None:
         """The file in which the token is kept. Assigning a path also writes the token to it.
 
-        That does nothing during a refresh by the same thread.
+        During a refresh by the same thread, an assignment does nothing.
         """
         return self._local_cache
 
@@ -341,7 +341,7 @@ class RefreshingToken(OAuthToken):
         self._refresher.refresh(self.credentials, rejected)
 
     def refresh_ahead(self, seconds: float) -> None:
-        """Refresh the token if it expires in fewer than `seconds`, or than half its lifetime if that is less.
+        """Refresh the token if it is due, or if fewer than `seconds` (at most half its lifetime) are left.
 
         Call it from a timer of your own, so that no read has to wait. While the token is valid, only `InvalidGrant` is
         raised; after that, any failure is.

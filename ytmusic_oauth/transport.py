@@ -66,7 +66,8 @@ class UrllibSession:
     ) -> UrllibResponse:
         """Send a form. Responses of any status are returned.
 
-        Raises `TransportError` or `MalformedResponse`, and `ValueError` if a header field cannot be sent.
+        Raises `TransportError` or `MalformedResponse`, and `ValueError` if the form or a header field has a
+        character that cannot be sent.
         """
         with NO_FORK:
             from ._http import post
