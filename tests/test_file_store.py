@@ -588,6 +588,7 @@ def test_two_writers_that_both_have_the_lock_leave_a_whole_token(file: Path, mon
     assert is_alone(file)
 
 
+@pytest.mark.one_clock  # the file system has its own
 def test_files_of_other_programs_are_left_alone(file: Path) -> None:
     names = [
         "oauth.json.tmp", "oauth.json.0123456789abcdef.tmp", "oauth.json~", ".oauth.json.swp", "oauth.json.new",
@@ -608,6 +609,7 @@ def leftover(file: Path, *, seconds_old: float) -> Path:
     return path
 
 
+@pytest.mark.one_clock  # the file system has its own
 def test_an_old_temporary_file_of_ours_is_removed_under_the_lock(file: Path) -> None:
     path = leftover(file, seconds_old=4000)
     store = FileStore(file)
@@ -617,6 +619,7 @@ def test_an_old_temporary_file_of_ours_is_removed_under_the_lock(file: Path) -> 
         assert not path.exists()
 
 
+@pytest.mark.one_clock  # the file system has its own
 def test_a_temporary_file_that_cannot_be_removed_keeps_no_other(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another user's in /tmp, for example."""
     removed, unlink = [], os.unlink
@@ -637,6 +640,7 @@ def test_a_temporary_file_that_cannot_be_removed_keeps_no_other(file: Path, monk
     assert [path.exists() for path in paths].count(True) == 1
 
 
+@pytest.mark.one_clock  # the file system has its own
 @pytest.mark.parametrize("length", [10, 17, 18, 23, 24, 60])
 def test_the_temporary_files_of_a_token_and_its_client_are_removed(tmp_path: Path, length: int) -> None:
     """A login that was killed leaves one of them. The latter has the client secret."""
@@ -654,6 +658,7 @@ def test_the_temporary_files_of_a_token_and_its_client_are_removed(tmp_path: Pat
     assert set(tmp_path.iterdir()) == {file, *others}
 
 
+@pytest.mark.one_clock  # the file system has its own
 def test_a_recent_temporary_file_of_ours_is_kept(file: Path) -> None:
     """Where the file system grants a lock twice, another process may be writing it."""
     path = leftover(file, seconds_old=3000)
@@ -661,6 +666,7 @@ def test_a_recent_temporary_file_of_ours_is_kept(file: Path) -> None:
     assert path.exists()
 
 
+@pytest.mark.one_clock  # the file system has its own
 @posix
 def test_an_old_temporary_file_is_kept_where_there_are_no_locks(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = leftover(file, seconds_old=4000)
@@ -669,6 +675,7 @@ def test_an_old_temporary_file_is_kept_where_there_are_no_locks(file: Path, monk
     assert path.exists()
 
 
+@pytest.mark.one_clock  # the file system has its own
 @posix
 def test_a_folder_or_a_link_with_the_name_of_a_temporary_file_is_kept(file: Path) -> None:
     folder = file.with_name("oauth.json.ytmusic_oauth-0123456789abcdef.tmp")
@@ -697,6 +704,7 @@ def test_the_longest_names_work(tmp_path: Path, name: str) -> None:
     assert is_alone(file)
 
 
+@pytest.mark.one_clock  # the file system has its own
 @posix
 def test_a_leftover_of_a_long_name_is_removed(tmp_path: Path) -> None:
     file = tmp_path / ("n" * 255)
@@ -1694,6 +1702,7 @@ def link_of(user: int, folder: Path, target: Path) -> Path:
     return link
 
 
+@pytest.mark.one_clock  # the file system has its own
 @needs_root
 @pytest.mark.parametrize("folder_mode", [OPEN, GROUPS], ids=oct)  # Linux may refuse to follow it in a sticky one
 def test_a_refresh_follows_the_link_of_another_user(shared: Path, tmp_path: Path, folder_mode: int) -> None:

@@ -115,7 +115,10 @@ def test_asyncio_login_can_be_cancelled(server: FakeGoogle, loop_time: Clock) ->
     assert server.requests_to("token") == []
 
 
-def test_asyncio_concurrent_tasks_send_one_refresh_in_one_thread(server: FakeGoogle, clock: Clock) -> None:
+def test_asyncio_concurrent_tasks_send_one_refresh_in_one_thread(
+    server: FakeGoogle, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asyncio_program, "time", clock)
     token = logged_in(server)
     old = token.access_token
     clock.advance(4000)
@@ -196,8 +199,9 @@ def test_asyncio_gets_one_other_token_after_many_rejections(server: FakeGoogle, 
 
 
 def test_asyncio_raises_a_refusal_in_each_task_and_logs_none(
-    server: FakeGoogle, clock: Clock, caplog: pytest.LogCaptureFixture
+    server: FakeGoogle, clock: Clock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(asyncio_program, "time", clock)
     token = logged_in(server)
     server.revoke(token.refresh_token)
     clock.advance(4000)
