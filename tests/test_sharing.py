@@ -706,6 +706,45 @@ def test_a_copy_saves_what_its_original_could_not(
     assert in_file(path) == refreshed
 
 
+@pytest.mark.parametrize("duplicate", [copy, lambda token: pickle.loads(pickle.dumps(token))], ids=["copy", "pickle"])
+def test_a_copy_of_an_unsaved_login_does_not_replace_what_the_original_obtained_with_it(
+    server: FakeGoogle, path: Path, clock: Clock, duplicate: Callable[[RefreshingToken], RefreshingToken]
+) -> None:
+    token, folder = load(server, path), path.with_name("later")
+    with pytest.warns(RuntimeWarning, match="in memory only"):
+        token.keep_in(folder / "oauth.json")
+    worker = duplicate(token)
+    folder.mkdir()
+    clock.advance(2)
+    token.refresh()
+    clock.advance(2)
+    assert worker.as_auth() == token.as_auth()
+    assert in_file(folder / "oauth.json") == token.access_token
+    worker.refresh()
+    assert server.is_live(worker.access_token)
+
+
+@pytest.mark.parametrize("age", [2000, 4000], ids=["still valid", "expired"])
+def test_a_server_that_refuses_everything_for_a_while_leaves_the_newer_login_in_the_file(
+    server: FakeGoogle, path: Path, clock: Clock, age: int
+) -> None:
+    """A token made as ytmusicapi makes it, with values that another process has refreshed since."""
+    old = OAuthToken.from_json(path).as_dict()
+    clock.advance(age)
+    load(server, path).refresh()
+    newer = path.read_text()
+    token = RefreshingToken(client(server, rotates=True), path, **old)
+    token.refresh()
+    assert token.refresh_token == OAuthToken.from_json(path).refresh_token
+    for requests in (2, 1, 1):
+        server.script("token", *[Reply(400, {"error": "invalid_grant"})] * requests)
+        with pytest.raises(InvalidGrant):
+            token.refresh()
+        assert path.read_text() == newer
+    token.refresh()
+    assert server.is_live(token.access_token), "the older refresh token was sent again"
+
+
 def test_saves_to_a_full_disk_back_off_to_one_a_minute_and_warn_once(
     server: FakeGoogle, path: Path, clock: Clock
 ) -> None:

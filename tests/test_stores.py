@@ -1223,26 +1223,29 @@ def test_a_child_can_leave_a_refresh_in_which_it_was_forked(server: Server, cloc
     assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 0
 
 
-def test_the_end_of_the_program_waits_for_its_own_rotating_refreshes_and_not_for_ever(clock: Clock) -> None:
-    refresh = ExitStack()
+def test_the_end_of_the_program_waits_for_its_own_rotating_refreshes_and_not_for_ever(
+    clock: Clock, store: Memory
+) -> None:
+    refresh, me = ExitStack(), _single_flight.caller()
     try:
-        _refresher._rotating[refresh] = _single_flight.caller()[0]
+        _refresher._locked[refresh] = me, store, True
         _refresher._finish()
         assert sum(clock.slept) == pytest.approx(LOCK_WAIT, abs=0.1)
-        _refresher._rotating[refresh] = "the parent of a fork"
-        _refresher._finish()
+        for owner, is_rotating in ((me, False), (("the parent of a fork", me[1]), True)):
+            _refresher._locked[refresh] = owner, store, is_rotating
+            _refresher._finish()
     finally:
-        del _refresher._rotating[refresh]
+        del _refresher._locked[refresh]
     _refresher._finish()
     assert sum(clock.slept) == pytest.approx(LOCK_WAIT, abs=0.1)
 
 
 def test_while_a_rotating_refresh_is_under_way_the_end_of_the_program_would_wait(server: Server, store: Memory) -> None:
     seen: list[object] = []
-    server.meanwhile = lambda: seen.extend(_refresher._rotating.values())
+    server.meanwhile = lambda: seen.append(_refresher._is_rotating())
     RefreshingToken.load(server, store).refresh()
-    assert seen == [_single_flight.caller()[0]]
-    assert not _refresher._rotating
+    assert seen == [True]
+    assert not _refresher._locked
 
 
 def test_a_call_from_inside_a_refresh_says_that_there_is_no_valid_token(

@@ -28,7 +28,7 @@ explains why. A token is *dirty* while it must be saved.
           |                                           not rotating: refresh from memory, leave the store alone
     a newer token there? adopt it. Fresh now? done
           |
-    dirty? save it. Saved, or unreadable at first? lock and read again: a new file has a new lock
+    dirty? save it. Saved, or unreadable at first or now? lock and read again: a new file has a new lock
           |
     ask the server ---- refused --------------------> another refresh token in the store? adopt it, ask once more
           |        \--- failed ---------------------> back off; return the token while it is valid, else raise
@@ -50,18 +50,19 @@ expires, and counts as refused after that.
 refresh token that ours replaced is older: ours is written over it. Any other refresh token in the store is a new login,
 or another process's rotation, and wins. A confirmed login that was never saved wins, unless the server refused it. When
 a token that was made by the constructor is first compared with its store, the one issued later wins. That depends on
-the clocks of the machines that wrote them, so the other is kept, and tried if the server refuses the winner.
+the clocks of the machines that wrote them, so the other is kept, and tried if the server refuses the winner. If the
+server refuses both, the winner stays. For a copy of a login that was not saved yet, the same is true.
 `store_token(path)` and `keep_in` overwrite what is in another store, because the caller asks for that.
 
 **Guaranteed**, whatever the interleaving, crash or clock: a token object never takes back any of the last 100 refresh
-tokens that it has replaced; a refresh of an old login never overwrites a new login, except in the first comparison of a
-token that the constructor made; where refresh tokens rotate, none is sent before the store has been read; no token is
-returned that has expired by the wall clock, or by the monotonic clock, which counts from when this process got the
-token (for an unpickled token, only the wall clock counts).
+tokens that its own refreshes replaced; a refresh of an old login never overwrites a new login, except in the first
+comparison of a token that the constructor made; where refresh tokens rotate, none is sent before the store has been
+read; no token is returned that has expired by the wall clock, or by the monotonic clock, which counts from when this
+process got the token (for an unpickled token, only the wall clock counts).
 **No client can prevent** the loss of a login where refresh tokens rotate: the new one is lost if its response is lost,
 or if the process is killed or outlives its lease between the request and the save. While saving fails, another process
-that uses the store may send the old one, too. A new login whose save succeeds but is reported as failed may be written
-over its successor.
+that uses the store may send the old one, too. A new login may be written over its successor if its save succeeds but is
+reported as failed, or if the process forked before it was saved.
 
 This module decides, and `_refresher` carries it out. A `Cycle` yields a `Step`, which says what to do, and is sent an
 `Event`, which says what happened and what both clocks show. Pure: no clock, no thread, no store, no server.
@@ -266,6 +267,8 @@ class Cycle:
         except TokenStoreError as error:
             return error
         state.reconcile(there, self._now.wall, self._now.monotonic, rejected=self._goal.rejected)
+        if not state.is_dirty:
+            self._warning = None  # an earlier save may have failed, but what it saved is no longer in use
         return None
 
     def _ask(self, *, may_look: bool, may_repeat: bool = True) -> Generator[Step, Event, OAuthError | None]:
@@ -273,8 +276,8 @@ class Cycle:
 
         Returns the error of a malformed response that has a new refresh token: the caller saves that, then raises.
         """
-        state = self._state
-        refresh_token = state.snapshot.refresh_token
+        state, asked = self._state, self._state.snapshot
+        refresh_token = asked.refresh_token
         if self._goal.rejected is None and state.refused == refresh_token and state.error is not None:
             raise state.error.copy()
         if refresh_token:
@@ -293,16 +296,14 @@ class Cycle:
             raise error
         if self._has_store and may_look:
             yield from self._reload()
-        if self._goal.is_met(state.snapshot, self._now):
+        if state.snapshot is not asked and self._goal.is_met(state.snapshot, self._now):
             return None
         if state.snapshot.refresh_token == refresh_token:
-            state.take_alternative()
-        if state.snapshot.refresh_token == refresh_token:
             # Only now: earlier, other threads would raise the refusal while another refresh token is still untried.
-            state.error, state.refused = error.copy(), refresh_token
-        elif may_repeat:
-            return (yield from self._ask(may_look=may_look, may_repeat=False))
-        raise error
+            may_repeat = state.refuse(error)
+        if not may_repeat:
+            raise error
+        return (yield from self._ask(may_look=may_look, may_repeat=False))
 
     def _request_budget(self) -> tuple[int, float]:
         """Return the tries and the seconds for a refresh. 0 tries: send nothing, and use the token until it expires."""

@@ -27,10 +27,9 @@ from .store import TokenStore
 
 # A pass through the cycle: a method of `Cycle`.
 _Pass = Callable[[Cycle], Steps]
-# Which thread holds the lock of which store: acquiring it again would deadlock.
-_locked: Final[dict[ExitStack, tuple[tuple[object, int], TokenStore]]] = {}
-# Refreshes under way that may replace the refresh token -> the process that sent them.
-_rotating: Final[dict[ExitStack, object]] = {}
+# Which thread holds the lock of which store: acquiring it again would deadlock. And whether its refresh, which is under
+# way, may replace the refresh token.
+_locked: Final[dict[ExitStack, tuple[tuple[object, int], TokenStore, bool]]] = {}
 
 
 @atexit.register
@@ -38,8 +37,12 @@ def _finish() -> None:
     """Wait for a refresh by a daemon thread: at exit, Python stops it, and a new refresh token would be lost."""
     give_up_at = time.monotonic() + LOCK_WAIT
     with suppress(KeyboardInterrupt):
-        while caller()[0] in _rotating.values() and time.monotonic() < give_up_at:
+        while _is_rotating() and time.monotonic() < give_up_at:
             time.sleep(0.05)
+
+
+def _is_rotating() -> bool:
+    return any(is_rotating and owner[0] is caller()[0] for owner, _, is_rotating in tuple(_locked.values()))
 
 
 class Refresher(SingleFlight):
@@ -195,7 +198,6 @@ class Refresher(SingleFlight):
                     held.close()
             finally:  # even after another interrupt, which may have left something to close
                 _locked.pop(held, None)
-                _rotating.pop(held, None)
                 with suppress(Exception):
                     held.close()
         if warning is None:
@@ -222,7 +224,7 @@ class Refresher(SingleFlight):
                     # The refresh token in the store will become invalid. Without room for the new one, the login would
                     # be lost when this process ends.
                     _check_room(self.store)
-                    _rotating[held] = caller()[0]
+                    _locked[held] = caller(), self.store, True
                 response = cycle.outcome = _ask(credentials, step)
             except OAuthError as error:
                 cycle.outcome = error
@@ -264,7 +266,7 @@ class Refresher(SingleFlight):
 
     def _lock(self, store: TokenStore, timeout: float, held: ExitStack) -> Event:
         me = caller()
-        if any(owner == me and _is_same(other, store) for owner, other in tuple(_locked.values())):
+        if any(owner == me and _is_same(other, store) for owner, other, _ in tuple(_locked.values())):
             problem = "This thread is already refreshing another token object of the same store"
             return _now()._replace(taken=True, error=TokenStoreError(problem, retryable=True))
         lock: AbstractContextManager[float] | None = None
@@ -283,7 +285,7 @@ class Refresher(SingleFlight):
             raise
         if not has_type(until, int, float):
             raise wrong_store(store, "lock must yield the time at which the lease ends (math.inf: never)")
-        _locked[held] = me, store
+        _locked[held] = me, store, False
         return _now()._replace(until=until)
 
 

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from ._expiry import ASSUMED_LIFETIME
 from ._snapshot import Snapshot
-from .exceptions import MalformedResponse, OAuthError, TokenStoreError
+from .exceptions import InvalidGrant, MalformedResponse, OAuthError, TokenStoreError
 from .models import RefreshableTokenDict
 
 # Seconds to back off after the first, second, ... consecutive failure; and the longest wait that a server can ask for.
@@ -40,7 +40,7 @@ class State:
 
     __slots__ = (
         "alternative", "clean", "error", "is_new_login", "last_read", "looked_at", "refreshes", "refused",
-        "server_backoff", "snapshot", "store_backoff", "superseded",
+        "server_backoff", "snapshot", "store_backoff", "superseded", "winner",
     )  # fmt: skip
 
     def __init__(
@@ -62,6 +62,8 @@ class State:
         self.superseded: tuple[str, ...] = ()
         #: the loser of the first comparison with the store: tried if the server refuses the winner
         self.alternative: Snapshot | None = None
+        #: the winner, which the server refused, while the loser is tried; None otherwise
+        self.winner: Snapshot | None = None
         #: why the last refresh failed; None if it succeeded
         self.error: OAuthError | None = None
         #: the refresh token that the server refused with `error`
@@ -76,14 +78,20 @@ class State:
         self.looked_at = _NEVER
 
     def __reduce__(self) -> tuple[type[State], tuple[object, ...], tuple[None, dict[str, object]]]:
-        # A copy or a pickle keeps the token and what is known of the store, but no failures.
-        known = (self.snapshot, self.last_read, self.clean, self.is_new_login)
-        return State, known, (None, {"superseded": self.superseded, "alternative": self.alternative})
+        # A copy or a pickle keeps the token and what is known of the store, but no failures. Saving a new login is left
+        # to the original: a copy would write it over what the original has obtained with it since.
+        known = (self.snapshot, self.last_read, self.clean)
+        others: dict[str, object] = {
+            "alternative": self.alternative,
+            "superseded": self.superseded,
+            "winner": self.winner,
+        }
+        return State, known, (None, others)
 
     @property
     def is_dirty(self) -> bool:
-        """Whether the token must be saved: it is another object than `clean`."""
-        return self.snapshot.token is not self.clean
+        """Whether the token must be saved: it is another object than `clean`. The loser is not, before it has won."""
+        return self.winner is None and self.snapshot.token is not self.clean
 
     def outlook(self) -> str:
         """Return a sentence that says what happens to a dirty token when the program ends."""
@@ -159,12 +167,21 @@ class State:
             self.clean = stored.token
         self.last_read = stored.token
 
-    def take_alternative(self) -> None:
-        """Take the alternative, if there is one, because the server refused the token that was taken first."""
+    def refuse(self, error: InvalidGrant) -> bool:
+        """Note that the server refused the token. Returns whether to try another one: the alternative.
+
+        If the server refuses that, too, the winner comes back. After an interrupt between two lines, the loser is not
+        saved.
+        """
         if self.alternative is not None:
+            self.winner = self.snapshot
             self.snapshot, self.alternative = self.alternative, None
-            if self.snapshot.token == self.last_read:
-                self.clean = self.snapshot.token
+            return True
+        if self.winner is not None:
+            self.snapshot = self.winner
+            self.winner = None
+        self.error, self.refused = error.copy(), self.snapshot.refresh_token
+        return False
 
     def saved_as(self, token: RefreshableTokenDict) -> None:
         """Note that the store has these values now."""
@@ -180,11 +197,12 @@ class State:
         self.is_new_login = there.is_new_login or is_newer_login
         self.last_read, self.clean = there.last_read, there.clean
         self.store_backoff = there.store_backoff
-        self.alternative = None
+        self.alternative = self.winner = None
         if isinstance(self.error, TokenStoreError):
             self.error, self.server_backoff = None, _NO_BACKOFF
 
     def _replace(self, snapshot: Snapshot) -> None:
+        self.winner = None
         self.snapshot = snapshot
         self.error = self.refused = None
         self.server_backoff = _NO_BACKOFF

@@ -18,6 +18,7 @@ const (
 	lockWait       = 40  // Seconds to wait for the lock once the token has expired: longer than a request and a save.
 	lookAgain      = 1   // Seconds to keep looking at a store that cannot be read: another program may be writing it.
 	pause          = 0.1 // Seconds between two such looks.
+	mostReads      = 20  // How many such looks at most: a test may have stopped the clock.
 	lookEvery      = 1   // Seconds between two looks for something newer, after a failure.
 	reserve        = 2   // Seconds before the token expires at which a request gives up, so that there is time to use it.
 	mostTries      = 3   // How often a request is sent at most, where it is safe to send it again.
@@ -75,7 +76,8 @@ type Cycle struct {
 	text              *string // what was last read from the store
 	lockedAt, until   float64 // when the lock was taken, and until when it is held (monotonic)
 	warning           *warnStep
-	hasWaited         bool // whether the token had to be waited for
+	hasWaited         bool        // whether the token had to be waited for
+	unreadable        *OAuthError // why the last read gave none
 }
 
 func newCycle(state *State, now event, rotates, hasStore bool, goal Goal, do func(step) event) *Cycle {
@@ -199,8 +201,11 @@ func (c *Cycle) refreshOnce() *OAuthError {
 		if c.state.isUnsaved() {
 			c.saveUnless(nil)
 		}
-		if c.state.isUnsaved() || isEnough(c.state.snapshot, c.goal, c.now) {
+		if c.state.isUnsaved() && c.unreadable == nil {
 			break
+		}
+		if isEnough(c.state.snapshot, c.goal, c.now) {
+			return nil
 		}
 		// The save may have released the lock, as that of a file does; or another program is writing, and what was locked
 		// is no longer there: lock and read once more.
@@ -222,18 +227,18 @@ func (c *Cycle) refreshOnce() *OAuthError {
 func (c *Cycle) reload(patience float64) *OAuthError {
 	giveUpAt := c.now.monotonic + patience
 	c.hasWaited = false
-	for {
+	for reads := 0; reads < mostReads; reads++ {
 		c.now = c.do(readStep{})
-		problem := c.now.err
-		if problem == nil {
-			problem = c.settle()
+		if c.unreadable = c.now.err; c.unreadable == nil {
+			c.unreadable = c.settle()
 		}
-		if problem == nil || c.now.monotonic >= giveUpAt {
-			return problem
+		if c.unreadable == nil || c.now.monotonic >= giveUpAt {
+			break
 		}
 		c.now = c.do(waitStep{pause})
 		c.hasWaited = true
 	}
+	return c.unreadable
 }
 
 func (c *Cycle) settle() *OAuthError {
@@ -249,14 +254,17 @@ func (c *Cycle) settle() *OAuthError {
 		return err
 	}
 	c.state.settle(snapshotOf(token, c.now.wall, c.now.monotonic), c.now, c.goal.rejected)
+	if !c.state.isUnsaved() {
+		c.warning = nil // what an earlier save could not save is no longer in use
+	}
 	return nil
 }
 
 // ask asks the server; once more if the refresh token was refused and another one turned up. An error that is not final
 // is that of a response that is malformed except for its new refresh token, which is to be saved first.
 func (c *Cycle) ask(mayLook, mayRepeat bool) (err *OAuthError, isFinal bool) {
-	state := c.state
-	refreshToken := state.token().RefreshToken
+	state, asked := c.state, c.state.snapshot
+	refreshToken := asked.token.RefreshToken
 	if c.goal.rejected == nil && state.isRefused() && state.err != nil {
 		return state.err, true
 	}
@@ -286,15 +294,13 @@ func (c *Cycle) ask(mayLook, mayRepeat bool) (err *OAuthError, isFinal bool) {
 	if c.hasStore && mayLook {
 		c.reload(lookAgain)
 	}
-	if isEnough(state.snapshot, c.goal, c.now) {
+	if state.snapshot != asked && isEnough(state.snapshot, c.goal, c.now) {
 		return nil, false
 	}
 	if state.token().RefreshToken == refreshToken {
-		state.takeOther()
+		mayRepeat = state.refuse(err) // not earlier: other callers would be told to log in again
 	}
-	if state.token().RefreshToken == refreshToken { // not earlier: other callers would be told to log in again
-		state.err, state.refused = err, &refreshToken
-	} else if mayRepeat {
+	if mayRepeat {
 		return c.ask(mayLook, false)
 	}
 	return err, true

@@ -78,6 +78,7 @@ type State struct {
 	saved         *Token
 	isNewLogin    bool        // a confirmed login that was never saved
 	other         *Snapshot   // of a token in the store and one made by hand, the one that was not taken
+	winner        *Snapshot   // the one that was taken, which the server refused, while the other is tried
 	err           *OAuthError // why the last refresh failed; nil if it did not
 	refused       *string     // the refresh token that the server refused with `err`
 	superseded    []string    // the refresh tokens that ours replaced, the last ones
@@ -95,8 +96,8 @@ func newState(snapshot *Snapshot) *State {
 
 func (s *State) token() *Token { return &s.snapshot.token }
 
-// isUnsaved says whether the token has to be saved.
-func (s *State) isUnsaved() bool { return s.saved != s.token() }
+// isUnsaved says whether the token has to be saved. The loser has not, before it has won.
+func (s *State) isUnsaved() bool { return s.winner == nil && s.saved != s.token() }
 
 // isDifferent says whether the token in the store has other values than ours.
 func (s *State) isDifferent() bool { return s.seen == nil || *s.seen != *s.token() }
@@ -187,15 +188,18 @@ func (s *State) settle(there *Snapshot, now event, rejected *string) {
 	}
 }
 
-// takeOther takes the one of two tokens that was not taken, if there are two: the server refused the first one.
-func (s *State) takeOther() {
-	if s.other == nil {
-		return
+// refuse notes that the server refused the token. It returns whether to try the other one. If the server refuses both,
+// the winner stays.
+func (s *State) refuse(err *OAuthError) bool {
+	if s.other != nil {
+		s.snapshot, s.other, s.winner = s.other, nil, s.snapshot
+		return true
 	}
-	s.snapshot, s.other = s.other, nil
-	if !s.isDifferent() {
-		s.saved = s.token()
+	if s.winner != nil {
+		s.snapshot, s.winner = s.winner, nil
 	}
+	s.err, s.refused = err, &s.token().RefreshToken
+	return false
 }
 
 // savedAs notes that the store has these values now.
@@ -206,7 +210,7 @@ func (s *State) savedAs(token *Token) {
 }
 
 func (s *State) replace(snapshot *Snapshot) {
-	s.snapshot, s.err, s.refused, s.other, s.serverBackoff = snapshot, nil, nil, nil, noBackoff
+	s.snapshot, s.err, s.refused, s.other, s.winner, s.serverBackoff = snapshot, nil, nil, nil, nil, noBackoff
 }
 
 // issuedAt assumes a lifetime of 3600 s if it is not known.

@@ -19,6 +19,8 @@ const LOCK_WAIT = 40;
 // Seconds to keep looking at a store that cannot be read, because another program may be writing it; and between looks.
 export const READ_PATIENCE = 1;
 export const READ_INTERVAL = 0.1;
+// How many such looks at most: a test may have stopped the clock.
+const READS = 20;
 // Seconds between two looks for something newer, after a failure.
 const LOOK_INTERVAL = 1;
 // Seconds before the token expires at which a request gives up, so that there is time to use the token.
@@ -71,8 +73,10 @@ export class Cycle {
   #lockedAt;
   #until = Infinity;
   #warning = null;
-  // Whether the token had to be waited for.
+  // Whether the token had to be waited for, and why the last read gave none.
   #hasWaited = false;
+  /** @type {?OAuthError} */
+  #unreadable = null;
 
   /** @param {State} state @param {Event} now */
   constructor(state, now, { rotates, hasStore, goal = FRESH }) {
@@ -168,7 +172,8 @@ export class Cycle {
       if (!maySave || problem !== null || !(state.isDirty || this.#hasWaited)) break;
       // Before the request, which may fail: the current refresh token may be in memory only.
       if (state.isDirty) yield* this.#save(null);
-      if (state.isDirty || isEnough(state.snapshot, this.#goal, this.#now)) break;
+      if (state.isDirty && this.#unreadable === null) break;
+      if (isEnough(state.snapshot, this.#goal, this.#now)) return;
       // The save may have released the lock, as that of a file does; or another program is writing, and what was locked
       // is no longer there: lock and read once more.
     }
@@ -182,13 +187,14 @@ export class Cycle {
   *#reload(patience = READ_PATIENCE) {
     const giveUpAt = this.#now.monotonic + patience;
     this.#hasWaited = false;
-    for (;;) {
+    for (let reads = 0; reads < READS; reads += 1) {
       this.#now = yield read();
-      const problem = this.#now.error ?? this.#reconcile();
-      if (problem === null || this.#now.monotonic >= giveUpAt) return problem;
+      this.#unreadable = this.#now.error ?? this.#reconcile();
+      if (this.#unreadable === null || this.#now.monotonic >= giveUpAt) break;
       this.#now = yield wait(READ_INTERVAL);
       this.#hasWaited = true;
     }
+    return this.#unreadable;
   }
 
   /** @returns {?OAuthError} */
@@ -202,6 +208,7 @@ export class Cycle {
     }
     try {
       state.reconcile(snapshot(wall, monotonic, parseTokenText(text)), this.#now, this.#goal.rejected);
+      if (!state.isDirty) this.#warning = null; // what an earlier save could not save is no longer in use
     } catch (error) {
       if (error instanceof OAuthError) return error;
       throw error;
@@ -215,8 +222,8 @@ export class Cycle {
    */
   *#ask(mayLook, mayRepeat = true) {
     const state = this.#state;
-    const current = () => state.snapshot.token.refresh_token;
-    const refreshToken = current();
+    const asked = state.snapshot;
+    const refreshToken = asked.token.refresh_token;
     if (this.#goal.rejected === null && state.refused === refreshToken && state.error) throw state.error;
     let error;
     if (refreshToken) {
@@ -232,12 +239,9 @@ export class Cycle {
     if (error === null || state.rotate(this.#now, refreshToken, error)) return error;
     if (error.type !== "invalid_grant") throw error;
     if (this.#hasStore && mayLook) yield* this.#reload();
-    if (isEnough(state.snapshot, this.#goal, this.#now)) return null;
-    if (current() === refreshToken) state.takeAlternative();
-    if (current() === refreshToken) { // not earlier: other tasks would tell their callers to log in again
-      state.error = error;
-      state.refused = refreshToken;
-    } else if (mayRepeat) {
+    if (state.snapshot !== asked && isEnough(state.snapshot, this.#goal, this.#now)) return null;
+    // Not earlier: other tasks would tell their callers to log in again.
+    if (state.snapshot.token.refresh_token === refreshToken ? state.refuse(error) : mayRepeat) {
       return yield* this.#ask(mayLook, false);
     }
     throw error;

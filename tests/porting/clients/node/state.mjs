@@ -54,6 +54,8 @@ export function afterFailure({ failures }, monotonic, retryAfter = null) {
 export class State {
   /** @type {?Snapshot} of a token in the store and one made by the constructor, the one that was not taken */
   alternative = null;
+  /** @type {?Snapshot} the one that was taken, which the server refused, while the other is tried */
+  winner = null;
   /** @type {?OAuthError} why the last refresh failed; null if it did not */
   error = null;
   /** @type {?string} the refresh token that the server refused with `error` */
@@ -81,9 +83,9 @@ export class State {
     this.isNewLogin = isNewLogin;
   }
 
-  /** Whether the token must be saved: its values are not those of `clean`. */
+  /** Whether the token must be saved: its values are not those of `clean`. The loser is not, before it has won. */
   get isDirty() {
-    return this.snapshot.token !== this.clean;
+    return this.winner === null && this.snapshot.token !== this.clean;
   }
 
   /** Replace the token with its successor: a response, or values that the caller has set. */
@@ -152,12 +154,19 @@ export class State {
     if (isNewer || !isFirstLook) this.clean = there.token;
   }
 
-  /** Take the one of two tokens that was not taken, if there are two: the server refused the first one. */
-  takeAlternative() {
-    if (this.alternative === null) return;
-    this.snapshot = this.alternative;
-    this.alternative = null;
-    if (isSame(this.snapshot.token, this.lastRead)) this.clean = this.snapshot.token;
+  /** Note that the server refused the token. Returns whether to try the other one. After both, the winner stays. */
+  refuse(error) {
+    if (this.alternative !== null) {
+      this.winner = this.snapshot;
+      this.snapshot = this.alternative;
+      this.alternative = null;
+      return true;
+    }
+    this.snapshot = this.winner ?? this.snapshot;
+    this.winner = null;
+    this.error = error;
+    this.refused = this.snapshot.token.refresh_token;
+    return false;
   }
 
   /** Note that the store has these values now. */
@@ -179,6 +188,7 @@ export class State {
     this.error = null;
     this.refused = null;
     this.alternative = null;
+    this.winner = null;
     this.serverBackoff = NO_BACKOFF;
   }
 }

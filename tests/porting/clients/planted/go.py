@@ -46,7 +46,7 @@ BREAKS: Final = (
         "a file that the user has removed is written again", "cycle-*",
     ),
     Planted(
-        "cycle.go", "ask", "state.takeOther()", "_ = state",
+        "cycle.go", "ask", "mayRepeat = state.refuse(err)", "state.refuse(err)",
         "of two logins, the second one is not tried after the first was refused", "cycle-adopting/*",
     ),
     Planted(

@@ -12,13 +12,13 @@ from ytmusic_oauth._snapshot import Snapshot
 from ytmusic_oauth._state import Backoff, State
 from ytmusic_oauth._steps import Event, Goal, Lock, Read, Replace, Step, Steps, Warn
 from ytmusic_oauth._token_text import READ_PATIENCE
-from ytmusic_oauth.exceptions import OAuthError, TokenStoreError
+from ytmusic_oauth.exceptions import InvalidGrant, OAuthError, TokenStoreError
 
 from .registry import constant, replaces
 
 __all__: list[str] = []
 
-settle, supersede, take_alternative = State.reconcile, State.supersede, State.take_alternative
+settle, supersede, refuse = State.reconcile, State.supersede, State.refuse
 rotate = State.keep_rotated
 after_failure = Backoff.after_failure
 refresh, cycle_save, store, look = Cycle.refresh, Cycle.save, Cycle.store, Cycle.look
@@ -169,12 +169,24 @@ def _(state: State, there: Snapshot, wall: float, monotonic: float, *, rejected:
 
 
 @replaces(
-    take_alternative,
+    refuse,
     "a wrong guess between two tokens makes the user log in again",
     caught_by="cycle-adopting/made-by-*",
 )
-def _(state: State) -> None:
-    pass
+def _(state: State, error: InvalidGrant) -> bool:
+    state.alternative = None
+    return refuse(state, error)
+
+
+@replaces(
+    refuse,
+    "a client that was wrong for a while puts an old login in place of the new one",
+    caught_by="cycle-adopting/made-by-*",
+)
+def _(state: State, error: InvalidGrant) -> bool:
+    if state.alternative is None:
+        state.winner = None
+    return refuse(state, error)
 
 
 @replaces(
