@@ -50,6 +50,26 @@ BREAKS: Final = (
         "of two logins, the second one is not tried after the first was refused", "cycle-adopting/*",
     ),
     Planted(
+        "state.go", "isUnsaved", "s.winner == nil && ", "",
+        "an older login is saved before the server has accepted it", "cycle-adopting/made-by-*",
+    ),
+    Planted(
+        "state.go", "refuse", "s.snapshot, s.winner = s.winner, nil", "s.winner = nil",
+        "an older login stays in use after the server has refused both", "cycle-adopting/made-by-*",
+    ),
+    Planted(
+        "cycle.go", "ask", "state.snapshot != asked && ", "",
+        "a login that has ended counts as refreshed", "cycle-adopting/made-by-*",
+    ),
+    Planted(
+        "cycle.go", "refreshOnce", "c.state.isUnsaved() && c.unreadable == nil", "c.state.isUnsaved()",
+        "after a failed save, a used refresh token is sent without a look", "cycle-saving/failed-save-*",
+    ),
+    Planted(
+        "cycle.go", "reload", "reads < mostReads", "true",
+        "a test that stops the clock waits for ever", "cycle-locking/clock-*",
+    ),
+    Planted(
         "cycle.go", "ask", "if c.goal.rejected == nil && state.isRefused()", "if false",
         "a refresh token that was refused is sent again", "cycle-*",
     ),

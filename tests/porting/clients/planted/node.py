@@ -129,11 +129,31 @@ BREAKS: Final = (
         "a refused refresh token is final, although the store has another one", "cycle-*",
     ),
     Planted(
-        "cycle.mjs", "*#ask", "state.refused = refreshToken;", "",
+        "state.mjs", "refuse", "this.refused = this.snapshot.token.refresh_token;", "",
         "a refresh token that was refused is sent again", "cycle-*",
     ),
     Planted(
-        "cycle.mjs", "*#ask", "else if (mayRepeat)", "else if (true)",
+        "state.mjs", "isDirty", "this.winner === null &&", "",
+        "an older login is saved before the server has accepted it", "cycle-adopting/made-by-*",
+    ),
+    Planted(
+        "state.mjs", "refuse", "this.snapshot = this.winner ?? this.snapshot;", "",
+        "an older login stays in use after the server has refused both", "cycle-adopting/made-by-*",
+    ),
+    Planted(
+        "cycle.mjs", "*#ask", "state.snapshot !== asked && isEnough", "isEnough",
+        "a login that has ended counts as refreshed", "cycle-adopting/made-by-*",
+    ),
+    Planted(
+        "cycle.mjs", "*#refresh", "state.isDirty && this.#unreadable === null", "state.isDirty",
+        "after a failed save, a used refresh token is sent without a look", "cycle-saving/failed-save-*",
+    ),
+    Planted(
+        "cycle.mjs", "#reconcile", "if (!state.isDirty) this.#warning = null;", "",
+        "a warning of a token that is no longer in use", "cycle-saving/failed-save-*",
+    ),
+    Planted(
+        "cycle.mjs", "*#ask", ": mayRepeat", ": true",
         "two refused refresh tokens in turn are sent for ever", "cycle-adopting/*",
     ),
     Planted(
