@@ -46,7 +46,7 @@ BREAKS: Final = (
         "a file that the user has removed is written again", "cycle-*",
     ),
     Planted(
-        "cycle.go", "ask", "mayRepeat = state.refuse(err)", "state.refuse(err)",
+        "state.go", "refuse", "if s.other != nil {", "if false {",
         "of two logins, the second one is not tried after the first was refused", "cycle-adopting/*",
     ),
     Planted(
