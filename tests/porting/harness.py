@@ -537,15 +537,19 @@ class Harness:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the lock of the token file, as another process does (`PORTING.md`: the lock of the token file)."""
+        """Hold the lock of the token file, or that of its folder if there is no file (`PORTING.md`)."""
         if sys.platform == "win32":
             raise NotImplementedError("a scenario with this lock needs file locks")
         else:
-            with self.file.open("r+b") as file:
-                fcntl.flock(file, fcntl.LOCK_EX)
-                self.note("take the lock of the file")
+            what, flags = (self.file, os.O_RDWR) if self.file.exists() else (self.folder, os.O_RDONLY)
+            descriptor = os.open(what, flags)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                self.note(f"take the lock of {what.name}")
                 yield
-            self.note("release the lock of the file")
+            finally:
+                os.close(descriptor)
+            self.note(f"release the lock of {what.name}")
 
     def saved(self, token: Object) -> None:
         """Expect this token in the file, and the file in good order."""

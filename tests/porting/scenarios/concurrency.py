@@ -317,6 +317,23 @@ def _(harness: Harness) -> None:
 
 
 @scenario(
+    "concurrency/lock-taken-without-a-file",
+    "another program is about to save the first login: as long as there is no file, the lock is that of the folder",
+    needs="file locks",
+    waits=5,
+)
+def _(harness: Harness) -> None:
+    with harness.locked():
+        child = harness.start("login", file=True)
+        harness.wait_for_requests(1, "token")
+        harness.server.approve("ABCD-0001")
+        harness.wait_for_requests(2, "token")
+        time.sleep(1)
+        expect(not harness.file.exists(), "it waits for the lock of the folder", "there is a token file")
+    harness.saved(harness.token_of(harness.finish(child)))
+
+
+@scenario(
     "concurrency/lock-taken-for-too-long",
     "the token has expired, and a process that hangs never releases the lock: wait, then say so; nothing may be sent",
     profile="rfc",

@@ -247,6 +247,11 @@ BREAKS: Final = (
         "a login that ytmusicapi has saved during a refresh is lost", "concurrency/new-login-during-a-refresh",
     ),
     Planted(
+        "filelock.go", "openForLock", "return os.OpenFile(filepath.Dir(target), os.O_RDONLY|openFlags, 0)",
+        "return os.OpenFile(target, os.O_RDONLY|openFlags, 0)",
+        "two programs that log in for the first time both save", "concurrency/lock-taken-without-*",
+    ),
+    Planted(
         "filelock.go", "lockFile",
         "file, taken, err = tryLock(path)",
         "if file, err = openForLock(path); err == nil { syscall.Flock(int(file.Fd()), syscall.LOCK_EX) }",
