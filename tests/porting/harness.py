@@ -528,21 +528,39 @@ class Harness:
 
     def put(self, content: Object) -> None:
         """Replace the token file by another one, as a program that shares it does."""
+        self._put(self._written_beside(content))
+
+    def _written_beside(self, content: Object) -> Path:
         beside = self.folder / "beside"
         beside.write_bytes(json.dumps(content, indent=1).encode())
         beside.chmod(0o600)
+        return beside
+
+    def _put(self, beside: Path) -> None:
         beside.replace(self.file)
         self._written = self.file.read_bytes()
         self.note(f"replace the file: {as_text(self._written)}")
 
     @contextlib.contextmanager
+    def put_and_locked(self, content: Object) -> Iterator[None]:
+        """Replace the token file by another one, which is locked already, as if its lock was taken at that moment."""
+        beside = self._written_beside(content)
+        with self._locked(beside):
+            self._put(beside)
+            yield
+
+    @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the lock of the token file, or that of its folder if there is no file (`PORTING.md`)."""
+        with self._locked(self.file if self.file.exists() else self.folder):
+            yield
+
+    @contextlib.contextmanager
+    def _locked(self, what: Path) -> Iterator[None]:
         if sys.platform == "win32":
             raise NotImplementedError("a scenario with this lock needs file locks")
         else:
-            what, flags = (self.file, os.O_RDWR) if self.file.exists() else (self.folder, os.O_RDONLY)
-            descriptor = os.open(what, flags)
+            descriptor = os.open(what, os.O_RDONLY if what.is_dir() else os.O_RDWR)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
                 self.note(f"take the lock of {what.name}")

@@ -302,8 +302,7 @@ def _(harness: Harness) -> None:
         child = harness.start("token", file=True)
         time.sleep(1.5)
         due = harness.refreshed(old, valid_for=-1)
-        harness.put(due)
-        with harness.locked():
+        with harness.put_and_locked(due):
             first.close()
             time.sleep(1)
             expect(not child.has_ended, "it waits for the lock of the new file", "it has ended")
