@@ -413,11 +413,10 @@ class Machine:
 def memory(process: Process) -> str:
     """All that a token remembers, as text."""
     state = process.token._state
-    ours, other, winner = state.snapshot, state.alternative, state.winner
+    ours, other = state.snapshot, state.alternative
     known = (
         ours.token, ours.valid.deadline, state.last_read, state.clean is ours.token, state.is_new_login,
         state.superseded, state.error, state.refused, state.server_backoff, state.store_backoff, other and other.token,
-        winner and winner.token,
     )  # fmt: skip
     return repr(known)
 

@@ -376,16 +376,20 @@ def test_a_refusal_is_not_announced_to_other_threads_before_the_store_was_read_a
     assert decide(state, FRESH, at(3600), has_store=True) == "refresh"  # and so they wait
 
 
-def test_the_first_of_two_tokens_is_saved_if_it_is_tried_after_a_refusal_of_the_second() -> None:
-    """The token of the constructor was issued later, and is refused: that of the file is used, and needs no saving."""
+def test_the_other_of_two_tokens_is_neither_used_nor_saved_before_the_server_has_accepted_it() -> None:
+    """The token of the constructor was issued later, and is refused. Then that of the file is tried, and refused."""
     state = constructed(token("a9", "r9", 100))
     script = [
         *[locked(3800), found(3800, OURS), asked(3801, refresh="r9", error=REVOKED), found(3801, OURS)],
         asked(3802, refresh="r1", error=HTTP_503),
     ]
     assert play(cycle(state, 3800).refresh(), script) is HTTP_503
-    assert state.snapshot.token == OURS
-    assert not state.is_dirty
+    assert (state.snapshot.refresh_token, state.candidate.token, state.is_dirty) == ("r9", OURS, False)
+    assert decide(state, FRESH, at(3900), has_store=True) == "refresh"
+    script = [locked(3900), found(3900, OURS), asked(3901, refresh="r1", error=REVOKED), found(3901, OURS)]
+    assert play(cycle(state, 3900).refresh(), script) is REVOKED
+    assert (state.candidate.refresh_token, state.refused, state.is_dirty) == ("r9", "r9", False)
+    assert decide(state, FRESH, at(4000), has_store=True) == "look"
 
 
 # ---- servers that give no refresh token ----------------------------------------------------------

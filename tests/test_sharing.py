@@ -745,6 +745,55 @@ def test_a_server_that_refuses_everything_for_a_while_leaves_the_newer_login_in_
     assert server.is_live(token.access_token), "the older refresh token was sent again"
 
 
+@pytest.mark.parametrize("duplicate", [copy, lambda token: pickle.loads(pickle.dumps(token))], ids=["copy", "pickle"])
+def test_a_copy_tries_the_login_that_was_set_by_hand_once_the_one_in_the_file_is_refused(
+    server: FakeGoogle, path: Path, clock: Clock, duplicate: Callable[[RefreshingToken], RefreshingToken]
+) -> None:
+    token, login = load(server, path), logged_in(server, rotates=True)
+    token.refresh_token = login.refresh_token
+    worker = duplicate(token)
+    load(server, path).refresh()  # another process, with the old login
+    clock.advance(HOUR)
+    server.script("token", Reply(400, {"error": "invalid_grant"}))
+    assert server.is_live(worker.access_token)
+    assert in_file(path) == worker.access_token
+
+
+@pytest.mark.parametrize("use", [by_default, lambda token, path: setattr(token, "scope", "b")], ids=["store", "edit"])
+def test_an_older_login_is_not_written_while_the_server_has_yet_to_accept_it(
+    server: FakeGoogle, path: Path, clock: Clock, use: Callable[[RefreshingToken, Path], None]
+) -> None:
+    old = OAuthToken.from_json(path).as_dict()
+    clock.advance(HOUR)
+    load(server, path).refresh()
+    newer = OAuthToken.from_json(path).refresh_token
+    token = RefreshingToken(client(server, rotates=True), path, **old)
+    token.refresh()
+    server.script("token", Reply(400, {"error": "invalid_grant"}), Reply(503), Reply(503), Reply(503))
+    with pytest.raises(ServerError):
+        token.refresh()
+    use(token, path)
+    clock.advance(2)
+    token.as_auth()
+    assert OAuthToken.from_json(path).refresh_token == token.refresh_token == newer
+
+
+def test_an_older_login_does_not_come_back_when_the_server_refuses_a_new_one_by_mistake(
+    server: FakeGoogle, path: Path, clock: Clock
+) -> None:
+    old, new = logged_in(server, rotates=True), logged_in(server, rotates=True)
+    values = old.as_dict()
+    values["expires_at"] -= 60
+    token = RefreshingToken(client(server, rotates=True), path, **values)
+    token.refresh()
+    new.store_token(str(path))
+    clock.advance(HOUR)
+    server.script("token", Reply(400, {"error": "invalid_grant"}))
+    with pytest.raises(InvalidGrant):
+        token.as_auth()
+    assert in_file(path) == new.as_dict()["access_token"]
+
+
 def test_saves_to_a_full_disk_back_off_to_one_a_minute_and_warn_once(
     server: FakeGoogle, path: Path, clock: Clock
 ) -> None:

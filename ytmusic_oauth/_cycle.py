@@ -28,7 +28,7 @@ explains why. A token is *dirty* while it must be saved.
           |                                           not rotating: refresh from memory, leave the store alone
     a newer token there? adopt it. Fresh now? done
           |
-    dirty? save it. Saved, or unreadable at first or now? lock and read again: a new file has a new lock
+    dirty? save it. Saved, or unreadable before or after? lock and read again: a new file has a new lock
           |
     ask the server ---- refused --------------------> another refresh token in the store? adopt it, ask once more
           |        \--- failed ---------------------> back off; return the token while it is valid, else raise
@@ -51,7 +51,7 @@ refresh token that ours replaced is older: ours is written over it. Any other re
 or another process's rotation, and wins. A confirmed login that was never saved wins, unless the server refused it. When
 a token that was made by the constructor is first compared with its store, the one issued later wins. That depends on
 the clocks of the machines that wrote them, so the other is kept, and tried if the server refuses the winner. If the
-server refuses both, the winner stays. For a copy of a login that was not saved yet, the same is true.
+server refuses both, the winner stays. A copy of a login that was not saved yet is compared in the same way.
 `store_token(path)` and `keep_in` overwrite what is in another store, because the caller asks for that.
 
 **Guaranteed**, whatever the interleaving, crash or clock: a token object never takes back any of the last 100 refresh
@@ -62,7 +62,7 @@ process got the token (for an unpickled token, only the wall clock counts).
 **No client can prevent** the loss of a login where refresh tokens rotate: the new one is lost if its response is lost,
 or if the process is killed or outlives its lease between the request and the save. While saving fails, another process
 that uses the store may send the old one, too. A new login may be written over its successor if its save succeeds but is
-reported as failed, or if the process forked before it was saved.
+reported as failed, or if the token was copied, or the process forked, before it was saved.
 
 This module decides, and `_refresher` carries it out. A `Cycle` yields a `Step`, which says what to do, and is sent an
 `Event`, which says what happened and what both clocks show. Pure: no clock, no thread, no store, no server.
@@ -107,7 +107,7 @@ def decide(state: State, goal: Goal, now: Event, *, has_store: bool) -> Task:
     if goal.rejected is not None:
         return "refresh"
     is_valid = state.snapshot.valid.covers(now.wall, now.monotonic)
-    is_refused = state.refused == state.snapshot.refresh_token
+    is_refused = state.refused == state.candidate.refresh_token
     is_blocked = now.monotonic < state.server_backoff.until and (is_valid or state.error is not None)
     if not is_blocked and not is_refused:
         return "refresh"
@@ -276,8 +276,8 @@ class Cycle:
 
         Returns the error of a malformed response that has a new refresh token: the caller saves that, then raises.
         """
-        state, asked = self._state, self._state.snapshot
-        refresh_token = asked.refresh_token
+        state, ours = self._state, self._state.snapshot
+        refresh_token = state.candidate.refresh_token
         if self._goal.rejected is None and state.refused == refresh_token and state.error is not None:
             raise state.error.copy()
         if refresh_token:
@@ -296,9 +296,9 @@ class Cycle:
             raise error
         if self._has_store and may_look:
             yield from self._reload()
-        if state.snapshot is not asked and self._goal.is_met(state.snapshot, self._now):
+        if state.snapshot is not ours and self._goal.is_met(state.snapshot, self._now):
             return None
-        if state.snapshot.refresh_token == refresh_token:
+        if state.candidate.refresh_token == refresh_token:
             # Only now: earlier, other threads would raise the refusal while another refresh token is still untried.
             may_repeat = state.refuse(error)
         if not may_repeat:
@@ -331,7 +331,7 @@ class Cycle:
 
     def _remember(self, sent: Event, refresh_token: str) -> OAuthError | None:
         """Take the response. Returns an error if it is invalid, as only that of a third-party `Credentials` can be."""
-        state, current, response = self._state, self._state.snapshot, self._now.response
+        state, current, response = self._state, self._state.candidate, self._now.response
         if current.refresh_token != refresh_token:
             return None  # the caller has set another one since: a new login
         try:
@@ -341,7 +341,7 @@ class Cycle:
             malformed.refresh_token = optional(response, "refresh_token", secret, None)
             malformed.advice = "Correct the class of the credentials."
             return malformed
-        state.supersede(snapshot)
+        state.supersede(snapshot, current)
         state.refreshes += 1
         if not snapshot.fresh.covers(self._now.wall, self._now.monotonic):
             # The new token is already due, for example because it is the old one. Do not ask again at once.
@@ -386,8 +386,8 @@ class Cycle:
         """Remember a failure. Returns whether it is of another class than the last one."""
         state = self._state
         is_news = type(state.error) is not type(error)
-        if state.refused != state.snapshot.refresh_token:  # only another refresh token lifts a refusal
-            state.error, state.refused = error.copy(), None
+        if state.refused != state.candidate.refresh_token:  # only another refresh token lifts a refusal
+            state.error = error.copy()
         state.server_backoff = state.server_backoff.after_failure(self._now.monotonic, error.retry_after)
         return is_news
 

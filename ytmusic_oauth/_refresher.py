@@ -27,8 +27,8 @@ from .store import TokenStore
 
 # A pass through the cycle: a method of `Cycle`.
 _Pass = Callable[[Cycle], Steps]
-# Which thread holds the lock of which store: acquiring it again would deadlock. And whether its refresh, which is under
-# way, may replace the refresh token.
+# The thread that holds a lock, the store (locking it again would deadlock), and whether a refresh is under way that may
+# replace the refresh token.
 _locked: Final[dict[ExitStack, tuple[tuple[object, int], TokenStore, bool]]] = {}
 
 

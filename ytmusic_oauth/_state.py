@@ -40,7 +40,7 @@ class State:
 
     __slots__ = (
         "alternative", "clean", "error", "is_new_login", "last_read", "looked_at", "refreshes", "refused",
-        "server_backoff", "snapshot", "store_backoff", "superseded", "winner",
+        "server_backoff", "snapshot", "store_backoff", "superseded",
     )  # fmt: skip
 
     def __init__(
@@ -62,11 +62,9 @@ class State:
         self.superseded: tuple[str, ...] = ()
         #: the loser of the first comparison with the store: tried if the server refuses the winner
         self.alternative: Snapshot | None = None
-        #: the winner, which the server refused, while the loser is tried; None otherwise
-        self.winner: Snapshot | None = None
         #: why the last refresh failed; None if it succeeded
         self.error: OAuthError | None = None
-        #: the refresh token that the server refused with `error`
+        #: the refresh token that the server refused
         self.refused: str | None = None
         #: how many refreshes succeeded
         self.refreshes = 0
@@ -78,20 +76,21 @@ class State:
         self.looked_at = _NEVER
 
     def __reduce__(self) -> tuple[type[State], tuple[object, ...], tuple[None, dict[str, object]]]:
-        # A copy or a pickle keeps the token and what is known of the store, but no failures. Saving a new login is left
-        # to the original: a copy would write it over what the original has obtained with it since.
-        known = (self.snapshot, self.last_read, self.clean)
-        others: dict[str, object] = {
-            "alternative": self.alternative,
-            "superseded": self.superseded,
-            "winner": self.winner,
-        }
-        return State, known, (None, others)
+        # A copy or a pickle keeps the token and what is known of the store, but no failures. It does not count as a new
+        # login, but is compared with the store: the original may have saved it, and obtained a newer one with it.
+        known = (self.snapshot, None if self.is_new_login else self.last_read, self.clean)
+        return State, known, (None, {"superseded": self.superseded, "alternative": self.alternative})
 
     @property
     def is_dirty(self) -> bool:
-        """Whether the token must be saved: it is another object than `clean`. The loser is not, before it has won."""
-        return self.winner is None and self.snapshot.token is not self.clean
+        """Whether the token must be saved: it is another object than `clean`."""
+        return self.snapshot.token is not self.clean
+
+    @property
+    def candidate(self) -> Snapshot:
+        """The token whose refresh token is to be sent: ours or, once that was refused, the alternative."""
+        is_refused = self.refused == self.snapshot.refresh_token
+        return self.alternative if is_refused and self.alternative is not None else self.snapshot
 
     def outlook(self) -> str:
         """Return a sentence that says what happens to a dirty token when the program ends."""
@@ -105,10 +104,11 @@ class State:
             )
         return " The refresh token has not changed: after a restart, the program can refresh the token again."
 
-    def supersede(self, snapshot: Snapshot) -> None:
-        """Replace the token with its successor: a response, or values that the caller has set."""
-        if self.snapshot.refresh_token not in {"", snapshot.refresh_token}:  # without one, there is nothing to remember
-            self.superseded = (*self.superseded, self.snapshot.refresh_token)[-_MOST_SUPERSEDED:]
+    def supersede(self, snapshot: Snapshot, old: Snapshot | None = None) -> None:
+        """Replace the token with the successor of `old` (ours): a response, or values that the caller has set."""
+        refresh_token = (old or self.snapshot).refresh_token
+        if refresh_token not in {"", snapshot.refresh_token}:  # without one, there is nothing to remember
+            self.superseded = (*self.superseded, refresh_token)[-_MOST_SUPERSEDED:]
         self.alternative = None
         self._replace(snapshot)
 
@@ -123,12 +123,13 @@ class State:
 
         `old` is the refresh token that was sent. The server may treat its next use as theft.
         """
-        if not isinstance(error, MalformedResponse) or self.snapshot.refresh_token != old:
+        current = self.candidate
+        if not isinstance(error, MalformedResponse) or current.refresh_token != old:
             return False
         if error.refresh_token is None:
             return False
         backoff, last_error = self.server_backoff, self.error
-        self.supersede(self.snapshot.changed(0.0, 0.0, "refresh_token", error.refresh_token))
+        self.supersede(current.changed(0.0, 0.0, "refresh_token", error.refresh_token), current)
         self.server_backoff, self.error, error.refresh_token = backoff, last_error, None
         return True
 
@@ -160,6 +161,8 @@ class State:
         else:
             is_newer = stored.refresh_token not in self.superseded
         if is_newer:
+            if not is_first_look:  # the server has accepted what won, or there is a new login
+                self.alternative = None
             self.is_new_login = False
             self._replace(stored)
             self.store_backoff = _NO_BACKOFF  # another process has saved it, so the store works
@@ -168,20 +171,13 @@ class State:
         self.last_read = stored.token
 
     def refuse(self, error: InvalidGrant) -> bool:
-        """Note that the server refused the token. Returns whether to try another one: the alternative.
-
-        If the server refuses that, too, the winner comes back. After an interrupt between two lines, the loser is not
-        saved.
-        """
-        if self.alternative is not None:
-            self.winner = self.snapshot
-            self.snapshot, self.alternative = self.alternative, None
-            return True
-        if self.winner is not None:
-            self.snapshot = self.winner
-            self.winner = None
-        self.error, self.refused = error.copy(), self.snapshot.refresh_token
-        return False
+        """Note that the server refused the candidate. Returns whether there is another one."""
+        if self.candidate is not self.snapshot:
+            self.alternative = None
+        self.refused = self.snapshot.refresh_token
+        if self.alternative is None:
+            self.error = error.copy()
+        return self.alternative is not None
 
     def saved_as(self, token: RefreshableTokenDict) -> None:
         """Note that the store has these values now."""
@@ -197,12 +193,11 @@ class State:
         self.is_new_login = there.is_new_login or is_newer_login
         self.last_read, self.clean = there.last_read, there.clean
         self.store_backoff = there.store_backoff
-        self.alternative = self.winner = None
+        self.alternative = None
         if isinstance(self.error, TokenStoreError):
             self.error, self.server_backoff = None, _NO_BACKOFF
 
     def _replace(self, snapshot: Snapshot) -> None:
-        self.winner = None
         self.snapshot = snapshot
         self.error = self.refused = None
         self.server_backoff = _NO_BACKOFF

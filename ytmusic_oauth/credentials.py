@@ -67,7 +67,7 @@ class OAuthCredentials(Credentials):
 
     Every method makes a request and may raise `TransportError`, `RateLimited`, `ServerError`, `BadOAuthClient`,
     `UnauthorizedOAuthClient` and `MalformedResponse`; each lists what else it raises. Methods raise
-    `ValueError` for such an argument.
+    `ValueError` for an argument that can never work.
     """
 
     def __init__(

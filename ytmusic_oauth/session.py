@@ -3,7 +3,7 @@
 
 `transport.UrllibSession` is ours. `requests` and `httpx` are told not to follow redirects, and a response that came
 through one is rejected. What a `requests.Session` or an `httpx.Client` receives is read here, up to 1 MiB and within
-the time; but sending, receiving the headers and any single read may take the whole timeout. Opens no socket itself.
+the time; but sending, receiving the headers, and each read may each take the whole timeout. Opens no socket itself.
 """
 
 from __future__ import annotations

@@ -198,10 +198,7 @@ func (c *Cycle) refreshOnce() *OAuthError {
 			break
 		}
 		// Before the request, which may fail: the current refresh token may be in memory only.
-		if c.state.isUnsaved() {
-			c.saveUnless(nil)
-		}
-		if c.state.isUnsaved() && c.unreadable == nil {
+		if c.state.isUnsaved() && !c.saveUnless(nil) && c.unreadable == nil {
 			break
 		}
 		if isEnough(c.state.snapshot, c.goal, c.now) {
@@ -263,8 +260,8 @@ func (c *Cycle) settle() *OAuthError {
 // ask asks the server; once more if the refresh token was refused and another one turned up. An error that is not final
 // is that of a response that is malformed except for its new refresh token, which is to be saved first.
 func (c *Cycle) ask(mayLook, mayRepeat bool) (err *OAuthError, isFinal bool) {
-	state, asked := c.state, c.state.snapshot
-	refreshToken := asked.token.RefreshToken
+	state, ours := c.state, c.state.snapshot
+	refreshToken := state.candidate().token.RefreshToken
 	if c.goal.rejected == nil && state.isRefused() && state.err != nil {
 		return state.err, true
 	}
@@ -294,10 +291,10 @@ func (c *Cycle) ask(mayLook, mayRepeat bool) (err *OAuthError, isFinal bool) {
 	if c.hasStore && mayLook {
 		c.reload(lookAgain)
 	}
-	if state.snapshot != asked && isEnough(state.snapshot, c.goal, c.now) {
+	if state.snapshot != ours && isEnough(state.snapshot, c.goal, c.now) {
 		return nil, false
 	}
-	if state.token().RefreshToken == refreshToken {
+	if state.candidate().token.RefreshToken == refreshToken {
 		mayRepeat = state.refuse(err) // not earlier: other callers would be told to log in again
 	}
 	if mayRepeat {
@@ -341,14 +338,15 @@ func (c *Cycle) checkLease(seconds float64) *OAuthError {
 // remember takes the response. Returns what is wrong with it, or nil.
 func (c *Cycle) remember(sent event, refreshToken string) *OAuthError {
 	// The caller has set another one meanwhile: a new login.
-	if c.state.token().RefreshToken != refreshToken {
+	candidate := c.state.candidate()
+	if candidate.token.RefreshToken != refreshToken {
 		return nil
 	}
-	snapshot, err := refreshed(c.state.snapshot, sent.wall, sent.monotonic, c.now.response)
+	snapshot, err := refreshed(candidate, sent.wall, sent.monotonic, c.now.response)
 	if err != nil {
 		return failure("malformed", OAuthError{Problem: "The credentials returned no token: " + err.Error(), Key: err.Key})
 	}
-	c.state.supersede(snapshot)
+	c.state.supersede(snapshot, candidate)
 	c.state.responses++
 	// A server that repeats itself is not asked again at once.
 	if !snapshot.fresh.covers(c.now.wall, c.now.monotonic) {
@@ -357,19 +355,21 @@ func (c *Cycle) remember(sent event, refreshToken string) *OAuthError {
 	return nil
 }
 
-// saveUnless saves the token, unless the store has a problem. A later cycle tries again after a failure.
-func (c *Cycle) saveUnless(problem *OAuthError) {
+// saveUnless saves the token, unless the store has a problem. It returns whether that worked; if not, a later cycle
+// tries again.
+func (c *Cycle) saveUnless(problem *OAuthError) bool {
 	if problem == nil {
 		problem = c.swap()
 	}
 	if problem == nil {
 		c.warning = nil // an earlier save of this pass may have failed
-		return
+		return true
 	}
 	if c.state.storeBackoff.failures == 0 {
 		c.warning = &warnStep{problem, "The new token is in memory only until it can be saved."}
 	}
 	c.state.storeBackoff = c.state.storeBackoff.afterFailure(c.now.monotonic, nil)
+	return false
 }
 
 // swap compares and swaps, until the store has the newer token. Returns the problem, or nil.
@@ -416,7 +416,7 @@ func (c *Cycle) backOff(err *OAuthError) bool {
 	state := c.state
 	isNews := state.err == nil || state.err.Name != err.Name
 	if !state.isRefused() { // only another refresh token lifts a refusal
-		state.err, state.refused = err, nil
+		state.err = err
 	}
 	state.serverBackoff = state.serverBackoff.afterFailure(c.now.monotonic, err.RetryAfter)
 	return isNews

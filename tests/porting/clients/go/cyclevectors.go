@@ -29,7 +29,6 @@ type rememberedGiven struct {
 	NewLogin      bool `json:"new_login"`
 	Superseded    []string
 	Other         json.RawMessage
-	Winner        json.RawMessage
 	Error         *errorGiven
 	Refused       *string
 	ServerBackoff *backoffGiven `json:"server_backoff"`
@@ -100,10 +99,6 @@ func (r rememberedGiven) state(now event, hasStore bool) *State {
 	if r.Other != nil {
 		state.other = snapshotOf(tokenGiven(r.Other), now.wall, now.monotonic)
 	}
-	if r.Winner != nil {
-		state.winner = snapshotOf(tokenGiven(r.Winner), now.wall, now.monotonic)
-		state.saved = &state.winner.token
-	}
 	state.isNewLogin, state.superseded, state.err, state.refused = r.NewLogin, r.Superseded, r.Error.made(), r.Refused
 	state.serverBackoff, state.storeBackoff = r.ServerBackoff.made(), r.StoreBackoff.made()
 	state.lookedAt = valueOr(r.LookedAt, math.Inf(-1))
@@ -141,9 +136,6 @@ func rememberedOf(state *State, hasStore bool) object {
 	}
 	if state.other != nil {
 		remembered["other"] = changesOf(state.other.token)
-	}
-	if state.winner != nil {
-		remembered["winner"] = changesOf(state.winner.token)
 	}
 	if state.err != nil {
 		remembered["error"] = described(state.err)

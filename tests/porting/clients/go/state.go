@@ -78,9 +78,8 @@ type State struct {
 	saved         *Token
 	isNewLogin    bool        // a confirmed login that was never saved
 	other         *Snapshot   // of a token in the store and one made by hand, the one that was not taken
-	winner        *Snapshot   // the one that was taken, which the server refused, while the other is tried
 	err           *OAuthError // why the last refresh failed; nil if it did not
-	refused       *string     // the refresh token that the server refused with `err`
+	refused       *string     // the refresh token that the server refused
 	superseded    []string    // the refresh tokens that ours replaced, the last ones
 	responses     int         // how many refreshes succeeded
 	serverBackoff Backoff     // after failed refreshes
@@ -96,18 +95,20 @@ func newState(snapshot *Snapshot) *State {
 
 func (s *State) token() *Token { return &s.snapshot.token }
 
-// isUnsaved says whether the token has to be saved. The loser has not, before it has won.
-func (s *State) isUnsaved() bool { return s.winner == nil && s.saved != s.token() }
+// isUnsaved says whether the token has to be saved.
+func (s *State) isUnsaved() bool { return s.saved != s.token() }
 
 // isDifferent says whether the token in the store has other values than ours.
 func (s *State) isDifferent() bool { return s.seen == nil || *s.seen != *s.token() }
 
-// isRefused says whether the server has refused our refresh token.
-func (s *State) isRefused() bool { return s.refused != nil && *s.refused == s.token().RefreshToken }
+// isRefused says whether the server has refused the candidate, and there is no other one.
+func (s *State) isRefused() bool {
+	return s.refused != nil && *s.refused == s.candidate().token.RefreshToken
+}
 
-// supersede replaces the token by one that comes after it: a response, or what the caller says.
-func (s *State) supersede(snapshot *Snapshot) {
-	if old := s.token().RefreshToken; old != "" && snapshot.token.RefreshToken != old {
+// supersede replaces the token by the one that comes after `replaced`: a response, or what the caller says.
+func (s *State) supersede(snapshot, replaced *Snapshot) {
+	if old := replaced.token.RefreshToken; old != "" && snapshot.token.RefreshToken != old {
 		s.superseded = append(append([]string{}, s.superseded...), old)
 		if extra := len(s.superseded) - mostSuperseded; extra > 0 {
 			s.superseded = s.superseded[extra:]
@@ -121,21 +122,22 @@ func (s *State) setByHand(snapshot *Snapshot) {
 	if snapshot.token.RefreshToken != s.token().RefreshToken {
 		s.isNewLogin = true
 	}
-	s.supersede(snapshot)
+	s.supersede(snapshot, s.snapshot)
 }
 
 // rotate keeps the new refresh token of a malformed response beside the old access token, and says whether it has one.
 // `old` is the refresh token that was sent. The server may take it for stolen now.
 func (s *State) rotate(now event, old string, err *OAuthError) bool {
-	if err.refreshToken == nil || s.token().RefreshToken != old {
+	candidate := s.candidate()
+	if err.refreshToken == nil || candidate.token.RefreshToken != old {
 		return false
 	}
-	rotated, invalid := changed(s.snapshot, now.wall, now.monotonic, object{"refresh_token": err.refreshToken()})
+	rotated, invalid := changed(candidate, now.wall, now.monotonic, object{"refresh_token": err.refreshToken()})
 	if invalid != nil {
 		return false
 	}
 	backoff := s.serverBackoff
-	s.supersede(rotated)
+	s.supersede(rotated, candidate)
 	s.serverBackoff = backoff
 	err.refreshToken = nil
 	return true
@@ -180,6 +182,9 @@ func (s *State) settle(there *Snapshot, now event, rejected *string) {
 		isNewer = !isSuperseded
 	}
 	if isNewer {
+		if !isFirstLook {
+			other = nil // the server has accepted what won, or there is a new login
+		}
 		s.replace(there)
 		s.other, s.isNewLogin, s.storeBackoff = other, false, noBackoff
 	}
@@ -188,18 +193,24 @@ func (s *State) settle(there *Snapshot, now event, rejected *string) {
 	}
 }
 
-// refuse notes that the server refused the token. It returns whether to try the other one. If the server refuses both,
-// the winner stays.
+// candidate is the token whose refresh token is to be sent: ours or, once that was refused, the other one.
+func (s *State) candidate() *Snapshot {
+	if s.other != nil && s.refused != nil && *s.refused == s.token().RefreshToken {
+		return s.other
+	}
+	return s.snapshot
+}
+
+// refuse notes that the server refused the candidate. It returns whether there is another one.
 func (s *State) refuse(err *OAuthError) bool {
-	if s.other != nil {
-		s.snapshot, s.other, s.winner = s.other, nil, s.snapshot
-		return true
+	if s.candidate() != s.snapshot {
+		s.other = nil
 	}
-	if s.winner != nil {
-		s.snapshot, s.winner = s.winner, nil
+	s.refused = &s.token().RefreshToken
+	if s.other == nil {
+		s.err = err
 	}
-	s.err, s.refused = err, &s.token().RefreshToken
-	return false
+	return s.other != nil
 }
 
 // savedAs notes that the store has these values now.
@@ -210,7 +221,7 @@ func (s *State) savedAs(token *Token) {
 }
 
 func (s *State) replace(snapshot *Snapshot) {
-	s.snapshot, s.err, s.refused, s.other, s.winner, s.serverBackoff = snapshot, nil, nil, nil, nil, noBackoff
+	s.snapshot, s.err, s.refused, s.other, s.serverBackoff = snapshot, nil, nil, nil, noBackoff
 }
 
 // issuedAt assumes a lifetime of 3600 s if it is not known.

@@ -27,10 +27,6 @@ function stateOf({ token, loaded_at, unsaved, new_login, ...given }, now, hasSto
   const state = new State(ours, { seen, isDirty: unsaved, isNewLogin: new_login });
   state.superseded = given.superseded ?? [];
   state.alternative = given.other ? snapshot(now.wall, now.monotonic, tokenOf(given.other)) : null;
-  if (given.winner) {
-    state.winner = snapshot(now.wall, now.monotonic, tokenOf(given.winner));
-    state.clean = state.winner.token;
-  }
   state.error = given.error ? madeFrom(given.error) : null;
   state.refused = given.refused ?? null;
   state.serverBackoff = { ...NO_BACKOFF, ...given.server_backoff };
@@ -47,7 +43,6 @@ function rememberedOf(state, hasStore) {
   if (hasStore && state.isNewLogin) remembered.new_login = true;
   if (hasStore && state.superseded.length > 0) remembered.superseded = state.superseded;
   if (state.alternative) remembered.other = changesOf(state.alternative.token);
-  if (state.winner) remembered.winner = changesOf(state.winner.token);
   if (state.error) remembered.error = described(state.error);
   if (state.refused !== null) remembered.refused = state.refused;
   for (const [name, { failures, until }] of [["server", state.serverBackoff], ["store", state.storeBackoff]]) {

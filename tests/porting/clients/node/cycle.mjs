@@ -44,7 +44,7 @@ export function decide(state, goal, now, hasStore) {
   }
   if (goal.rejected !== null) return "refresh";
   const isValid = covers(state.snapshot.valid, now.wall, now.monotonic);
-  const isRefused = state.refused === state.snapshot.token.refresh_token;
+  const isRefused = state.refused === state.candidate.token.refresh_token;
   const isBlocked = now.monotonic < state.serverBackoff.until && (isValid || state.error !== null);
   if (!isBlocked && !isRefused) return "refresh";
   if (isValid && !isRefused) return "return";
@@ -171,8 +171,8 @@ export class Cycle {
       if (problem !== null && this.#rotates) throw problem.with({ retryable: true });
       if (!maySave || problem !== null || !(state.isDirty || this.#hasWaited)) break;
       // Before the request, which may fail: the current refresh token may be in memory only.
-      if (state.isDirty) yield* this.#save(null);
-      if (state.isDirty && this.#unreadable === null) break;
+      const isSaved = !state.isDirty || (yield* this.#save(null));
+      if (!isSaved && this.#unreadable === null) break;
       if (isEnough(state.snapshot, this.#goal, this.#now)) return;
       // The save may have released the lock, as that of a file does; or another program is writing, and what was locked
       // is no longer there: lock and read once more.
@@ -222,8 +222,8 @@ export class Cycle {
    */
   *#ask(mayLook, mayRepeat = true) {
     const state = this.#state;
-    const asked = state.snapshot;
-    const refreshToken = asked.token.refresh_token;
+    const ours = state.snapshot;
+    const refreshToken = state.candidate.token.refresh_token;
     if (this.#goal.rejected === null && state.refused === refreshToken && state.error) throw state.error;
     let error;
     if (refreshToken) {
@@ -239,9 +239,9 @@ export class Cycle {
     if (error === null || state.rotate(this.#now, refreshToken, error)) return error;
     if (error.type !== "invalid_grant") throw error;
     if (this.#hasStore && mayLook) yield* this.#reload();
-    if (state.snapshot !== asked && isEnough(state.snapshot, this.#goal, this.#now)) return null;
+    if (state.snapshot !== ours && isEnough(state.snapshot, this.#goal, this.#now)) return null;
     // Not earlier: other tasks would tell their callers to log in again.
-    if (state.snapshot.token.refresh_token === refreshToken ? state.refuse(error) : mayRepeat) {
+    if (state.candidate.token.refresh_token === refreshToken ? state.refuse(error) : mayRepeat) {
       return yield* this.#ask(mayLook, false);
     }
     throw error;
@@ -275,10 +275,11 @@ export class Cycle {
   #remember(sent, refreshToken) {
     const state = this.#state;
     // The caller has set another one meanwhile: a new login.
-    if (state.snapshot.token.refresh_token !== refreshToken) return null;
+    const { candidate } = state;
+    if (candidate.token.refresh_token !== refreshToken) return null;
     const { wall, monotonic, response } = this.#now;
     try {
-      state.supersede(refreshed(state.snapshot, sent.wall, sent.monotonic, response));
+      state.supersede(refreshed(candidate, sent.wall, sent.monotonic, response), candidate);
     } catch (error) {
       if (!(error instanceof FieldError)) throw error;
       const problem = `The credentials returned no token: ${error.message}`;
@@ -292,18 +293,19 @@ export class Cycle {
     return null;
   }
 
-  /** Save the token, unless the store has a problem. A failure is not thrown: a later cycle tries again. */
+  /** Save the token, unless the store has a problem. Returns whether that worked; if not, a later cycle tries again. */
   *#save(storeProblem) {
     const state = this.#state;
     const problem = storeProblem ?? (yield* this.#swap());
     if (problem === null) {
       this.#warning = null; // an earlier save of this pass may have failed
-      return;
+      return true;
     }
     if (state.storeBackoff.failures === 0) {
       this.#warning = warn(problem, "The new token is in memory only until it can be saved.");
     }
     state.storeBackoff = afterFailure(state.storeBackoff, this.#now.monotonic);
+    return false;
   }
 
   /** Compare and swap, until the store has the newer token. Returns the problem, or null. */
@@ -337,10 +339,8 @@ export class Cycle {
   #backOff(error) {
     const state = this.#state;
     const isNews = state.error?.type !== error.type;
-    if (state.refused !== state.snapshot.token.refresh_token) { // only another refresh token lifts a refusal
-      state.error = error;
-      state.refused = null;
-    }
+    // Only another refresh token lifts a refusal.
+    if (state.refused !== state.candidate.token.refresh_token) state.error = error;
     state.serverBackoff = afterFailure(state.serverBackoff, this.#now.monotonic, error.retryAfter);
     return isNews;
   }

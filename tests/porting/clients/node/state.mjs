@@ -54,11 +54,9 @@ export function afterFailure({ failures }, monotonic, retryAfter = null) {
 export class State {
   /** @type {?Snapshot} of a token in the store and one made by the constructor, the one that was not taken */
   alternative = null;
-  /** @type {?Snapshot} the one that was taken, which the server refused, while the other is tried */
-  winner = null;
   /** @type {?OAuthError} why the last refresh failed; null if it did not */
   error = null;
-  /** @type {?string} the refresh token that the server refused with `error` */
+  /** @type {?string} the refresh token that the server refused */
   refused = null;
   /** @type {string[]} the refresh tokens that ours replaced, the last ones */
   superseded = [];
@@ -83,14 +81,19 @@ export class State {
     this.isNewLogin = isNewLogin;
   }
 
-  /** Whether the token must be saved: its values are not those of `clean`. The loser is not, before it has won. */
+  /** Whether the token must be saved: its values are not those of `clean`. */
   get isDirty() {
-    return this.winner === null && this.snapshot.token !== this.clean;
+    return this.snapshot.token !== this.clean;
   }
 
-  /** Replace the token with its successor: a response, or values that the caller has set. */
-  supersede(snapshot) {
-    const { refresh_token: old } = this.snapshot.token;
+  /** The token whose refresh token is to be sent: ours or, once that was refused, the alternative. */
+  get candidate() {
+    return (this.refused === this.snapshot.token.refresh_token && this.alternative) || this.snapshot;
+  }
+
+  /** Replace the token with the successor of `replaced` (ours): a response, or values that the caller has set. */
+  supersede(snapshot, replaced = this.snapshot) {
+    const { refresh_token: old } = replaced.token;
     const isReplaced = old && snapshot.token.refresh_token !== old;
     if (isReplaced) this.superseded = [...this.superseded, old].slice(-MOST_SUPERSEDED);
     this.#replace(snapshot);
@@ -108,9 +111,9 @@ export class State {
    */
   rotate({ wall, monotonic }, old, error) {
     const { refreshToken } = error;
-    if (refreshToken === null || this.snapshot.token.refresh_token !== old) return false;
-    const { serverBackoff } = this;
-    this.supersede(changed(this.snapshot, wall, monotonic, { refresh_token: refreshToken }));
+    const { candidate, serverBackoff } = this;
+    if (refreshToken === null || candidate.token.refresh_token !== old) return false;
+    this.supersede(changed(candidate, wall, monotonic, { refresh_token: refreshToken }), candidate);
     this.serverBackoff = serverBackoff;
     error.refreshToken = null;
     return true;
@@ -144,7 +147,7 @@ export class State {
       isNewer = !this.superseded.includes(refreshToken);
     }
     if (isNewer) {
-      const { alternative } = this;
+      const alternative = isFirstLook ? this.alternative : null; // else the server has accepted what won
       this.#replace(there);
       this.alternative = alternative;
       this.isNewLogin = false;
@@ -154,19 +157,12 @@ export class State {
     if (isNewer || !isFirstLook) this.clean = there.token;
   }
 
-  /** Note that the server refused the token. Returns whether to try the other one. After both, the winner stays. */
+  /** Note that the server refused the candidate. Returns whether there is another one. */
   refuse(error) {
-    if (this.alternative !== null) {
-      this.winner = this.snapshot;
-      this.snapshot = this.alternative;
-      this.alternative = null;
-      return true;
-    }
-    this.snapshot = this.winner ?? this.snapshot;
-    this.winner = null;
-    this.error = error;
+    if (this.candidate !== this.snapshot) this.alternative = null;
     this.refused = this.snapshot.token.refresh_token;
-    return false;
+    if (this.alternative === null) this.error = error;
+    return this.alternative !== null;
   }
 
   /** Note that the store has these values now. */
@@ -188,7 +184,6 @@ export class State {
     this.error = null;
     this.refused = null;
     this.alternative = null;
-    this.winner = null;
     this.serverBackoff = NO_BACKOFF;
   }
 }

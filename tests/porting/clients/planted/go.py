@@ -46,23 +46,19 @@ BREAKS: Final = (
         "a file that the user has removed is written again", "cycle-*",
     ),
     Planted(
-        "state.go", "refuse", "if s.other != nil {", "if false {",
+        "state.go", "candidate", "s.other != nil &&", "false &&",
         "of two logins, the second one is not tried after the first was refused", "cycle-adopting/*",
     ),
     Planted(
-        "state.go", "isUnsaved", "s.winner == nil && ", "",
-        "an older login is saved before the server has accepted it", "cycle-adopting/made-by-*",
+        "state.go", "rotate", "candidate := s.candidate()", "candidate := s.snapshot",
+        "a used refresh token is kept, of a login that the server has accepted", "cycle-adopting/other-*",
     ),
     Planted(
-        "state.go", "refuse", "s.snapshot, s.winner = s.winner, nil", "s.winner = nil",
-        "an older login stays in use after the server has refused both", "cycle-adopting/made-by-*",
+        "state.go", "settle", "if !isFirstLook {", "if false {",
+        "a server's mistake brings an older login back", "cycle-adopting/other-is-forgotten-*",
     ),
     Planted(
-        "cycle.go", "ask", "state.snapshot != asked && ", "",
-        "a login that has ended counts as refreshed", "cycle-adopting/made-by-*",
-    ),
-    Planted(
-        "cycle.go", "refreshOnce", "c.state.isUnsaved() && c.unreadable == nil", "c.state.isUnsaved()",
+        "cycle.go", "refreshOnce", "&& c.unreadable == nil", "",
         "after a failed save, a used refresh token is sent without a look", "cycle-saving/failed-save-*",
     ),
     Planted(
@@ -86,7 +82,7 @@ BREAKS: Final = (
         "a request outlives the lease, and another process sends the second one", "cycle-locking/*",
     ),
     Planted(
-        "cycle.go", "remember", "if c.state.token().RefreshToken != refreshToken {", "if false {",
+        "cycle.go", "remember", "if candidate.token.RefreshToken != refreshToken {", "if false {",
         "a login that was set during a request is overwritten by its response", "cycle-asking/*",
     ),
     Planted(

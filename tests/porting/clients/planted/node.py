@@ -133,19 +133,20 @@ BREAKS: Final = (
         "a refresh token that was refused is sent again", "cycle-*",
     ),
     Planted(
-        "state.mjs", "isDirty", "this.winner === null &&", "",
-        "an older login is saved before the server has accepted it", "cycle-adopting/made-by-*",
+        "state.mjs", "refuse", "if (this.candidate !== this.snapshot)", "if (true)",
+        "of two logins, the second one is not tried after the first was refused", "cycle-adopting/made-by-*",
     ),
     Planted(
-        "state.mjs", "refuse", "this.snapshot = this.winner ?? this.snapshot;", "",
-        "an older login stays in use after the server has refused both", "cycle-adopting/made-by-*",
+        "state.mjs", "reconcile", "const alternative = isFirstLook ? this.alternative : null;",
+        "const { alternative } = this;",
+        "a server's mistake brings an older login back", "cycle-adopting/other-is-forgotten-*",
     ),
     Planted(
-        "cycle.mjs", "*#ask", "state.snapshot !== asked && isEnough", "isEnough",
-        "a login that has ended counts as refreshed", "cycle-adopting/made-by-*",
+        "cycle.mjs", "#remember", "const { candidate } = state;", "const candidate = state.snapshot;",
+        "the login that the server has accepted is lost", "cycle-adopting/*",
     ),
     Planted(
-        "cycle.mjs", "*#refresh", "state.isDirty && this.#unreadable === null", "state.isDirty",
+        "cycle.mjs", "*#refresh", "!isSaved && this.#unreadable === null", "!isSaved",
         "after a failed save, a used refresh token is sent without a look", "cycle-saving/failed-save-*",
     ),
     Planted(
@@ -265,10 +266,6 @@ BREAKS: Final = (
     Planted(
         "validation.mjs", "optionalSecret", "/^[ -~]*$/", "/^[ -~]*\\n?$/",
         "a line break in a refresh token is sent, and the login is lost", "invalid-fields/refresh-token-with-a-final-*",
-    ),
-    Planted(
-        "state.mjs", "reconcile", "this.alternative = alternative;", "",
-        "the other login is forgotten at the next refresh", "cycle-adopting/other-is-kept-*",
     ),
     Planted(
         "state.mjs", "reconcile", "!covers(ours.fresh, wall, monotonic)", "!covers(ours.valid, wall, monotonic)",

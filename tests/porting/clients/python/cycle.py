@@ -62,9 +62,6 @@ def _state(given: Object, now: Event, *, has_store: bool) -> State:
     state.superseded = tuple(map(str, as_list(given.get("superseded", []))))
     if "other" in given:
         state.alternative = Snapshot(now.wall, now.monotonic, _token_dict(as_object(given["other"])))
-    if "winner" in given:
-        state.winner = Snapshot(now.wall, now.monotonic, _token_dict(as_object(given["winner"])))
-        state.clean = state.winner.token
     state.error = made_from(as_object(given["error"])) if "error" in given else None
     state.refused = text_at(given, "refused", "") if "refused" in given else None
     state.server_backoff = _backoff(given, "server_backoff")
@@ -85,8 +82,6 @@ def _remembered(state: State, *, has_store: bool) -> Object:
         remembered["superseded"] = [*state.superseded]
     if state.alternative is not None:
         remembered["other"] = _changes(state.alternative.token)
-    if state.winner is not None:
-        remembered["winner"] = _changes(state.winner.token)
     if state.error is not None:
         remembered["error"] = described(state.error)
     if state.refused is not None:

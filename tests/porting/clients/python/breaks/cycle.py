@@ -184,8 +184,8 @@ def _(state: State, error: InvalidGrant) -> bool:
     caught_by="cycle-adopting/made-by-*",
 )
 def _(state: State, error: InvalidGrant) -> bool:
-    if state.alternative is None:
-        state.winner = None
+    if state.candidate is not state.snapshot:
+        state.snapshot = state.candidate
     return refuse(state, error)
 
 
@@ -303,6 +303,6 @@ def _(cycle: Cycle) -> Steps:
 
 
 @replaces(supersede, "a token that the program sets forgets which refresh tokens are used up", caught_by="cycle-*")
-def _(state: State, snapshot: Snapshot) -> None:
-    supersede(state, snapshot)
+def _(state: State, snapshot: Snapshot, old: Snapshot | None = None) -> None:
+    supersede(state, snapshot, old)
     state.superseded = ()
