@@ -146,7 +146,7 @@ func (s *State) rotate(now event, old string, err *OAuthError) bool {
 // settle decides between our token and the one in the store, and takes the newer one.
 func (s *State) settle(there *Snapshot, now event, rejected *string) {
 	ours, isChanged := s.snapshot, s.isUnsaved()
-	isFirstLook, isRefused := s.seen == nil, s.isRefused()
+	isFirstLook, isRefused := s.seen == nil, s.refused != nil && *s.refused == ours.token.RefreshToken
 	if s.seen != nil && *s.seen == there.token {
 		return
 	}
