@@ -1222,6 +1222,18 @@ def test_the_check_passes_while_another_thread_has_the_lock(file: Path) -> None:
     assert checked == [True]
 
 
+def test_a_file_that_is_moved_away_during_the_check_is_no_problem(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The refresh would fail for good, with a folder that seems to be missing."""
+
+    def moved_away(target: str) -> bool:
+        file.rename(file.with_name("elsewhere"))
+        return False
+
+    monkeypatch.setattr("ytmusic_oauth._file_write.can_write_in_place", moved_away)
+    FileStore(file).check_room()
+    assert [each.name for each in file.parent.iterdir()] == ["elsewhere"]
+
+
 @needs_root
 @pytest.mark.parametrize("attribute", ["i", "a"], ids=["immutable", "append only"])
 def test_the_check_finds_a_file_that_may_not_be_changed(file: Path, attribute: str) -> None:

@@ -161,7 +161,8 @@ class FileStore:
                     if status is not None and not _file_write.can_write_in_place(target):
                         if not hasattr(os, "link"):  # WebAssembly
                             raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-                        os.link(target, trial)  # fails for a file that is mounted by itself, or immutable
+                        with suppress(FileNotFoundError):  # another program has just moved it away
+                            os.link(target, trial)  # fails for a file that is mounted by itself, or immutable
                     os.replace(temporary, trial)
             except OSError as error:
                 if status is None or error.errno not in NO_RENAME:
