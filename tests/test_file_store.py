@@ -1966,6 +1966,21 @@ def test_a_file_is_removed_only_if_it_still_has_the_content(file: Path) -> None:
     assert not store.remove(OLD_BYTES.decode())
 
 
+def test_a_file_that_another_program_removes_at_the_same_time_is_removed(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new login, which removes the OAuth client of the last one, would not be saved."""
+    unlink = os.unlink
+
+    def twice(path: str) -> None:
+        unlink(path)
+        unlink(path)
+
+    monkeypatch.setattr(os, "unlink", twice)
+    assert FileStore(file).remove(OLD_BYTES.decode())
+    assert not file.exists()
+
+
 def test_a_file_that_cannot_be_removed_is_emptied(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It alone is mounted into a container."""
     monkeypatch.setattr(os, "unlink", failing(errno.EBUSY))

@@ -232,7 +232,7 @@ def test_a_module_starts_with_its_license_and_a_docstring(name: str) -> None:
 
 
 # Of the whole package. A larger number needs a reason in the commit that changes it.
-MOST_LINES_OF_CODE: Final = 4400
+MOST_LINES_OF_CODE: Final = 4401
 
 
 def test_the_package_stays_small() -> None:

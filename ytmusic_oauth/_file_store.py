@@ -94,7 +94,8 @@ class FileStore:
             return False
         with self._naming_the_file("The file cannot be removed"):
             try:
-                os.unlink(target)
+                with suppress(FileNotFoundError):  # another program has just removed it
+                    os.unlink(target)
                 _file_write.sync_folder(target)
             except OSError as error:
                 if error.errno not in NO_RENAME:
