@@ -924,6 +924,18 @@ def test_a_copy_knows_the_store_and_what_was_superseded_but_no_failure() -> None
     assert not saved_state.is_dirty
 
 
+def test_a_copy_of_an_unsaved_login_is_compared_with_the_store_as_if_it_had_not_seen_it() -> None:
+    """The original may have saved the login, and obtained a newer one with it."""
+    state = loaded()
+    state.set_by_hand(state.snapshot.changed(NOON, BOOTED, "refresh_token", "r9"))
+    for duplicate in (copy.copy(state), copy.deepcopy(state), pickle.loads(pickle.dumps(state))):
+        assert (duplicate.last_read, duplicate.is_new_login, duplicate.is_dirty) == (None, False, True)
+        duplicate.reconcile(snapshot(token("a2", "r2", 5)), NOON + 10, BOOTED + 10)
+        assert (duplicate.snapshot.refresh_token, duplicate.candidate.refresh_token) == ("r2", "r2")
+        assert duplicate.refuse(REVOKED)
+        assert duplicate.candidate.refresh_token == "r9"
+
+
 def test_a_move_forgets_the_failures_of_the_old_store_and_keeps_those_of_the_server() -> None:
     there = State(snapshot(OURS), last_read=OURS, clean=OURS)
     there.store_backoff = Backoff(1, BOOTED + 1)
