@@ -597,7 +597,9 @@ def test_a_session_that_takes_no_timeout_is_a_mistake_of_the_program() -> None:
                 raise TypeError("post() got an unexpected keyword argument 'timeout'")
             return Reply()
 
-    with pytest.raises(TransportError, match=r"TypeError.* must take `data`, `headers` and `timeout`") as raised:
+    with pytest.raises(
+        TransportError, match=r"^The session failed with TypeError.* must take `data`, `headers` and `timeout`"
+    ) as raised:
         send(Misfit(), REQUEST)
     assert not raised.value.retryable
 

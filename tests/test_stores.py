@@ -1125,9 +1125,11 @@ def test_a_read_that_returns_no_text_is_an_error_that_names_the_store(
 ) -> None:
     token = RefreshingToken.load(server, store)
     monkeypatch.setattr(store, "read", lambda: b"bytes")
-    for use in (token.refresh, lambda: RefreshingToken.load(server, store)):
-        with pytest.raises(TokenStoreError, match=r"^Memory\.read must return str or None\."):
-            use()
+    with pytest.raises(TokenStoreError, match=r"^Memory\.read must return str or None\."):
+        token.refresh()
+    problem = r"^Memory\.read must return str or None\. Correct the class of the store\.$"
+    with pytest.raises(TokenStoreError, match=problem):
+        RefreshingToken.load(server, store)
 
 
 # ---- processes -------------------------------------------------------------------------------------
