@@ -1242,11 +1242,15 @@ def test_the_end_of_the_program_waits_for_its_own_rotating_refreshes_and_not_for
     assert sum(clock.slept) == pytest.approx(LOCK_WAIT, abs=0.1)
 
 
-def test_while_a_rotating_refresh_is_under_way_the_end_of_the_program_would_wait(server: Server, store: Memory) -> None:
+@pytest.mark.parametrize("rotates", [True, False])
+def test_only_while_a_rotating_refresh_is_under_way_the_end_of_the_program_would_wait(
+    server: Server, store: Memory, monkeypatch: pytest.MonkeyPatch, rotates: bool
+) -> None:
     seen: list[object] = []
+    monkeypatch.setattr(_refresher, "_rotates", lambda credentials: rotates)
     server.meanwhile = lambda: seen.append(_refresher._is_rotating())
     RefreshingToken.load(server, store).refresh()
-    assert seen == [True]
+    assert seen == [rotates]
     assert not _refresher._locked
 
 
