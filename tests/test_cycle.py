@@ -280,6 +280,26 @@ def test_after_an_interrupt_a_response_is_kept_and_saved_under_the_lock(is_locke
     assert play(cycle(loaded({**OURS, "refresh_token": ""}), EXPIRED).rescue(is_locked=True), []) is None
 
 
+def test_after_an_interrupt_the_response_to_the_other_of_two_tokens_is_kept() -> None:
+    """Ctrl-C between any two lines: the old refresh token of that login is used up."""
+
+    def interrupted(left: int) -> int:
+        state, after = constructed(token("a9", "r9", 100)), token("a2", "r2", 3800)
+        state.last_read, state.alternative, state.refused = OURS, snapshot(OURS), "r9"
+        refresh = cycle(state, 3800)
+        steps = refresh.refresh()
+        assert play_until(steps, [locked(3800), found(3800, OURS)]) == asked(3800, refresh="r1")[0]
+        refresh.outcome = ROTATED
+        with suppress(KeyboardInterrupt), interrupt_after(left, _state.__file__) as interrupt:
+            steps.send(at(3801, response=ROTATED))
+        assert play(refresh.rescue(is_locked=True), [found(3801, OURS), saved(3801, OURS, after)]) is None, left
+        assert (state.snapshot.token, state.candidate.token, state.is_dirty) == (after, after, False), left
+        return interrupt.left
+
+    for left in range(10**6 - interrupted(10**6)):
+        interrupted(left)
+
+
 def test_after_an_interrupt_a_response_does_not_replace_a_newer_token_that_was_found_since() -> None:
     state, newer = loaded(), token("a3", "r1", 3605)
     interrupted = cycle(state, EXPIRED, rotates=False)

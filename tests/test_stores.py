@@ -382,7 +382,6 @@ def test_a_mistake_in_a_third_party_client_is_told_at_once(
     with pytest.raises(TransportError, match=problem) as caught:
         token.as_auth()
     assert not caught.value.retryable
-    monkeypatch.undo()
 
 
 def test_the_file_is_locked_during_a_request_even_if_it_was_saved_just_before(

@@ -50,9 +50,9 @@ expires, and counts as refused after that.
 refresh token that ours replaced is older: ours is written over it. Any other refresh token in the store is a new login,
 or another process's rotation, and wins. A confirmed login that was never saved wins, unless the server refused it. When
 a token that was made by the constructor is first compared with its store, the one issued later wins. That depends on
-the clocks of the machines that wrote them, so the other is kept, and tried if the server refuses the winner. If the
-server refuses both, the winner stays. A copy of a login that was not saved yet is compared in the same way.
-`store_token(path)` and `keep_in` overwrite what is in another store, because the caller asks for that.
+the clocks of the machines that wrote them, so the other is kept until the store changes, and tried if the server
+refuses the winner. If the server refuses both, the winner stays. A copy of a login that was not saved yet is compared
+in the same way. `store_token(path)` and `keep_in` overwrite what is in another store, because the caller asks for that.
 
 **Guaranteed**, whatever the interleaving, crash or clock: a token object never takes back any of the last 100 refresh
 tokens that its own refreshes replaced; a refresh of an old login never overwrites a new login, except in the first

@@ -6,10 +6,10 @@ If there is no file yet, it locks the folder. (Windows cannot replace an open fi
 and leaves that behind.) Where locking is impossible, on a file system or platform without locks, or for a file
 that cannot be opened, callers proceed without it. Any other failure is raised.
 
-A kernel lock belongs to an open file, which a forked child shares and would keep open as long as it runs. So the
-child closes each file that is open for locking. While a thread opens one, other threads cannot fork. A signal handler
-of the same thread can: after that, the parent closes the file and opens it again, because the child has a copy that it
-does not know of. An interrupt (Ctrl-C) while the lock is being acquired releases it, even if the program keeps the
+A kernel lock belongs to an open file, which a forked child shares and would keep open as long as it runs. So the child
+closes each file that is open for locking. While a thread opens one, other threads cannot fork. A signal handler of the
+same thread can: after that, the parent closes the file and opens it again, because the child has a copy that it does
+not know of. An interrupt (Ctrl-C) while the lock is being acquired releases it, even if the program keeps the
 traceback, whose frames keep the lock object alive.
 """
 

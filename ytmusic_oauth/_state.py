@@ -109,8 +109,8 @@ class State:
         refresh_token = (old or self.snapshot).refresh_token
         if refresh_token not in {"", snapshot.refresh_token}:  # without one, there is nothing to remember
             self.superseded = (*self.superseded, refresh_token)[-_MOST_SUPERSEDED:]
-        self.alternative = None
         self._replace(snapshot)
+        self.alternative = None  # last: after an interrupt, it tells to which token the response belongs
 
     def set_by_hand(self, snapshot: Snapshot) -> None:
         """Replace the token with values that the caller has set. Another refresh token is a new login."""

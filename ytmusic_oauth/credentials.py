@@ -62,12 +62,12 @@ class OAuthCredentials(Credentials):
     `session` sends the requests (see `session.Session`); by default, a `UrllibSession` with `proxies`. `scope` is what
     a login asks for: by default, YouTube's at Google's endpoints, and none elsewhere. `parameters` are the server's own
     parameters of a device authorization request, such as `audience` or `resource`. Only a public client, one whose
-    endpoints have `client_authentication="none"`, has no secret. Instances are thread-safe. The
-    constructor raises `ValueError` or `TypeError` for an argument that can never work.
+    endpoints have `client_authentication="none"`, has no secret. Instances are thread-safe. The constructor
+    raises `ValueError` or `TypeError` for an argument that can never work.
 
     Every method makes a request and may raise `TransportError`, `RateLimited`, `ServerError`, `BadOAuthClient`,
-    `UnauthorizedOAuthClient` and `MalformedResponse`; each lists what else it raises. Methods raise
-    `ValueError` for an argument that can never work.
+    `UnauthorizedOAuthClient` and `MalformedResponse`; each lists what else it raises. Methods raise `ValueError`
+    for an argument that can never work.
     """
 
     def __init__(
